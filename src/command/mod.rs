@@ -1,0 +1,171 @@
+//! The contract across the hop: what the edge asks of an object, and what the object answers.
+//!
+//! A [`Command`] has a binary form (`codec.rs`) because it travels from the Worker to the object. A
+//! [`Reply`] does not: the object that owns the state also renders the HTTP response, so that the Worker
+//! can hand it through untouched. Out of scope: HTTP (`protocol`), storage (`engine`).
+
+pub mod codec;
+pub mod placement;
+pub mod reply;
+pub mod verdict;
+
+use crate::error::ErrorCode;
+use crate::id::Id;
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+
+pub use verdict::Verdict;
+pub use reply::{Accepted, Acknowledged, Blob, Delivery, Description, LeaseId, MessageState, Reply, State};
+
+/// A command with what every command needs: whose queue, from where, and what the edge has to report.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Envelope<'a> {
+    /// The queue's name, without its partition.
+    pub queue: &'a str,
+    /// The request's `Origin`, where it had one. The queue's `cors_origins` decide what is said to it.
+    pub origin: Option<&'a str>,
+    /// Whether a queue that was never configured comes into being by being published to or pulled from.
+    pub auto_create: bool,
+    /// Publishes the edge refused by itself since its last report, by reason.
+    pub refused: Vec<(ErrorCode, u64)>,
+    /// What is asked.
+    #[serde(borrow)]
+    pub command: Command<'a>,
+}
+
+/// What can be asked of a queue.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command<'a> {
+    /// Publish one message. Its body travels beside the command when it is large ([`Draft::body`] is then empty).
+    Publish(#[serde(borrow)] Draft<'a>),
+    /// Publish many, each with its own verdict. A message the edge could not read is its fault already.
+    PublishBatch(#[serde(borrow)] Vec<Result<Draft<'a>, crate::error::Fault>>),
+    /// Lease messages.
+    Pull(Pull<'a>),
+    /// Acknowledge, retry and extend leases.
+    Ack(#[serde(borrow)] Ack<'a>),
+    /// The state of one message; see [`Wait`].
+    Inspect { id: Id, wait: Wait },
+    /// Make a held message deliverable.
+    Confirm { id: Id },
+    /// Cancel a message that is held, delayed or queued.
+    Cancel { id: Id },
+    /// Create or change the queue. The patch is the request's JSON text, validated by the engine.
+    Configure { patch: &'a str },
+    /// Configuration and live figures.
+    Describe,
+    /// List messages without leasing them.
+    Browse { after_seq: u64, limit: u32 },
+    /// Delete the queue with all its messages.
+    Delete,
+    /// Drop all messages and start counting afresh.
+    Purge,
+    /// Stop deliveries.
+    Pause,
+    /// Go on with deliveries.
+    Resume,
+    /// Move dead letters back.
+    Redrive,
+    /// Nothing but the envelope's report.
+    Report,
+    /// Whether the envelope's origin may call this queue from a browser.
+    Preflight,
+    /// Dead letters or overflow of another queue, on their way into this one. Taken once each.
+    Forward { source: &'a str, #[serde(borrow)] messages: Vec<Forwarded<'a>> },
+    /// Hand back the dead letters that came from `source` (asked by `source`, on being redriven).
+    Recall { source: &'a str, limit: u32 },
+}
+
+/// One message to be published.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Draft<'a> {
+    /// Opaque bytes.
+    #[serde(with = "serde_bytes_borrowed", borrow)]
+    pub body: &'a [u8],
+    /// As given; absent means unknown bytes.
+    pub content_type: Option<&'a str>,
+    /// Ordering and per-key limit.
+    pub key: Option<&'a str>,
+    /// Makes a repeat of this publish harmless.
+    pub idempotency_key: Option<&'a str>,
+    /// Not deliverable before this much time has passed. Zero: at once.
+    pub delay_ms: Millis,
+    /// Expires after this much time. `None`: only by the queue's retention.
+    pub ttl_ms: Option<Millis>,
+    /// Held for confirmation for this long. `None`: deliverable without one.
+    pub hold_ms: Option<Millis>,
+    /// 0 to 9, higher first.
+    pub priority: u8,
+    /// Names and values, in the order given; names are unique.
+    pub attributes: Vec<(&'a str, &'a str)>,
+}
+
+/// A message of another queue, and how that queue knows it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forwarded<'a> {
+    /// Its identifier there; what makes taking it twice impossible.
+    pub id: Id,
+    /// The message, with the history in its attributes.
+    #[serde(borrow)]
+    pub draft: Draft<'a>,
+}
+
+/// How many messages to lease, for how long, and how long to wait for the first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pull<'a> {
+    /// 1 to 1000.
+    pub batch_size: u32,
+    /// `None`: the queue's own.
+    pub visibility_timeout_ms: Option<Millis>,
+    /// 0 to 30000; zero answers at once, with nothing if there is nothing.
+    pub wait_ms: Millis,
+    /// The filter's JSON text: an event pattern (an object) or a selector (a string).
+    pub filter: Option<&'a str>,
+}
+
+/// One acknowledgement call. Lease identifiers are the text the client sent.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ack<'a> {
+    /// Finished messages.
+    #[serde(borrow)]
+    pub acks: Vec<AckEntry<'a>>,
+    /// Messages given back, with the wished delay (`None`: the queue's backoff).
+    pub retries: Vec<(&'a str, Option<Millis>)>,
+    /// Leases to prolong, with the new time from now (`None`: the queue's own).
+    pub extends: Vec<(&'a str, Option<Millis>)>,
+}
+
+/// One finished message.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AckEntry<'a> {
+    /// Proof of the hold.
+    pub lease_id: &'a str,
+    /// JSON text for the publisher to read.
+    pub result: Option<&'a str>,
+    /// Whether the message's place goes back to the stock.
+    pub release: bool,
+}
+
+/// How long a read of a message's state may take.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Wait {
+    /// Answer at once.
+    None,
+    /// Answer when the state is final, or after this long.
+    Final { wait_ms: Millis },
+    /// Answer when state or position differ from these, or after this long. Event streams are made of it.
+    Change { wait_ms: Millis, state: State, position: Option<u64> },
+}
+
+/// `&[u8]` as one length-prefixed run of bytes rather than a sequence of numbers.
+mod serde_bytes_borrowed {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'de [u8], D::Error> {
+        <&[u8]>::deserialize(deserializer)
+    }
+}

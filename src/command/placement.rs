@@ -1,0 +1,33 @@
+//! Which object serves a name.
+//!
+//! Every name maps to `name#partition` from the first version on, even while the number of partitions is
+//! one, since the name of an object can never change. `#` cannot occur in a queue's name.
+
+use crate::error::Fault;
+use crate::limits::NAME_CHARS_MAX;
+
+/// The object that knows the names of all queues.
+pub const DIRECTORY: &str = "directory#0";
+
+/// The object of a queue.
+#[must_use]
+pub fn queue_object(name: &str) -> String {
+    format!("{name}#0")
+}
+
+/// Checks the name of a queue or topic: 1–128 of `A–Z a–z 0–9 . _ -`, with `/` between levels.
+///
+/// # Errors
+/// `bad-request` with `field` as given.
+pub fn check_name(name: &str, field: &str) -> Result<(), Fault> {
+    if name.is_empty() || name.len() > NAME_CHARS_MAX {
+        return Err(Fault::bad(field, format!("a name has 1 to {NAME_CHARS_MAX} characters")));
+    }
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/')) {
+        return Err(Fault::bad(field, "a name is made of A-Z a-z 0-9 . _ - and / between levels"));
+    }
+    if name.split('/').any(str::is_empty) {
+        return Err(Fault::bad(field, "a level of a name is not empty: no / first, last or doubled"));
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! What an object answers, before a protocol renders it.
+
+use crate::error::{ErrorCode, Fault};
+use crate::id::{Id, Secret, hash64};
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+use std::rc::Rc;
+
+/// The answer to one command. `Err` of [`Fault`] stands beside it, not inside.
+#[derive(Debug)]
+pub enum Reply {
+    /// A message was accepted.
+    Accepted(Accepted),
+    /// Verdicts of a batch, in input order.
+    Batch(Vec<Result<Accepted, Fault>>),
+    /// Leased messages (maybe none) and the backlog that is left.
+    Pulled { messages: Vec<Delivery>, depth: u64 },
+    /// What an acknowledgement did.
+    Acknowledged(Acknowledged),
+    /// One message's state.
+    State(MessageState),
+    /// A queue's configuration and figures; `created` when this call made the queue.
+    Described { description: Box<Description>, created: bool },
+    /// Messages, without leases, in order of `seq`.
+    Browsed(Vec<Delivery>),
+    /// Nothing to say: it is done.
+    Done,
+    /// How many dead letters were moved back.
+    Moved(u64),
+    /// Dead letters handed back to the queue they came from.
+    Recalled(Vec<Delivery>),
+}
+
+/// A message's place in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Unique in its queue.
+    pub id: Id,
+    /// Offset that only grows.
+    pub seq: u64,
+    /// When it was accepted.
+    pub timestamp_ms: Millis,
+    /// 1 is next. Zero where there is none: a message that is held or delayed.
+    pub position: u64,
+}
+
+/// Shared bytes: a range of a decoded segment, so that a delivery copies no body.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    data: Rc<Vec<u8>>,
+    start: usize,
+    end: usize,
+}
+
+impl Blob {
+    /// The range `start..end` of `data`, cut to what is there.
+    #[must_use]
+    pub fn new(data: Rc<Vec<u8>>, start: usize, end: usize) -> Self {
+        let end = end.min(data.len());
+        Self { start: start.min(end), end, data }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.data[self.start..self.end]
+    }
+}
+
+impl From<Vec<u8>> for Blob {
+    fn from(bytes: Vec<u8>) -> Self {
+        let end = bytes.len();
+        Self { data: Rc::new(bytes), start: 0, end }
+    }
+}
+
+/// One message as it is handed over or listed.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Unique in its queue.
+    pub id: Id,
+    /// Offset that only grows.
+    pub seq: u64,
+    /// Proof of the hold; `None` in a listing.
+    pub lease_id: Option<String>,
+    /// Deliveries so far, this one included.
+    pub attempts: u32,
+    /// When it was accepted.
+    pub timestamp_ms: Millis,
+    /// Where it stands; in a listing only (a delivery is leased by its nature).
+    pub state: Option<State>,
+    /// Opaque bytes.
+    pub body: Blob,
+    /// As published.
+    pub content_type: Option<String>,
+    /// As published.
+    pub key: Option<String>,
+    /// 0 to 9.
+    pub priority: u8,
+    /// As published; a dead letter carries its history here.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// Proof of an exclusive hold: which message, which handing-over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseId {
+    /// The message.
+    pub seq: u64,
+    /// Number of the handing-over, unique in the queue.
+    pub lease: u64,
+}
+
+impl LeaseId {
+    /// 26 characters of base 32: 48 bits of `seq`, 48 of `lease`, 32 of check.
+    #[must_use]
+    pub fn text(self, secret: Secret) -> String {
+        Id(self.stem() | u128::from(self.check(secret))).to_string()
+    }
+
+    /// `None` when the text is not a lease identifier that this queue gave out.
+    #[must_use]
+    pub fn parse(text: &str, secret: Secret) -> Option<Self> {
+        let value = Id::parse(text)?.0;
+        let lease = Self { seq: (value >> 80) as u64, lease: (value >> 32) as u64 & 0xFFFF_FFFF_FFFF };
+        (lease.check(secret) == value as u32).then_some(lease)
+    }
+
+    fn stem(self) -> u128 {
+        u128::from(self.seq) << 80 | u128::from(self.lease & 0xFFFF_FFFF_FFFF) << 32
+    }
+
+    fn check(self, secret: Secret) -> u32 {
+        hash64(secret, &self.stem().to_le_bytes()) as u32
+    }
+}
+
+/// What an acknowledgement did; entries that failed are listed with the client's own lease identifier.
+#[derive(Debug, Default)]
+pub struct Acknowledged {
+    /// Messages finished.
+    pub acked: u64,
+    /// Messages given back.
+    pub retried: u64,
+    /// Leases prolonged.
+    pub extended: u64,
+    /// Entries that were refused, with why.
+    pub errors: Vec<(String, Fault)>,
+}
+
+/// The states of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// Taken its place, waiting for its publisher's confirmation.
+    Held,
+    /// Deliverable, or next in its key's line.
+    Queued,
+    /// Not deliverable yet: published with a delay, or waiting for a retry.
+    Delayed,
+    /// In a consumer's hands.
+    Leased,
+    /// Acknowledged.
+    Done,
+    /// Given up after its attempts, and in the dead letters.
+    Dead,
+    /// Past its time to live, its hold or the queue's retention, or dropped to make room.
+    Expired,
+    /// Cancelled by its publisher.
+    Cancelled,
+}
+
+impl State {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Queued => "queued",
+            Self::Delayed => "delayed",
+            Self::Leased => "leased",
+            Self::Done => "done",
+            Self::Dead => "dead",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether the message will never change again by itself.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Dead | Self::Expired | Self::Cancelled)
+    }
+}
+
+/// What is known of one message.
+#[derive(Clone, Debug)]
+pub struct MessageState {
+    /// Unique in its queue.
+    pub id: Id,
+    /// Offset that only grows.
+    pub seq: u64,
+    /// Where it stands.
+    pub state: State,
+    /// When it was accepted.
+    pub timestamp_ms: Millis,
+    /// Deliveries so far; `None` once the queue has forgotten how many there were.
+    pub attempts: Option<u32>,
+    /// Place in the queue while `Queued`; 1 is next.
+    pub position: Option<u64>,
+    /// JSON text its consumer left.
+    pub result: Option<String>,
+}
+
+/// A queue's configuration and live figures.
+#[derive(Clone, Debug, Default)]
+pub struct Description {
+    /// The configuration as a JSON object: every field, defaults filled in.
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// Whether deliveries are stopped.
+    pub paused: bool,
+    /// Backlog: every message that is not final (queued, delayed, held and in flight).
+    pub depth: u64,
+    /// Leased messages.
+    pub in_flight: u64,
+    /// Messages not deliverable yet, retries that wait included.
+    pub delayed: u64,
+    /// Messages waiting for confirmation.
+    pub held: u64,
+    /// Dead letters kept in this queue.
+    pub dead: u64,
+    /// Body bytes of the backlog.
+    pub backlog_bytes: u64,
+    /// When the oldest message of the backlog was accepted.
+    pub oldest_at_ms: Option<Millis>,
+    /// Places given out and not given back: what `max_accepted` bounds. A purge starts it afresh.
+    pub accepted: u64,
+    /// Messages ever accepted.
+    pub accepted_total: u64,
+    /// Publishes ever refused, by reason and by whether the edge decided.
+    pub rejected: Vec<(ErrorCode, bool, u64)>,
+    /// Deliveries ever made.
+    pub delivered_total: u64,
+    /// Messages ever acknowledged.
+    pub acked_total: u64,
+    /// Messages that ever became dead letters.
+    pub dead_total: u64,
+    /// Messages that ever expired.
+    pub expired_total: u64,
+    /// Messages ever cancelled.
+    pub cancelled_total: u64,
+    /// Since this object last started: requests, rows written, rows read, commits, bytes of its Wasm memory.
+    pub since_start: SinceStart,
+}
+
+/// Work done by an object since it last started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SinceStart {
+    /// Commands received.
+    pub object_requests_total: u64,
+    /// Rows written, alarms included, as the platform bills them.
+    pub rows_written_total: u64,
+    /// Rows read, as the platform bills them.
+    pub rows_read_total: u64,
+    /// Transactions that wrote.
+    pub commits_total: u64,
+    /// Bytes of the object's Wasm memory.
+    pub wasm_memory_bytes: u64,
+}

@@ -1,0 +1,42 @@
+//! What the edge wants done next: the answer of every step, carried out by the host.
+
+use crate::protocol::http::Response;
+
+/// The next step of one request.
+#[derive(Debug)]
+pub enum Action {
+    /// Answer the client; the request is over.
+    Respond(Response),
+    /// Read the client's body, at most this many bytes, and call `Edge::body` with it. When there are more,
+    /// the host says so by handing over the first `bytes_max + 1`.
+    NeedBody { bytes_max: usize },
+    /// Call an object and hand its response through, unless it carries a verdict.
+    Call(Call),
+    /// Ask the directory for names, then each of their queues for its description, and hand all of it to
+    /// `Edge::gathered`.
+    Gather { after: Option<String>, limit: u32 },
+    /// Stream the states of a message: repeat the call that `Edge::watch` makes until the state is final.
+    Stream { object: String, queue: String, id: crate::id::Id },
+    /// Serve the page or file at the request's path.
+    Asset,
+}
+
+/// A call to an object.
+#[derive(Debug)]
+pub struct Call {
+    /// The object's name.
+    pub object: String,
+    /// The encoded envelope.
+    pub command: Vec<u8>,
+    /// What goes with it.
+    pub payload: Payload,
+}
+
+/// Where the bytes of a published message come from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// They are in the command, or there are none.
+    InCommand,
+    /// The client's body, handed on as a stream; the object refuses more than this many bytes.
+    ClientBody { bytes_max: usize },
+}

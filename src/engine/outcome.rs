@@ -1,0 +1,32 @@
+//! What one turn brings about: replies and effects, carried out by the shell after the transaction.
+
+use crate::command::Reply;
+use crate::error::Fault;
+use crate::time::Millis;
+
+/// The result of one turn.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Answers, by the token the request came with. A request that waits gets its answer in a later turn.
+    pub replies: Vec<(u32, Result<Reply, Fault>)>,
+    /// `Some` when the one alarm has to be armed anew, at this instant. An alarm that is armed already for an
+    /// earlier moment is left alone: a spurious wake-up is cheaper than a row.
+    pub alarm_at_ms: Option<Millis>,
+    /// When the next waiting request gives up. Kept in memory: requests that wait die with the object.
+    pub timer_at_ms: Option<Millis>,
+    /// Calls to other objects. Each comes back by `Queue::called` with its number.
+    pub calls: Vec<Call>,
+    /// The queue is gone: drop all storage, alarm included, and this instance with it.
+    pub wipe: bool,
+}
+
+/// A call to another object. Repeats are harmless: what is called takes each message once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Call {
+    /// To match the answer to the call.
+    pub number: u32,
+    /// The object's name.
+    pub object: String,
+    /// The encoded envelope.
+    pub command: Vec<u8>,
+}

@@ -1,0 +1,21 @@
+//! Tidegate: an event bus at the edge.
+//!
+//! One crate, in rings; dependencies point down only, and `tests/tidy.rs` enforces it.
+//!
+//! | ring | modules | what they are |
+//! | --- | --- | --- |
+//! | 0 | [`error`] [`id`] [`limits`] [`time`] | words every module shares |
+//! | 1 | [`command`] [`store`] [`wire`] | the contract across the hop; the SQL port; bytes ↔ frames |
+//! | 2 | [`engine`] [`protocol`] | decides; speaks. Neither sees the other: they meet in `command` |
+//! | 3 | [`edge`] [`durable`] | the Worker's and the objects' shells |
+//! | – | [`platform`] | the border to the host: memory, SQL |
+//!
+//! Reading order: `command/mod.rs` (what can be asked), `engine/queue.rs` (what happens), `engine/segment.rs`
+//! and `engine/journal.rs` (what is stored), `durable/` (how it runs), `edge/` (how it is reached).
+
+pub mod command;
+pub mod error;
+pub mod id;
+pub mod limits;
+pub mod store;
+pub mod time;

@@ -1,0 +1,100 @@
+//! The product's limits: facts, not settings. Each has a unit in its name and its arithmetic beside it.
+//!
+//! A limit that users meet is listed in `docs/LIMITS.md`. What an operator may choose is a setting
+//! (`edge/settings.rs`); what a user may choose per queue is configuration (`engine/config.rs`).
+
+use crate::time::{DAY, HOUR, Millis};
+
+/// Characters in the name of a queue or topic.
+pub const NAME_CHARS_MAX: usize = 128;
+/// Largest `max_message_bytes` that may be configured. Two of them still fit a 2 MB row of the platform.
+pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
+/// `max_message_bytes` where a queue does not say.
+pub const MESSAGE_BYTES_DEFAULT: usize = 262_144;
+/// Messages in one batch publish.
+pub const BATCH_MESSAGES_MAX: usize = 1_000;
+/// Bytes of the request body of one batch publish.
+pub const BATCH_BYTES_MAX: usize = 4 * 1_048_576;
+/// Bytes of any other JSON request body: 1,000 acks with a small result each fit.
+pub const JSON_BYTES_MAX: usize = 4 * 1_048_576;
+/// Bytes of a request's head (method, URL and headers) that the edge will parse.
+pub const HEAD_BYTES_MAX: usize = 65_536;
+/// Messages leased by one pull.
+pub const PULL_MESSAGES_MAX: u32 = 1_000;
+/// Body bytes handed out by one pull. The first message always fits, whatever its size.
+pub const PULL_BYTES_MAX: usize = 6 * 1_048_576;
+/// Longest wait of a pull or of a read of a message's state.
+pub const WAIT_MS_MAX: Millis = 30_000;
+/// Pulls and reads of state that wait in one object at a time.
+pub const WAITERS_MAX: usize = 10_000;
+/// Entries (acks, retries and extends together) in one acknowledgement.
+pub const ACK_ENTRIES_MAX: usize = 3_000;
+/// Bytes of a result, as JSON text.
+pub const RESULT_BYTES_MAX: usize = 16_384;
+/// Messages listed by one browse.
+pub const BROWSE_MESSAGES_MAX: u32 = 1_000;
+/// Queues listed in one page: each costs one call to an object.
+pub const LIST_QUEUES_MAX: u32 = 100;
+/// Characters of `Tidegate-Key`.
+pub const KEY_CHARS_MAX: usize = 256;
+/// Characters of `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 256;
+/// Characters of a content type.
+pub const CONTENT_TYPE_CHARS_MAX: usize = 256;
+/// Attributes of one message.
+pub const ATTRIBUTES_MAX: usize = 64;
+/// Characters of an attribute's name.
+pub const ATTRIBUTE_NAME_CHARS_MAX: usize = 128;
+/// Bytes of all attribute names and values of one message.
+pub const ATTRIBUTES_BYTES_MAX: usize = 16_384;
+/// Longest delay of a message or of a retry: a week.
+pub const DELAY_MS_MAX: Millis = 7 * DAY;
+/// Longest time a message may be held.
+pub const HOLD_MS_MAX: Millis = DAY;
+/// Shortest and longest lease.
+pub const LEASE_MS_MIN: Millis = 100;
+/// See [`LEASE_MS_MIN`].
+pub const LEASE_MS_MAX: Millis = 12 * HOUR;
+/// Longest retention of a message, a result or an idempotency key.
+pub const RETENTION_MS_MAX: Millis = 365 * DAY;
+/// Highest priority; the default is [`PRIORITY_DEFAULT`].
+pub const PRIORITY_MAX: u8 = 9;
+/// Priority of a message that names none.
+pub const PRIORITY_DEFAULT: u8 = 4;
+
+/// Messages that are leased, waiting for a retry, or passed over because their key is busy, at a time.
+/// About 150 bytes each in memory: 100,000 take 15 MB of an isolate's 128 MB.
+pub const OUTSTANDING_MAX: usize = 100_000;
+/// Idempotency keys remembered at a time. 16 bytes of index each and 40 on disk.
+pub const IDEMPOTENCY_KEYS_MAX: usize = 1_000_000;
+/// Messages in one segment row.
+pub const SEGMENT_MESSAGES_MAX: usize = 1_000;
+/// Bytes of one segment's bodies and of its heads, each. The platform's limit is 2 MB a row, together.
+pub const SEGMENT_BODY_BYTES_MAX: usize = 1_300_000;
+/// See [`SEGMENT_BODY_BYTES_MAX`].
+pub const SEGMENT_HEAD_BYTES_MAX: usize = 600_000;
+/// Bytes of segments kept decoded in memory.
+pub const SEGMENT_CACHE_BYTES_MAX: usize = 8 * 1_048_576;
+/// Journal rows before their contents move into a checkpoint. A start reads at most this many.
+pub const JOURNAL_SLOTS: u64 = 128;
+/// Messages published since the last journal row before one is forced, so that a start reads few heads.
+pub const UNJOURNALED_MESSAGES_MAX: u64 = 10_000;
+/// Timers (leases run out, retries due, messages expired) handled in one turn; the rest follow at once.
+pub const TIMERS_PER_TURN_MAX: usize = 2_000;
+/// Dead letters and overflow on their way to another queue at a time, before an overflow is refused.
+pub const OUTBOX_MAX: u64 = 10_000;
+/// Dead letters handed to another queue in one call.
+pub const FORWARD_MESSAGES_MAX: usize = 100;
+/// Largest sequence number: it shares 53 bits (an exact JavaScript number) with the lane.
+pub const SEQ_MAX: u64 = (1 << 48) - 1;
+
+/// Longest time the edge may refuse by itself on the strength of one verdict.
+pub const VERDICT_MS_MAX: Millis = 1_000;
+/// Queues whose verdict one isolate remembers.
+pub const VERDICTS_MAX: usize = 4_096;
+
+const _: () = assert!(SEGMENT_BODY_BYTES_MAX + SEGMENT_HEAD_BYTES_MAX < 2_000_000);
+const _: () = assert!(MESSAGE_BYTES_MAX <= SEGMENT_BODY_BYTES_MAX);
+const _: () = assert!(MESSAGE_BYTES_DEFAULT <= MESSAGE_BYTES_MAX);
+const _: () = assert!(ATTRIBUTES_BYTES_MAX + 2_048 < SEGMENT_HEAD_BYTES_MAX);
+const _: () = assert!(SEQ_MAX < 1 << 53);
