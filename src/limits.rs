@@ -79,6 +79,10 @@ pub const SEGMENT_CACHE_BYTES_MAX: usize = 8 * 1_048_576;
 pub const JOURNAL_SLOTS: u64 = 128;
 /// Messages published since the last journal row before one is forced, so that a start reads few heads.
 pub const UNJOURNALED_MESSAGES_MAX: u64 = 10_000;
+/// Messages passed over in one turn because their key is busy or a filter does not match.
+pub const PASSED_OVER_PER_TURN_MAX: usize = 5_000;
+/// Segments published since the last journal row before one is forced, see [`UNJOURNALED_MESSAGES_MAX`].
+pub const UNJOURNALED_SEGMENTS_MAX: u64 = 64;
 /// Timers (leases run out, retries due, messages expired) handled in one turn; the rest follow at once.
 pub const TIMERS_PER_TURN_MAX: usize = 2_000;
 /// Dead letters and overflow on their way to another queue at a time, before an overflow is refused.

@@ -5,6 +5,7 @@
 //! can hand it through untouched. Out of scope: HTTP (`protocol`), storage (`engine`).
 
 pub mod codec;
+pub mod directory;
 pub mod placement;
 pub mod reply;
 pub mod verdict;

@@ -1,5 +1,6 @@
 //! What the edge wants done next: the answer of every step, carried out by the host.
 
+use crate::id::Id;
 use crate::protocol::http::Response;
 
 /// The next step of one request.
@@ -16,7 +17,13 @@ pub enum Action {
     /// `Edge::gathered`.
     Gather { after: Option<String>, limit: u32 },
     /// Stream the states of a message: repeat the call that `Edge::watch` makes until the state is final.
-    Stream { object: String, queue: String, id: crate::id::Id },
+    /// An answer other than `200` to the first call is handed through.
+    Stream {
+        object: String,
+        queue: String,
+        id: Id,
+        origin: Option<String>,
+    },
     /// Serve the page or file at the request's path.
     Asset,
 }

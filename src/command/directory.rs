@@ -1,0 +1,65 @@
+//! What can be asked of the directory, the object that knows the names of all queues.
+
+use crate::error::{ErrorCode, Fault};
+use serde::{Deserialize, Serialize};
+
+/// Version of the binary form, its first byte. See `codec.rs` for why it is there.
+const VERSION: u8 = 1;
+
+/// A command to the directory.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DirectoryCommand<'a> {
+    /// The queue exists. Saying it again is harmless.
+    Register { name: &'a str },
+    /// These queues were found to be gone, after a listing that was `as_of` this registration: a name that
+    /// was registered again since then stays.
+    Unregister { #[serde(borrow)] names: Vec<&'a str>, as_of: u64 },
+    /// Names in order, from the one after `after`.
+    List { after: Option<&'a str>, limit: u32 },
+}
+
+impl DirectoryCommand<'_> {
+    /// The binary form: a version byte, then postcard.
+    ///
+    /// # Errors
+    /// `internal` when it cannot be written, which is a defect.
+    pub fn encode(&self) -> Result<Vec<u8>, Fault> {
+        postcard::to_extend(self, vec![VERSION]).map_err(|e| {
+            Fault::new(ErrorCode::Internal, format!("a command could not be encoded: {e}"))
+        })
+    }
+}
+
+/// Reads a command; it borrows from `bytes`.
+///
+/// # Errors
+/// `unavailable` for another version, `internal` for bytes that are no command.
+pub fn decode(bytes: &[u8]) -> Result<DirectoryCommand<'_>, Fault> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|e| {
+            Fault::new(ErrorCode::Internal, format!("a command could not be decoded: {e}"))
+        }),
+        _ => Err(Fault::new(
+            ErrorCode::Unavailable,
+            "the directory runs another version just now; try again",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_round_trip() {
+        for command in [
+            DirectoryCommand::Register { name: "a/b" },
+            DirectoryCommand::Unregister { names: vec!["a", "b"], as_of: 7 },
+            DirectoryCommand::List { after: Some("a"), limit: 5 },
+        ] {
+            assert_eq!(decode(&command.encode().unwrap()), Ok(command));
+        }
+        assert_eq!(decode(&[9]).unwrap_err().code, ErrorCode::Unavailable);
+        assert_eq!(decode(&[VERSION]).unwrap_err().code, ErrorCode::Internal);
+    }
+}

@@ -1,0 +1,65 @@
+//! The directory's object.
+
+use super::{Arrival, Turn};
+use crate::command::directory::decode;
+use crate::engine::directory;
+use crate::error::{ErrorCode, Fault};
+use crate::protocol::http::{DecidedBy, RenderContext, Response, render};
+use crate::store::{Sql, StoreError};
+
+/// The directory and the requests of its next turn.
+#[derive(Debug)]
+pub struct DirectoryObject {
+    arrivals: Vec<Arrival>,
+}
+
+impl DirectoryObject {
+    /// Makes the table where there is none.
+    ///
+    /// # Errors
+    /// Whatever the database said.
+    pub fn open(sql: &mut dyn Sql) -> Result<Self, StoreError> {
+        directory::open(sql)?;
+        Ok(Self { arrivals: Vec::new() })
+    }
+
+    /// Takes a request into the next turn.
+    pub fn push(&mut self, token: u32, command: Vec<u8>) {
+        self.arrivals.push(Arrival { token, command, body: Vec::new() });
+    }
+
+    /// Runs a turn with all requests taken since the last one.
+    ///
+    /// # Errors
+    /// Storage failed: roll back, and open the object anew.
+    pub fn run(&mut self, sql: &mut dyn Sql) -> Result<Turn, StoreError> {
+        let mut turn = Turn::default();
+        for arrival in std::mem::take(&mut self.arrivals) {
+            let response = match decode(&arrival.command) {
+                Ok(command) => respond(directory::run(sql, &command)?.as_ref()),
+                Err(fault) => problem(fault),
+            };
+            turn.replies.push((arrival.token, response));
+        }
+        Ok(turn)
+    }
+}
+
+fn respond(names: Option<&directory::Names>) -> Response {
+    let Some(names) = names else { return Response::empty() };
+    match serde_json::to_vec(names) {
+        Ok(body) => Response::json(200, body),
+        Err(error) => problem(Fault::new(ErrorCode::Internal, error.to_string())),
+    }
+}
+
+fn problem(fault: Fault) -> Response {
+    let context = RenderContext {
+        queue: "",
+        origin: None,
+        cors_origins: &[],
+        decided_by: DecidedBy::Object,
+        preflight: false,
+    };
+    render(&Err(fault), &context)
+}

@@ -1,0 +1,38 @@
+//! The objects' shells: decode what arrived, have it decided, render what is answered.
+//!
+//! A shell collects the requests of a turn, runs them as one, and hands back a [`Turn`]: finished responses
+//! and effects. It is as pure as the engine (the database is a port, the clock an argument). What carries the
+//! effects out is the host (`host/object.js`), what lies between is `platform`.
+
+pub mod directory;
+pub mod queue;
+
+use crate::engine::outcome::Call;
+use crate::protocol::http::Response;
+use crate::time::Millis;
+
+pub use directory::DirectoryObject;
+pub use queue::QueueObject;
+
+/// What one turn asks of the host, after its transaction.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Finished responses, by the token the request came with.
+    pub replies: Vec<(u32, Response)>,
+    /// See `engine::outcome::Outcome::alarm_at_ms`.
+    pub alarm_at_ms: Option<Millis>,
+    /// See `engine::outcome::Outcome::timer_at_ms`.
+    pub timer_at_ms: Option<Millis>,
+    /// Calls to other objects.
+    pub calls: Vec<Call>,
+    /// Drop all storage, the alarm, and this instance.
+    pub wipe: bool,
+}
+
+/// One request as it arrived: the command, and a message's body where it travelled beside the command.
+#[derive(Debug)]
+struct Arrival {
+    token: u32,
+    command: Vec<u8>,
+    body: Vec<u8>,
+}

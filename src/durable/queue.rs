@@ -1,0 +1,161 @@
+//! A queue's object: envelopes in, responses out.
+
+use super::{Arrival, Turn};
+use crate::command::reply::SinceStart;
+use crate::command::{Command, Envelope, Reply, Verdict, codec, verdict};
+use crate::engine::queue::Queue;
+use crate::error::{ErrorCode, Fault};
+use crate::limits::VERDICT_MS_MAX;
+use crate::protocol::http::{DecidedBy, RenderContext, Response, cors, render};
+use crate::store::{Sql, StoreError};
+use crate::time::Millis;
+use crate::wire::base64;
+use std::collections::HashMap;
+
+/// A queue, the requests of its next turn, and those that wait for an answer.
+pub struct QueueObject {
+    name: String,
+    queue: Queue,
+    arrivals: Vec<Arrival>,
+    asked: HashMap<u32, Asked>,
+    requests_total: u64,
+}
+
+/// What rendering the answer to a request needs to know of it.
+#[derive(Default)]
+struct Asked {
+    origin: Option<String>,
+    preflight: bool,
+}
+
+impl QueueObject {
+    /// Reads what is stored of the queue that the object `object` is for.
+    ///
+    /// # Errors
+    /// Whatever the database said.
+    pub fn open(
+        sql: &mut dyn Sql,
+        object: &str,
+        entropy: [u8; 16],
+        now_ms: Millis,
+    ) -> Result<Self, StoreError> {
+        // Without the partition; see `command/placement.rs`.
+        let name = object.rsplit_once('#').map_or(object, |(name, _)| name);
+        let queue = Queue::open(sql, name, entropy, now_ms)?;
+        Ok(Self {
+            name: name.to_owned(),
+            queue,
+            arrivals: Vec::new(),
+            asked: HashMap::new(),
+            requests_total: 0,
+        })
+    }
+
+    /// Takes a request into the next turn.
+    pub fn push(&mut self, token: u32, command: Vec<u8>, body: Vec<u8>) {
+        self.arrivals.push(Arrival { token, command, body });
+    }
+
+    /// The caller of a waiting request has gone.
+    pub fn cancel(&mut self, token: u32) {
+        self.asked.remove(&token);
+        self.queue.cancel(token);
+    }
+
+    /// The answer to a call of an earlier turn; it counts from the next turn on.
+    pub fn called(&mut self, number: u32, ok: bool, body: &[u8]) {
+        self.queue.called(number, ok, body);
+    }
+
+    /// Runs a turn with all requests taken since the last one.
+    ///
+    /// # Errors
+    /// Storage failed: roll back, and open the object anew.
+    pub fn run(
+        &mut self,
+        sql: &mut dyn Sql,
+        now_ms: Millis,
+        mut since: SinceStart,
+    ) -> Result<Turn, StoreError> {
+        let arrivals = std::mem::take(&mut self.arrivals);
+        self.requests_total += arrivals.len() as u64;
+        since.object_requests_total = self.requests_total;
+        let mut turn = Turn::default();
+        let mut requests = Vec::with_capacity(arrivals.len());
+        for arrival in &arrivals {
+            match self.admit(arrival) {
+                Ok(envelope) => requests.push((arrival.token, envelope)),
+                Err(fault) => self.reply(&mut turn, arrival.token, &Err(fault)),
+            }
+        }
+        let outcome = self.queue.run(sql, now_ms, requests, since)?;
+        for (token, result) in outcome.replies {
+            self.reply(&mut turn, token, &result);
+        }
+        turn.alarm_at_ms = outcome.alarm_at_ms;
+        turn.timer_at_ms = outcome.timer_at_ms;
+        turn.calls = outcome.calls;
+        turn.wipe = outcome.wipe;
+        Ok(turn)
+    }
+
+    /// Reads a request; refuses it when it comes from a page this queue does not talk to. Browsers send such
+    /// requests without asking where they look like a form's.
+    fn admit<'a>(&mut self, arrival: &'a Arrival) -> Result<Envelope<'a>, Fault> {
+        let mut envelope = codec::decode(&arrival.command)?;
+        let preflight = envelope.command == Command::Preflight;
+        let origin = envelope.origin.map(str::to_owned);
+        self.asked.insert(arrival.token, Asked { origin, preflight });
+        if let Some(origin) = envelope.origin
+            && !preflight
+            && !cors::allows(self.queue.cors_origins(), origin)
+        {
+            let detail = format!("{origin} is not among the queue's cors_origins");
+            return Err(Fault::new(ErrorCode::Forbidden, detail));
+        }
+        if let Command::Publish(draft) = &mut envelope.command
+            && !arrival.body.is_empty()
+        {
+            draft.body = &arrival.body;
+        }
+        Ok(envelope)
+    }
+
+    fn reply(&mut self, turn: &mut Turn, token: u32, result: &Result<Reply, Fault>) {
+        let asked = self.asked.remove(&token).unwrap_or_default();
+        let response = match result {
+            Err(fault) if fault.figures.verdict_ms.is_some() => self.refusal(fault),
+            _ => {
+                let response = render(result, &self.context(&asked));
+                if asked.preflight { self.with_verdict(response, None, VERDICT_MS_MAX) } else { response }
+            }
+        };
+        turn.replies.push((token, response));
+    }
+
+    /// A refusal that holds for every publisher: the edge renders it, now and until it is no longer valid.
+    fn refusal(&self, fault: &Fault) -> Response {
+        let mut fault = fault.clone();
+        let valid_ms = fault.figures.verdict_ms.take().unwrap_or_default().min(VERDICT_MS_MAX);
+        let response = Response { status: fault.code.status(), ..Response::default() };
+        self.with_verdict(response, Some(fault), valid_ms)
+    }
+
+    fn with_verdict(&self, response: Response, fault: Option<Fault>, valid_ms: Millis) -> Response {
+        let cors_origins = self.queue.cors_origins().to_vec();
+        match (Verdict { fault, valid_ms, cors_origins }).encode() {
+            Ok(bytes) => response.with(verdict::HEADER, base64::encode_url(&bytes)),
+            Err(fault) => render(&Err(fault), &self.context(&Asked::default())),
+        }
+    }
+
+    fn context<'a>(&'a self, asked: &'a Asked) -> RenderContext<'a> {
+        RenderContext {
+            queue: &self.name,
+            origin: asked.origin.as_deref(),
+            cors_origins: self.queue.cors_origins(),
+            decided_by: DecidedBy::Object,
+            preflight: asked.preflight,
+        }
+    }
+}

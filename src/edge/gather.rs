@@ -1,0 +1,73 @@
+//! What several queues said of themselves, as one answer.
+
+use crate::error::{ErrorCode, Fault};
+use crate::protocol::http::Response;
+use crate::protocol::http::metrics::{self, Figures};
+use crate::time::Millis;
+use crate::wire::json_text::{member_string, name};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+#[derive(Deserialize)]
+struct Gathered<'a> {
+    #[serde(borrow, default)]
+    cursor: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    queues: Vec<Option<&'a RawValue>>,
+    #[serde(default)]
+    wasm_memory_bytes: u64,
+}
+
+/// A page of the list of queues, each with its configuration and figures.
+pub fn list(gathered: &str) -> Result<Response, Fault> {
+    let it: Gathered<'_> = serde_json::from_str(gathered).map_err(|e| unreadable(&e))?;
+    let mut body = Vec::with_capacity(gathered.len() + 64);
+    body.push(b'{');
+    name(&mut body, "queues");
+    body.push(b'[');
+    for (at, queue) in it.queues.iter().flatten().enumerate() {
+        if at > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(queue.get().as_bytes());
+    }
+    body.push(b']');
+    if let Some(cursor) = &it.cursor {
+        member_string(&mut body, "cursor", cursor);
+    }
+    body.push(b'}');
+    Ok(Response::json(200, body))
+}
+
+/// The metrics of the first queues.
+pub fn metrics(gathered: &str, now_ms: Millis) -> Result<Response, Fault> {
+    let it: Gathered<'_> = serde_json::from_str(gathered).map_err(|e| unreadable(&e))?;
+    let read = |queue: &&RawValue| {
+        serde_json::from_str::<Figures>(queue.get()).map_err(|e| unreadable(&e))
+    };
+    let queues: Vec<Figures> = it
+        .queues
+        .iter()
+        .flatten()
+        .map(read)
+        .collect::<Result<_, _>>()?;
+    let memory: u64 = it.wasm_memory_bytes
+        + queues
+            .iter()
+            .map(|queue| queue.wasm_memory_bytes)
+            .sum::<u64>();
+    let text = metrics::exposition(&queues, memory, now_ms);
+    Ok(Response::document(
+        200,
+        metrics::MEDIA_TYPE,
+        text.into_bytes(),
+    ))
+}
+
+fn unreadable(error: &serde_json::Error) -> Fault {
+    Fault::new(
+        ErrorCode::Internal,
+        format!("what the queues said could not be read: {error}"),
+    )
+}

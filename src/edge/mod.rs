@@ -1,0 +1,269 @@
+//! The Worker's side: routes, credentials, limits, and refusals from memory.
+//!
+//! Pure and synchronous: every step is given the request's head and answers with an [`Action`] that the host
+//! carries out. A head is `METHOD\nURL\nname: value\n…`: the URL absolute, the names in lower case, as the
+//! Fetch API gives them. Nothing of a request is kept between its steps but what the verdict cache counts.
+//! Out of scope: the forms of bodies (`protocol`), and everything a queue decides (`engine`).
+
+pub mod action;
+mod auth;
+mod gather;
+mod open;
+mod receive;
+mod request;
+mod route;
+mod settings;
+mod verdict;
+mod watch;
+
+use crate::command::placement::queue_object;
+use crate::command::{Command, Envelope, State, codec};
+use crate::error::{ErrorCode, Fault};
+use crate::id::Id;
+use crate::limits::HEAD_BYTES_MAX;
+use crate::protocol::http::{DecidedBy, Response, cors, problem};
+use crate::time::Millis;
+use crate::wire::base64;
+use request::Request;
+use route::{Method, Part, Place};
+use settings::Settings;
+use verdict::{Counts, Verdicts};
+
+pub use action::{Action, Call, Payload};
+
+/// One isolate's edge: its settings and the verdicts it remembers.
+#[derive(Debug)]
+pub struct Edge {
+    settings: Settings,
+    verdicts: Verdicts,
+}
+
+impl Edge {
+    /// Reads the settings: a JSON object of environment variables, all strings. `LOOPBACK` is `"true"` when the
+    /// server listens on loopback only; the rest is `API.md`'s.
+    ///
+    /// # Errors
+    /// A sentence for the operator; it holds no secret.
+    pub fn new(settings_json: &str) -> Result<Self, String> {
+        Ok(Self {
+            settings: Settings::parse(settings_json)?,
+            verdicts: Verdicts::default(),
+        })
+    }
+
+    /// The first step of every request.
+    pub fn open(&mut self, head: &str, now_ms: Millis) -> Action {
+        self.step(head, now_ms, |edge, request, place| {
+            edge.opened(request, place, now_ms)
+        })
+    }
+
+    /// The second step, after [`Action::NeedBody`]: the client's body, or the first `bytes_max + 1` bytes of it.
+    pub fn body(&mut self, head: &str, body: &[u8], now_ms: Millis) -> Action {
+        self.step(head, now_ms, |edge, request, place| {
+            edge.received(request, place, body, now_ms)
+        })
+    }
+
+    /// An object's response carried the header `tidegate-verdict` with this value: remembers it.
+    ///
+    /// `Some` is answered instead of the object's response, whose body may be empty then: the refusal of one
+    /// publish. `None`: the object's own response is handed through (nothing is refused any more, a batch, a
+    /// preflight). A verdict with a fault rides on refusals only, and on answers to batches.
+    pub fn verdict(&mut self, head: &str, verdict: &str, now_ms: Millis) -> Option<Response> {
+        let request = Request::parse(head)?;
+        let Ok(Some(Place::Queue(queue, part))) = route::find(request.head.path) else {
+            return None;
+        };
+        let Some(verdict) =
+            base64::decode_url(verdict).and_then(|bytes| crate::command::Verdict::decode(&bytes))
+        else {
+            let detail = "the queue runs another version just now; try again";
+            return Some(respond(&Fault::new(ErrorCode::Unavailable, detail)));
+        };
+        let is_publish = part == Part::Messages && Method::of(request.head.method) == Method::Post;
+        let response = verdict.fault.as_ref().filter(|_| is_publish).map(|fault| {
+            let mut response = problem::response(fault, DecidedBy::Object);
+            cors::expose(&mut response, request.origin, &verdict.cors_origins);
+            response
+        });
+        self.verdicts.store(&queue, verdict, now_ms);
+        response
+    }
+
+    /// The answer after [`Action::Gather`]. `gathered` is `{"names":[…],"cursor":null|"…",
+    /// "queues":[description|null,…],"wasm_memory_bytes":n}`: a description is the body of
+    /// `GET /v1/queues/{queue}` for the name at the same place, `null` where the queue is gone.
+    pub fn gathered(&mut self, head: &str, gathered: &str, now_ms: Millis) -> Response {
+        let Some(request) = Request::parse(head) else {
+            return respond(&no_head());
+        };
+        let response = match route::find(request.head.path) {
+            Ok(Some(Place::Metrics)) => gather::metrics(gathered, now_ms),
+            _ => gather::list(gathered),
+        };
+        for_method(
+            response.unwrap_or_else(|fault| respond(&fault)),
+            request.head.method,
+        )
+    }
+
+    /// The next call of an [`Action::Stream`]: at first with `known` `None`, then with what [`Edge::known`] read
+    /// from the last answer. It is answered when something changed, or after 15 s.
+    pub fn watch(
+        &mut self,
+        queue: &str,
+        id: Id,
+        known: Option<(State, Option<u64>)>,
+        origin: Option<&str>,
+    ) -> Call {
+        let command = Command::Inspect {
+            id,
+            wait: watch::wait(known),
+        };
+        self.call(queue, origin, command, Payload::InCommand)
+    }
+
+    /// A state's JSON (the body of the object's `200`) as one Server-Sent Event.
+    #[must_use]
+    pub fn event(state_json: &str) -> String {
+        watch::event(state_json)
+    }
+
+    /// State and position in a state's JSON. The stream ends when the state is final.
+    #[must_use]
+    pub fn known(state_json: &str) -> Option<(State, Option<u64>)> {
+        watch::known(state_json)
+    }
+
+    /// Whether refusals were counted that no command has carried yet.
+    #[must_use]
+    pub const fn has_reports(&self) -> bool {
+        self.verdicts.has_reports()
+    }
+
+    /// Calls that carry counts older than a second. The host makes them after the response has left.
+    pub fn report(&mut self, now_ms: Millis) -> Vec<Call> {
+        let reports = self.verdicts.reports(now_ms);
+        reports
+            .into_iter()
+            .map(|(queue, refused)| self.call_with(&queue, None, refused, Command::Report))
+            .collect()
+    }
+
+    fn step(
+        &mut self,
+        head: &str,
+        now_ms: Millis,
+        step: impl FnOnce(&mut Self, &Request<'_>, &Place<'_>) -> Result<Action, Fault>,
+    ) -> Action {
+        if head.len() > HEAD_BYTES_MAX {
+            let detail = format!("URL and headers have at most {HEAD_BYTES_MAX} bytes together");
+            return Action::Respond(respond(&Fault::new(ErrorCode::RequestTooLarge, detail)));
+        }
+        let Some(request) = Request::parse(head) else {
+            return Action::Respond(respond(&no_head()));
+        };
+        let action = match route::find(request.head.path) {
+            Ok(Some(place)) => step(self, &request, &place).unwrap_or_else(|fault| {
+                Action::Respond(self.refusal(&request, &place, &fault, now_ms))
+            }),
+            Ok(None) => Action::Respond(respond(&no_path())),
+            Err(fault) => Action::Respond(respond(&fault)),
+        };
+        match action {
+            Action::Respond(response) => Action::Respond(for_method(response, request.head.method)),
+            other => other,
+        }
+    }
+
+    fn refusal(
+        &self,
+        request: &Request<'_>,
+        place: &Place<'_>,
+        fault: &Fault,
+        now_ms: Millis,
+    ) -> Response {
+        let mut response = problem::response(fault, DecidedBy::Edge);
+        if fault.code == ErrorCode::MethodNotAllowed {
+            response.headers.push(("allow", place.allow().to_owned()));
+        }
+        if let Place::Queue(queue, _) = place {
+            self.expose(&mut response, request, queue, now_ms);
+        }
+        response
+    }
+
+    /// Lets another site's page read an answer of the edge, as far as the queue's origins are known here.
+    fn expose(&self, response: &mut Response, request: &Request<'_>, queue: &str, now_ms: Millis) {
+        if request.origin.is_some() {
+            let origins = self.verdicts.origins(queue, now_ms).unwrap_or_default();
+            cors::expose(response, request.origin, origins);
+        }
+    }
+
+    fn call(
+        &mut self,
+        queue: &str,
+        origin: Option<&str>,
+        command: Command<'_>,
+        payload: Payload,
+    ) -> Call {
+        let refused = self.verdicts.take_refused(queue);
+        Call {
+            payload,
+            ..self.call_with(queue, origin, refused, command)
+        }
+    }
+
+    fn call_with(
+        &self,
+        queue: &str,
+        origin: Option<&str>,
+        refused: Counts,
+        command: Command<'_>,
+    ) -> Call {
+        let auto_create = self.settings.auto_create;
+        let envelope = Envelope {
+            queue,
+            origin,
+            auto_create,
+            refused,
+            command,
+        };
+        // An envelope is plain data in memory: writing it fails by a defect only, and the object refuses an
+        // empty command like any other that it cannot read.
+        let command = codec::encode(&envelope).unwrap_or_default();
+        Call {
+            object: queue_object(queue),
+            command,
+            payload: Payload::InCommand,
+        }
+    }
+}
+
+fn respond(fault: &Fault) -> Response {
+    problem::response(fault, DecidedBy::Edge)
+}
+
+/// `HEAD` is `GET` without the body (RFC 9110, 9.3.2).
+fn for_method(mut response: Response, method: &str) -> Response {
+    if method == "HEAD" {
+        response.body = Vec::new();
+    }
+    response
+}
+
+fn no_head() -> Fault {
+    Fault::bad("url", "the request has no method or no absolute URL")
+}
+
+fn no_path() -> Fault {
+    Fault::new(
+        ErrorCode::NotFound,
+        "there is nothing at this path; GET /v1/openapi.json lists what there is",
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! The first step: from a head to what happens with it.
+
+use super::request::Request;
+use super::route::{Method, Part, Place};
+use super::{Action, Edge, Payload, auth, no_path};
+use crate::command::placement::{check_name, queue_object};
+use crate::command::{Command, Wait};
+use crate::error::{ErrorCode, Fault};
+use crate::id::Id;
+use crate::limits::{
+    BATCH_BYTES_MAX, BROWSE_MESSAGES_MAX, JSON_BYTES_MAX, LIST_QUEUES_MAX, MESSAGE_BYTES_MAX,
+    WAIT_MS_MAX,
+};
+use crate::protocol::http::{Response, batch, cors, incoming, media, openapi, publish};
+use crate::time::Millis;
+
+/// Bodies up to this size travel inside the command; larger ones are handed on as a stream, never copied here.
+pub const INLINE_BYTES_MAX: usize = 2_048;
+/// Bytes of a CloudEvent in structured mode: base 64 makes a third more of the largest message, and escapes
+/// and attributes take their share.
+pub const STRUCTURED_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+/// Messages listed where the request does not say how many.
+const BROWSE_LIMIT_DEFAULT: u64 = 100;
+
+impl Edge {
+    pub(super) fn opened(
+        &mut self,
+        request: &Request<'_>,
+        place: &Place<'_>,
+        now_ms: Millis,
+    ) -> Result<Action, Fault> {
+        let method = Method::of(request.head.method);
+        if method == Method::Options {
+            return Ok(self.options(request, place, now_ms));
+        }
+        if !place.takes(method) {
+            return Err(no_method(request, place));
+        }
+        match place {
+            Place::File => return Ok(Action::Asset),
+            Place::Health => {
+                return Ok(Action::Respond(Response::json(
+                    200,
+                    br#"{"status":"ok"}"#.to_vec(),
+                )));
+            }
+            _ => {}
+        }
+        let streams = matches!(place, Place::Queue(_, Part::Message(_)))
+            && request.head.method == "GET"
+            && request.accepts_events;
+        auth::check(
+            &self.settings,
+            &request.head,
+            request.authorization,
+            streams,
+        )?;
+        match place {
+            Place::Metrics => Ok(Action::Gather {
+                after: None,
+                limit: LIST_QUEUES_MAX,
+            }),
+            Place::OpenApi => Ok(Action::Respond(openapi::response())),
+            Place::Queues => list(request),
+            Place::Queue(queue, Part::Message(id)) if streams => Ok(Action::Stream {
+                object: queue_object(queue),
+                queue: queue.clone().into_owned(),
+                id: *id,
+                origin: request.origin.map(str::to_owned),
+            }),
+            Place::Queue(queue, part) => self.opened_queue(request, queue, *part, method, now_ms),
+            Place::File | Place::Health => Err(no_path()),
+        }
+    }
+
+    /// What a place takes; or whether a page of another site may ask, which the queue has to say.
+    fn options(&mut self, request: &Request<'_>, place: &Place<'_>, now_ms: Millis) -> Action {
+        if let (Place::Queue(queue, _), true) = (place, request.is_preflight) {
+            return match self.verdicts.origins(queue, now_ms) {
+                Some(origins) => Action::Respond(cors::preflight(request.origin, origins)),
+                None => Action::Call(self.call(
+                    queue,
+                    request.origin,
+                    Command::Preflight,
+                    Payload::InCommand,
+                )),
+            };
+        }
+        Action::Respond(Response::empty().with("allow", place.allow()))
+    }
+
+    fn opened_queue(
+        &mut self,
+        request: &Request<'_>,
+        queue: &str,
+        part: Part,
+        method: Method,
+        now_ms: Millis,
+    ) -> Result<Action, Fault> {
+        let command = match (part, method) {
+            (Part::Messages, Method::Post) => return self.opened_publish(request, queue, now_ms),
+            (Part::Batch, _) => {
+                batch::Form::of(request.content_type)?;
+                publish::refuse_in_batch(&request.head)?;
+                return self.need_body(request, queue, part, BATCH_BYTES_MAX, now_ms);
+            }
+            (Part::Pull | Part::Ack, _) | (Part::Itself, Method::Put) => {
+                media::expect_json(request.content_type)?;
+                return self.need_body(request, queue, part, JSON_BYTES_MAX, now_ms);
+            }
+            (Part::Messages, _) => browse(request)?,
+            (Part::Message(id), Method::Delete) => Command::Cancel { id },
+            (Part::Message(id), _) => inspect(request, id)?,
+            (Part::Confirm(id), _) => Command::Confirm { id },
+            (Part::Itself, Method::Delete) => Command::Delete,
+            (Part::Itself, _) => Command::Describe,
+            (Part::Purge, _) => Command::Purge,
+            (Part::Pause, _) => Command::Pause,
+            (Part::Resume, _) => Command::Resume,
+            (Part::Redrive, _) => Command::Redrive,
+        };
+        Ok(Action::Call(self.call(
+            queue,
+            request.origin,
+            command,
+            Payload::InCommand,
+        )))
+    }
+
+    /// The hot path. A publish that may be the repeat of one that was accepted always goes to the object.
+    fn opened_publish(
+        &mut self,
+        request: &Request<'_>,
+        queue: &str,
+        now_ms: Millis,
+    ) -> Result<Action, Fault> {
+        if !request.is_repeatable
+            && let Some(mut response) = self.verdicts.refuse(queue, now_ms)
+        {
+            self.expose(&mut response, request, queue, now_ms);
+            return Ok(Action::Respond(response));
+        }
+        if media::is(request.content_type, media::CLOUD_EVENT) {
+            return self.need_body(request, queue, Part::Messages, STRUCTURED_BYTES_MAX, now_ms);
+        }
+        match request.content_length {
+            Some(bytes) if bytes > MESSAGE_BYTES_MAX as u64 => Err(incoming::too_large()),
+            Some(bytes) if bytes <= INLINE_BYTES_MAX as u64 => {
+                self.need_body(request, queue, Part::Messages, INLINE_BYTES_MAX, now_ms)
+            }
+            _ => {
+                let message = publish::read(&request.head)?;
+                let payload = Payload::ClientBody {
+                    bytes_max: MESSAGE_BYTES_MAX,
+                };
+                let command = Command::Publish(message.draft());
+                Ok(Action::Call(self.call(
+                    queue,
+                    request.origin,
+                    command,
+                    payload,
+                )))
+            }
+        }
+    }
+
+    /// Asks for the body, unless the head says already that there is none or too much of it.
+    fn need_body(
+        &mut self,
+        request: &Request<'_>,
+        queue: &str,
+        part: Part,
+        bytes_max: usize,
+        now_ms: Millis,
+    ) -> Result<Action, Fault> {
+        match request.content_length {
+            Some(0) => self.received_queue(request, queue, part, &[], now_ms),
+            Some(bytes) if bytes > bytes_max as u64 => Err(too_large(bytes_max)),
+            _ => Ok(Action::NeedBody { bytes_max }),
+        }
+    }
+}
+
+/// The fault of a request body that is too large to be read.
+pub(super) fn too_large(bytes_max: usize) -> Fault {
+    let detail =
+        format!("this request has at most {bytes_max} bytes of body; split it into several");
+    Fault::new(ErrorCode::RequestTooLarge, detail).with(|f| f.limit = Some(bytes_max as u64))
+}
+
+fn no_method(request: &Request<'_>, place: &Place<'_>) -> Fault {
+    let path = request.head.path;
+    // Only a host that serves files knows which there are; a page takes no other method, anything else may
+    // not exist at all.
+    if *place == Place::File && path != "/" && !path.starts_with("/demo/") {
+        return no_path();
+    }
+    let detail = format!("this path takes {}", place.allow());
+    Fault::new(ErrorCode::MethodNotAllowed, detail)
+}
+
+fn list(request: &Request<'_>) -> Result<Action, Fault> {
+    let limit = request.number(
+        "limit",
+        &(1..=u64::from(LIST_QUEUES_MAX)),
+        u64::from(LIST_QUEUES_MAX),
+    )?;
+    let after = request.parameter("cursor")?;
+    if let Some(name) = &after {
+        check_name(name, "cursor")
+            .map_err(|_| Fault::bad("cursor", "the cursor of the last page belongs here"))?;
+    }
+    Ok(Action::Gather {
+        after,
+        limit: limit as u32,
+    })
+}
+
+fn browse<'a>(request: &Request<'_>) -> Result<Command<'a>, Fault> {
+    let limit = request.number(
+        "limit",
+        &(1..=u64::from(BROWSE_MESSAGES_MAX)),
+        BROWSE_LIMIT_DEFAULT,
+    )?;
+    let after_seq = request.number("after_seq", &(0..=u64::MAX), 0)?;
+    Ok(Command::Browse {
+        after_seq,
+        limit: limit as u32,
+    })
+}
+
+fn inspect<'a>(request: &Request<'_>, id: Id) -> Result<Command<'a>, Fault> {
+    let wait = match request.number("wait_ms", &(0..=WAIT_MS_MAX), 0)? {
+        0 => Wait::None,
+        wait_ms => Wait::Final { wait_ms },
+    };
+    Ok(Command::Inspect { id, wait })
+}

@@ -1,0 +1,173 @@
+//! The second step: from a body to a command.
+
+use super::open::{INLINE_BYTES_MAX, STRUCTURED_BYTES_MAX, too_large};
+use super::request::Request;
+use super::route::{Part, Place};
+use super::{Action, Edge, Payload, no_path};
+use crate::command::{Command, Reply};
+use crate::error::Fault;
+use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX};
+use crate::protocol::http::fields::{Item, document};
+use crate::protocol::http::incoming::Incoming;
+use crate::protocol::http::{
+    DecidedBy, RenderContext, ack, batch, cloud_events, media, publish, pull, render,
+};
+use crate::time::Millis;
+
+impl Edge {
+    pub(super) fn received(
+        &mut self,
+        request: &Request<'_>,
+        place: &Place<'_>,
+        body: &[u8],
+        now_ms: Millis,
+    ) -> Result<Action, Fault> {
+        match place {
+            Place::Queue(queue, part) => self.received_queue(request, queue, *part, body, now_ms),
+            _ => Err(no_path()),
+        }
+    }
+
+    pub(super) fn received_queue(
+        &mut self,
+        request: &Request<'_>,
+        queue: &str,
+        part: Part,
+        body: &[u8],
+        now_ms: Millis,
+    ) -> Result<Action, Fault> {
+        let action = match part {
+            Part::Messages => return self.received_publish(request, queue, body),
+            Part::Batch => return self.received_batch(request, queue, body, now_ms),
+            Part::Pull => {
+                let command = Command::Pull(pull::read(within(body, JSON_BYTES_MAX)?)?);
+                self.call(queue, request.origin, command, Payload::InCommand)
+            }
+            Part::Ack => {
+                let it = ack::read(within(body, JSON_BYTES_MAX)?)?;
+                self.call(
+                    queue,
+                    request.origin,
+                    Command::Ack(it.ack()),
+                    Payload::InCommand,
+                )
+            }
+            Part::Itself => {
+                let patch = configuration(within(body, JSON_BYTES_MAX)?)?;
+                self.call(
+                    queue,
+                    request.origin,
+                    Command::Configure { patch },
+                    Payload::InCommand,
+                )
+            }
+            _ => return Err(no_path()),
+        };
+        Ok(Action::Call(action))
+    }
+
+    fn received_publish(
+        &mut self,
+        request: &Request<'_>,
+        queue: &str,
+        body: &[u8],
+    ) -> Result<Action, Fault> {
+        let mut message = publish::read(&request.head)?;
+        if media::is(request.content_type, media::CLOUD_EVENT) {
+            message = cloud_events::structured(within(body, STRUCTURED_BYTES_MAX)?, message)?;
+        } else {
+            message.body = within(body, INLINE_BYTES_MAX)?.into();
+        }
+        let command = Command::Publish(message.draft());
+        Ok(Action::Call(self.call(
+            queue,
+            request.origin,
+            command,
+            Payload::InCommand,
+        )))
+    }
+
+    fn received_batch(
+        &mut self,
+        request: &Request<'_>,
+        queue: &str,
+        body: &[u8],
+        now_ms: Millis,
+    ) -> Result<Action, Fault> {
+        let form = batch::Form::of(request.content_type)?;
+        let messages = batch::read(form, within(body, BATCH_BYTES_MAX)?)?;
+        if let Some(action) = self.refuse_batch(request, queue, &messages, now_ms) {
+            return Ok(action);
+        }
+        let drafts = messages
+            .iter()
+            .map(|message| match message {
+                Ok(message) => Ok(message.draft()),
+                Err(fault) => Err(fault.clone()),
+            })
+            .collect();
+        let command = Command::PublishBatch(drafts);
+        Ok(Action::Call(self.call(
+            queue,
+            request.origin,
+            command,
+            Payload::InCommand,
+        )))
+    }
+
+    /// All at once, from memory, while the queue refuses everybody; a message that may be a repeat sends all of
+    /// them to the object.
+    fn refuse_batch(
+        &mut self,
+        request: &Request<'_>,
+        queue: &str,
+        messages: &[Result<Incoming<'_>, Fault>],
+        now_ms: Millis,
+    ) -> Option<Action> {
+        let mut readable = 0;
+        for message in messages.iter().flatten() {
+            if message.idempotency_key.is_some() {
+                return None;
+            }
+            readable += 1;
+        }
+        // With nothing to refuse there is nothing to ask the object either, but the edge cannot know whether
+        // the queue exists; the object does.
+        if readable == 0 {
+            return None;
+        }
+        let refusal = self.verdicts.refuse_many(queue, readable, now_ms)?;
+        let verdicts = messages.iter().map(|message| match message {
+            Ok(_) => Err(refusal.clone()),
+            Err(fault) => Err(fault.clone()),
+        });
+        let result = Ok(Reply::Batch(verdicts.collect()));
+        let context = RenderContext {
+            queue,
+            origin: request.origin,
+            cors_origins: self.verdicts.origins(queue, now_ms).unwrap_or_default(),
+            decided_by: DecidedBy::Edge,
+            preflight: false,
+        };
+        Some(Action::Respond(render(&result, &context)))
+    }
+}
+
+/// A configuration is a JSON object; what is in it is the engine's to check.
+fn configuration(body: &[u8]) -> Result<&str, Fault> {
+    match document::<Item<'_>>(body)? {
+        None => Ok("{}"),
+        Some(Item::Object(_)) => {
+            std::str::from_utf8(body).map_err(|_| Fault::bad("body", "not UTF-8"))
+        }
+        Some(Item::Other) => Err(Fault::bad("body", "a configuration is a JSON object")),
+    }
+}
+
+fn within(body: &[u8], bytes_max: usize) -> Result<&[u8], Fault> {
+    if body.len() > bytes_max {
+        Err(too_large(bytes_max))
+    } else {
+        Ok(body)
+    }
+}

@@ -1,0 +1,94 @@
+//! What every request is asked, read in one pass over its head.
+
+use crate::error::Fault;
+use crate::protocol::http::fields::range_words;
+use crate::wire::head::Head;
+use crate::wire::query;
+use std::ops::RangeInclusive;
+
+/// A head with the headers that decide on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// All of it.
+    pub head: Head<'a>,
+    /// `Authorization`.
+    pub authorization: Option<&'a str>,
+    /// `Origin`, when a page of another site asks.
+    pub origin: Option<&'a str>,
+    /// `Content-Type`.
+    pub content_type: Option<&'a str>,
+    /// `Content-Length`, when it is a number.
+    pub content_length: Option<u64>,
+    /// Whether there is an `Idempotency-Key`.
+    pub is_repeatable: bool,
+    /// Whether `Accept` names event streams.
+    pub accepts_events: bool,
+    /// Whether a browser asks for another site's page if it may ask.
+    pub is_preflight: bool,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a head; `None` when it is none.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let head = Head::parse(text)?;
+        let mut it = Self {
+            head,
+            authorization: None,
+            origin: None,
+            content_type: None,
+            content_length: None,
+            is_repeatable: false,
+            accepts_events: false,
+            is_preflight: false,
+        };
+        for (name, value) in head.headers() {
+            match name {
+                "authorization" => it.authorization = Some(value),
+                "origin" => {
+                    it.origin = Some(value).filter(|it| !it.eq_ignore_ascii_case(head.origin))
+                }
+                "content-type" => it.content_type = Some(value),
+                "content-length" => it.content_length = value.parse().ok(),
+                "idempotency-key" => it.is_repeatable = true,
+                "accept" => it.accepts_events = value.contains("text/event-stream"),
+                "access-control-request-method" => it.is_preflight = true,
+                _ => {}
+            }
+        }
+        it.is_preflight &= it.origin.is_some() && head.method == "OPTIONS";
+        Some(it)
+    }
+
+    /// The text of a query parameter.
+    ///
+    /// # Errors
+    /// `bad-request` naming it, when it is no percent-encoded UTF-8.
+    pub fn parameter(&self, name: &str) -> Result<Option<String>, Fault> {
+        match query::value(self.head.query, name) {
+            None => Ok(None),
+            Some(Some(text)) => Ok(Some(text.into_owned())),
+            Some(None) => Err(Fault::bad(name, "percent-encoded UTF-8 belongs here")),
+        }
+    }
+
+    /// The number of a query parameter, or `default`.
+    ///
+    /// # Errors
+    /// `bad-request` naming it, when it is none or out of `range`.
+    pub fn number(
+        &self,
+        name: &str,
+        range: &RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<u64, Fault> {
+        let Some(text) = self.parameter(name)? else {
+            return Ok(default);
+        };
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let number = digits.then(|| text.parse().ok()).flatten();
+        number
+            .filter(|n| range.contains(n))
+            .ok_or_else(|| Fault::bad(name, range_words(range)))
+    }
+}

@@ -1,0 +1,357 @@
+//! Verdicts: an object's refusals, repeated from memory while they are valid. This is what makes a refusal cost
+//! no object call and no row.
+//!
+//! A verdict ends by itself. In its last quarter one publish goes through as a probe, whose answer renews the
+//! verdict or ends it; everybody else is still refused. Counts of refusals wait here for the next command to the
+//! queue, so that the object's counters include them. Everything is bounded: a verdict that finds no room is not
+//! remembered, which costs calls and nothing worse.
+
+use crate::command::Verdict;
+use crate::error::{ErrorCode, Fault};
+use crate::limits::{VERDICT_MS_MAX, VERDICTS_MAX};
+use crate::protocol::http::problem;
+use crate::protocol::http::{DecidedBy, Response};
+use crate::time::{Millis, SECOND};
+use std::collections::HashMap;
+
+/// Refusals by reason.
+pub type Counts = Vec<(ErrorCode, u64)>;
+
+/// How long counts wait for a command to carry them.
+const REPORT_AFTER_MS: Millis = SECOND;
+/// Longest spread of retries around a queue's opening: without it, everybody who was told to come back at
+/// the opening comes back in the same instant.
+const SPREAD_MS_MAX: Millis = SECOND;
+
+/// What one isolate knows of queues.
+#[derive(Debug, Default)]
+pub struct Verdicts {
+    queues: HashMap<String, Entry>,
+    /// Entries with counts that wait.
+    unreported: usize,
+    /// Turns of the spread.
+    turn: u32,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    closed: Option<Closed>,
+    origins: Vec<String>,
+    origins_until_ms: Millis,
+    refused: Counts,
+    refused_since_ms: Millis,
+}
+
+#[derive(Debug)]
+struct Closed {
+    fault: Fault,
+    /// The refusal as it is sent, but for what depends on the asker.
+    response: Response,
+    until_ms: Millis,
+    probe_at_ms: Millis,
+    probing: bool,
+}
+
+impl Verdicts {
+    /// Remembers what an object said at `now_ms`.
+    pub fn store(&mut self, queue: &str, verdict: Verdict, now_ms: Millis) {
+        let until_ms = now_ms + verdict.valid_ms.min(VERDICT_MS_MAX);
+        let closed = verdict
+            .fault
+            .and_then(|fault| Closed::new(fault, now_ms, until_ms));
+        if let Some(entry) = self.queues.get_mut(queue) {
+            entry.closed = closed;
+            entry.origins = verdict.cors_origins;
+            entry.origins_until_ms = until_ms;
+            return;
+        }
+        if until_ms == now_ms || (self.queues.len() >= VERDICTS_MAX && !self.make_room(now_ms)) {
+            return;
+        }
+        let entry = Entry {
+            closed,
+            origins: verdict.cors_origins,
+            origins_until_ms: until_ms,
+            ..Entry::default()
+        };
+        self.queues.insert(queue.to_owned(), entry);
+    }
+
+    /// The refusal of one publish, counted; `None` when it has to go to the object.
+    pub fn refuse(&mut self, queue: &str, now_ms: Millis) -> Option<Response> {
+        let turn = self.turn;
+        let entry = self.queues.get_mut(queue)?;
+        let closed = entry.closed(now_ms)?;
+        let response = closed.response(now_ms, turn);
+        let code = closed.fault.code;
+        self.turn = turn.wrapping_add(1);
+        self.count(queue, code, 1, now_ms);
+        Some(response)
+    }
+
+    /// The fault of `publishes` publishes at once, counted; `None` when they have to go to the object.
+    pub fn refuse_many(&mut self, queue: &str, publishes: u64, now_ms: Millis) -> Option<Fault> {
+        let turn = self.turn;
+        let fault = self
+            .queues
+            .get_mut(queue)?
+            .closed(now_ms)?
+            .fault(now_ms, turn);
+        self.turn = turn.wrapping_add(1);
+        self.count(queue, fault.code, publishes, now_ms);
+        Some(fault)
+    }
+
+    /// The queue's `cors_origins`, while they are known to hold.
+    #[must_use]
+    pub fn origins(&self, queue: &str, now_ms: Millis) -> Option<&[String]> {
+        let entry = self
+            .queues
+            .get(queue)
+            .filter(|entry| now_ms < entry.origins_until_ms)?;
+        Some(&entry.origins)
+    }
+
+    /// The counts that wait for a command to `queue`, taken.
+    pub fn take_refused(&mut self, queue: &str) -> Counts {
+        if self.unreported == 0 {
+            return Vec::new();
+        }
+        let counts = self
+            .queues
+            .get_mut(queue)
+            .map(|entry| std::mem::take(&mut entry.refused));
+        let counts = counts.unwrap_or_default();
+        self.unreported -= usize::from(!counts.is_empty());
+        counts
+    }
+
+    /// Whether counts wait.
+    #[must_use]
+    pub const fn has_reports(&self) -> bool {
+        self.unreported > 0
+    }
+
+    /// Takes the counts that have waited for long.
+    pub fn reports(&mut self, now_ms: Millis) -> Vec<(String, Counts)> {
+        if self.unreported == 0 {
+            return Vec::new();
+        }
+        let due = |entry: &Entry| {
+            !entry.refused.is_empty() && entry.refused_since_ms + REPORT_AFTER_MS <= now_ms
+        };
+        let take = |(queue, entry): (&String, &mut Entry)| {
+            due(entry).then(|| (queue.clone(), std::mem::take(&mut entry.refused)))
+        };
+        let reports: Vec<_> = self.queues.iter_mut().filter_map(take).collect();
+        self.unreported -= reports.len();
+        reports
+    }
+
+    fn count(&mut self, queue: &str, code: ErrorCode, publishes: u64, now_ms: Millis) {
+        let Some(entry) = self.queues.get_mut(queue) else {
+            return;
+        };
+        if entry.refused.is_empty() {
+            entry.refused_since_ms = now_ms;
+            self.unreported += 1;
+        }
+        match entry.refused.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, count)) => *count += publishes,
+            None => entry.refused.push((code, publishes)),
+        }
+    }
+
+    /// Forgets what has ended and counts nothing.
+    fn make_room(&mut self, now_ms: Millis) -> bool {
+        self.queues
+            .retain(|_, entry| now_ms < entry.origins_until_ms || !entry.refused.is_empty());
+        self.queues.len() < VERDICTS_MAX
+    }
+}
+
+impl Entry {
+    /// The verdict, if it refuses this publish. The first one past the probe's time goes through.
+    fn closed(&mut self, now_ms: Millis) -> Option<&Closed> {
+        let closed = self
+            .closed
+            .as_mut()
+            .filter(|closed| now_ms < closed.until_ms)?;
+        if now_ms >= closed.probe_at_ms && !closed.probing {
+            closed.probing = true;
+            return None;
+        }
+        Some(closed)
+    }
+}
+
+impl Closed {
+    fn new(fault: Fault, now_ms: Millis, until_ms: Millis) -> Option<Self> {
+        let until_ms = match fault.figures.opens_at_ms {
+            Some(opens_at_ms) if fault.code == ErrorCode::NotOpen => until_ms.min(opens_at_ms),
+            _ => until_ms,
+        };
+        let valid_ms = until_ms.checked_sub(now_ms).filter(|ms| *ms > 0)?;
+        let response = problem::response(&fault, DecidedBy::Edge);
+        Some(Self {
+            fault,
+            response,
+            until_ms,
+            probe_at_ms: now_ms + valid_ms * 3 / 4,
+            probing: false,
+        })
+    }
+
+    /// The refusal; what is told of the time to an opening is true at `now_ms`.
+    fn response(&self, now_ms: Millis, turn: u32) -> Response {
+        if self.fault.code == ErrorCode::NotOpen {
+            problem::response(&self.fault(now_ms, turn), DecidedBy::Edge)
+        } else {
+            self.response.clone()
+        }
+    }
+
+    fn fault(&self, now_ms: Millis, turn: u32) -> Fault {
+        let fault = self.fault.clone();
+        match fault.figures.opens_at_ms {
+            Some(opens_at_ms) if fault.code == ErrorCode::NotOpen => fault.with(|figures| {
+                let rest_ms = opens_at_ms.saturating_sub(now_ms);
+                figures.retry_after_ms =
+                    Some(rest_ms + spread(turn, (rest_ms / 8).min(SPREAD_MS_MAX)));
+            }),
+            _ => fault,
+        }
+    }
+}
+
+/// The `turn`th value of a sequence that fills 0 to `width_ms` evenly (multiples of the golden ratio).
+fn spread(turn: u32, width_ms: Millis) -> Millis {
+    u64::from(turn.wrapping_mul(0x9E37_79B9)) * width_ms >> 32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = 1_000_000;
+
+    fn closed(code: ErrorCode, valid_ms: Millis) -> Verdict {
+        Verdict {
+            fault: Some(Fault::new(code, "no")),
+            valid_ms,
+            cors_origins: vec!["https://a".into()],
+        }
+    }
+
+    fn open() -> Verdict {
+        Verdict {
+            fault: None,
+            valid_ms: 1_000,
+            cors_origins: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_verdict_refuses_until_its_end_with_one_probe() {
+        let mut verdicts = Verdicts::default();
+        assert!(verdicts.refuse("q", NOW).is_none());
+        verdicts.store("q", closed(ErrorCode::QueueFull, 400), NOW);
+        assert_eq!(verdicts.refuse("q", NOW + 299).unwrap().status, 429);
+        assert!(verdicts.refuse("q", NOW + 300).is_none(), "the probe");
+        assert!(verdicts.refuse("q", NOW + 301).is_some(), "one probe only");
+        assert!(verdicts.refuse("other", NOW + 301).is_none());
+        assert!(verdicts.refuse("q", NOW + 399).is_some());
+        assert!(verdicts.refuse("q", NOW + 400).is_none());
+        assert!(verdicts.refuse("q", NOW + 400).is_none(), "it is over");
+    }
+
+    #[test]
+    fn no_verdict_outlives_the_limit_and_an_open_one_ends_it() {
+        let mut verdicts = Verdicts::default();
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1 << 60), NOW);
+        assert!(verdicts.refuse("q", NOW + VERDICT_MS_MAX).is_none());
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
+        assert!(verdicts.refuse("q", NOW).is_some());
+        verdicts.store("q", open(), NOW + 1);
+        assert!(verdicts.refuse("q", NOW + 2).is_none());
+        verdicts.store("z", closed(ErrorCode::SoldOut, 0), NOW);
+        assert!(verdicts.refuse("z", NOW).is_none());
+    }
+
+    #[test]
+    fn a_queue_opens_by_itself_and_retries_are_spread() {
+        let mut verdicts = Verdicts::default();
+        let fault =
+            Fault::new(ErrorCode::NotOpen, "later").with(|f| f.opens_at_ms = Some(NOW + 800));
+        let verdict = Verdict {
+            fault: Some(fault),
+            valid_ms: 1_000,
+            cors_origins: Vec::new(),
+        };
+        verdicts.store("q", verdict, NOW);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..50 {
+            let after_ms = verdicts
+                .refuse_many("q", 1, NOW + 100)
+                .unwrap()
+                .figures
+                .retry_after_ms
+                .unwrap();
+            assert!((700..700 + 88).contains(&after_ms), "{after_ms}");
+            seen.insert(after_ms);
+        }
+        assert!(seen.len() > 20);
+        assert!(
+            verdicts
+                .refuse("q", NOW + 100)
+                .unwrap()
+                .header("retry-after")
+                .is_some()
+        );
+        assert!(verdicts.refuse("q", NOW + 650).is_none(), "the probe");
+        assert!(verdicts.refuse("q", NOW + 799).is_some());
+        assert!(verdicts.refuse("q", NOW + 800).is_none());
+    }
+
+    #[test]
+    fn counts_wait_for_a_command_or_a_report() {
+        let mut verdicts = Verdicts::default();
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
+        verdicts.refuse("q", NOW);
+        verdicts.refuse_many("q", 5, NOW + 1);
+        assert!(verdicts.has_reports());
+        assert_eq!(verdicts.take_refused("q"), [(ErrorCode::SoldOut, 6)]);
+        assert!(verdicts.take_refused("q").is_empty() && !verdicts.has_reports());
+        verdicts.refuse("q", NOW + 10);
+        assert!(verdicts.reports(NOW + 1_009).is_empty());
+        assert_eq!(
+            verdicts.reports(NOW + 1_010),
+            [("q".to_owned(), vec![(ErrorCode::SoldOut, 1)])]
+        );
+        assert!(!verdicts.has_reports());
+    }
+
+    #[test]
+    fn origins_are_known_for_a_while() {
+        let mut verdicts = Verdicts::default();
+        assert_eq!(verdicts.origins("q", NOW), None);
+        verdicts.store("q", closed(ErrorCode::SoldOut, 500), NOW);
+        assert_eq!(verdicts.origins("q", NOW + 499).unwrap(), ["https://a"]);
+        assert_eq!(verdicts.origins("q", NOW + 500), None);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_counts_are_not_forgotten() {
+        let mut verdicts = Verdicts::default();
+        verdicts.store("counted", closed(ErrorCode::SoldOut, 1_000), NOW);
+        verdicts.refuse("counted", NOW);
+        for i in 0..2 * VERDICTS_MAX {
+            verdicts.store(&format!("q{i}"), closed(ErrorCode::SoldOut, 1_000), NOW);
+        }
+        assert_eq!(verdicts.queues.len(), VERDICTS_MAX);
+        verdicts.store("late", closed(ErrorCode::SoldOut, 1_000), NOW + 1_000);
+        assert_eq!(verdicts.queues.len(), 2);
+        assert!(verdicts.refuse("late", NOW + 1_001).is_some());
+        assert_eq!(verdicts.take_refused("counted").len(), 1);
+    }
+}

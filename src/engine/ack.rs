@@ -1,0 +1,121 @@
+//! Acknowledging: finishing, giving back and prolonging, each under the fence of its lease.
+//!
+//! An entry is applied when its lease is the message's current one and has not run out; otherwise it is an
+//! error of that entry alone, and nothing of the message changes.
+
+use super::Stop;
+use super::dead_letter::Reason;
+use super::outcomes::End;
+use super::outstanding::{Entry, Status};
+use super::queue::{Queue, Turn};
+use crate::command::reply::Acknowledged;
+use crate::command::{Ack, AckEntry, LeaseId, Reply, State};
+use crate::error::{ErrorCode, Fault};
+use crate::time::Millis;
+
+impl Queue {
+    pub(super) fn acknowledge(&mut self, turn: &mut Turn<'_>, ack: &Ack<'_>) -> Result<Reply, Stop> {
+        let mut done = Acknowledged::default();
+        for entry in &ack.acks {
+            match self.finish(turn, entry) {
+                Ok(()) => done.acked += 1,
+                Err(stop) => refuse(&mut done, entry.lease_id, stop)?,
+            }
+        }
+        for (lease_id, delay_ms) in &ack.retries {
+            match self.retry(turn, lease_id, *delay_ms) {
+                Ok(()) => done.retried += 1,
+                Err(stop) => refuse(&mut done, lease_id, stop)?,
+            }
+        }
+        for (lease_id, timeout_ms) in &ack.extends {
+            match self.extend(turn, lease_id, *timeout_ms) {
+                Ok(()) => done.extended += 1,
+                Err(stop) => refuse(&mut done, lease_id, stop)?,
+            }
+        }
+        if done.acked > 0 {
+            self.meta.totals.acked += done.acked;
+            self.drain.note(turn.now_ms, done.acked);
+        }
+        Ok(Reply::Acknowledged(done))
+    }
+
+    fn finish(&mut self, turn: &mut Turn<'_>, ack: &AckEntry<'_>) -> Result<(), Stop> {
+        let (seq, entry) = self.leased(ack.lease_id, turn.now_ms)?;
+        if ack.release {
+            let segment = self.segments.get(turn.sql, entry.place)?;
+            let key = match &segment {
+                Some(s) => s.head(&s.items[usize::from(entry.place.index)])?.key.map(str::to_owned),
+                None => None,
+            };
+            self.give_back(turn, key.as_deref())?;
+        }
+        self.remove_outstanding(seq);
+        if let Some(result) = ack.result {
+            let (attempts, at_ms) = (entry.attempts, turn.now_ms);
+            let result = Some(result.to_owned());
+            self.outcomes.add(End { seq, state: State::Done, attempts, at_ms, result });
+        }
+        self.waiters.finished(seq);
+        Ok(())
+    }
+
+    fn retry(&mut self, turn: &mut Turn<'_>, lease_id: &str, delay_ms: Option<Millis>) -> Result<(), Stop> {
+        let (seq, entry) = self.leased(lease_id, turn.now_ms)?;
+        let delivery = &self.config().delivery;
+        if entry.attempts >= delivery.max_attempts {
+            self.give_up(turn, seq, Reason::Attempts)?;
+            return Ok(());
+        }
+        if entry.expires_at_ms <= turn.now_ms {
+            self.expire_outstanding(turn, seq)?;
+            return Ok(());
+        }
+        let delay_ms = delay_ms.unwrap_or_else(|| delivery.backoff.delay_ms(entry.attempts));
+        let status = match delay_ms {
+            0 => Status::Ready,
+            _ => Status::Waiting { until_ms: turn.now_ms + delay_ms },
+        };
+        self.outstanding.put(seq, Entry { status, ..entry });
+        Ok(())
+    }
+
+    fn extend(&mut self, turn: &mut Turn<'_>, lease_id: &str, timeout_ms: Option<Millis>) -> Result<(), Stop> {
+        let (seq, entry) = self.leased(lease_id, turn.now_ms)?;
+        let Status::Leased { lease, .. } = entry.status else { return Ok(()) };
+        let timeout_ms = timeout_ms.unwrap_or(self.config().delivery.visibility_timeout_ms);
+        let status = Status::Leased { lease, until_ms: turn.now_ms + timeout_ms };
+        self.outstanding.put(seq, Entry { status, ..entry });
+        Ok(())
+    }
+
+    /// The message this lease is the current hold of.
+    fn leased(&self, lease_id: &str, now_ms: Millis) -> Result<(u64, Entry), Fault> {
+        let lease_id = LeaseId::parse(lease_id, self.secret)
+            .ok_or_else(|| Fault::bad("lease_id", "this is not a lease of this queue"))?;
+        let expired = || {
+            Fault::new(
+                ErrorCode::LeaseExpired,
+                "the lease has run out or was used already; the message may have been delivered again",
+            )
+        };
+        let entry = self.outstanding.get(lease_id.seq).copied().ok_or_else(expired)?;
+        match entry.status {
+            Status::Leased { lease, until_ms } if lease == lease_id.lease && until_ms > now_ms => {
+                Ok((lease_id.seq, entry))
+            }
+            _ => Err(expired()),
+        }
+    }
+}
+
+fn refuse(done: &mut Acknowledged, lease_id: &str, stop: Stop) -> Result<(), Stop> {
+    match stop {
+        Stop::Fault(fault) => {
+            done.errors.push((lease_id.to_owned(), fault));
+            Ok(())
+        }
+        stop @ Stop::Store(_) => Err(stop),
+    }
+}

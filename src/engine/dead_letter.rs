@@ -1,0 +1,389 @@
+//! Dead letters: messages that were given up, where they go, and how they come back.
+//!
+//! A dead letter leaves the backlog and gets a row of its own, with its history in attributes. Without a
+//! `dead_letter_queue` the row stays here until it is redriven. With one, the row is an outbox: it is sent to
+//! that queue and deleted once that queue has it. The receiver takes each message once, so sending again
+//! after a lost answer is harmless. Redriving sends them back the same way.
+
+use super::Stop;
+use super::outcome::Call;
+use super::pull::Want;
+use super::queue::{Queue, Turn};
+use super::segment::{Builder, Head, SINGLE, Segment};
+use crate::command::placement::{DIRECTORY, queue_object};
+use crate::command::directory::DirectoryCommand;
+use crate::command::{Command, Draft, Envelope, Forwarded, Reply, State, codec};
+use crate::error::{ErrorCode, Fault};
+use crate::id::Id;
+use crate::limits::{FORWARD_MESSAGES_MAX, OUTBOX_MAX};
+use crate::store::{Arg, StoreError, Value};
+use crate::time::{Millis, MINUTE, SECOND};
+
+/// Attributes that carry a dead letter's history.
+const QUEUE: &str = "tidegate-dead-queue";
+const ID: &str = "tidegate-dead-id";
+const ATTEMPTS: &str = "tidegate-dead-attempts";
+const REASON: &str = "tidegate-dead-reason";
+const AT_MS: &str = "tidegate-dead-at-ms";
+/// What they all begin with; clients cannot set such attributes.
+const PREFIX: &str = "tidegate-dead-";
+/// Dead letters moved by one redrive; the caller asks again for more.
+const REDRIVE_MAX: u64 = 10_000;
+/// Dead letters looked at in one step of a redrive.
+const STEP: u32 = 500;
+
+/// Why a message was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Its last delivery was given back.
+    Attempts,
+    /// Its last delivery's lease ran out.
+    LeaseExpired,
+}
+
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Attempts => "max_attempts",
+            Self::LeaseExpired => "lease_expired",
+        }
+    }
+}
+
+/// Calls to other objects: at most one of each kind at a time.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    next_number: u32,
+    registering: Option<u32>,
+    /// Number and rows of the dead letters under way.
+    sending: Option<(u32, Vec<u64>)>,
+    /// A redrive that asked the dead-letter queue: number, the client's token, what was moved here already.
+    recalls: Vec<(u32, u32, u64)>,
+    retry_at_ms: Millis,
+    failures: u32,
+    answers: Vec<(u32, bool, Vec<u8>)>,
+}
+
+impl Outbox {
+    /// When a call has to be tried again, if there is anything to send.
+    pub fn wakeup_ms(&self, pending: bool) -> Option<Millis> {
+        let idle = self.sending.is_none() && self.registering.is_none();
+        (pending && idle).then_some(self.retry_at_ms)
+    }
+
+    fn number(&mut self) -> u32 {
+        self.next_number = self.next_number.wrapping_add(1);
+        self.next_number
+    }
+
+    fn failed(&mut self, now_ms: Millis) {
+        self.failures = (self.failures + 1).min(8);
+        self.retry_at_ms = now_ms + (SECOND << self.failures).min(5 * MINUTE);
+    }
+}
+
+impl Queue {
+    /// The answer to a call of an earlier turn, for the next one.
+    pub fn called(&mut self, number: u32, ok: bool, body: &[u8]) {
+        self.outbox.answers.push((number, ok, body.to_vec()));
+    }
+
+    /// Makes an outstanding message a dead letter.
+    pub(super) fn give_up(&mut self, turn: &mut Turn<'_>, seq: u64, reason: Reason) -> Result<(), StoreError> {
+        let Some(entry) = self.outstanding.get(seq).copied() else { return Ok(()) };
+        if let Some(segment) = self.segments.get(turn.sql, entry.place)? {
+            let item = segment.items[usize::from(entry.place.index)];
+            let mut head = segment.head(&item)?;
+            head.attempts = entry.attempts;
+            let id = Id::mint(self.secret, segment.at_ms, seq, segment.lane);
+            let target = self.config().delivery.dead_letter_queue.clone().unwrap_or_default();
+            let body = segment.body(&item);
+            self.bury(turn, seq, id, head, body.bytes(), &target, reason.name())?;
+        }
+        self.remove_outstanding(seq);
+        self.end(turn, seq, State::Dead, entry.attempts, None);
+        Ok(())
+    }
+
+    /// Writes a dead letter's row; `target` is the queue it goes to, or empty.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn bury(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seq: u64,
+        id: Id,
+        head: Head<'_>,
+        body: &[u8],
+        target: &str,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let (id, attempts, now) = (id.to_string(), head.attempts.to_string(), turn.now_ms.to_string());
+        let name = self.name.clone();
+        let mut head: Head<'_> = head;
+        head.attributes.retain(|(name, _)| !name.starts_with(PREFIX));
+        head.attributes.extend([
+            (QUEUE, name.as_str()),
+            (ID, id.as_str()),
+            (ATTEMPTS, attempts.as_str()),
+            (REASON, reason),
+            (AT_MS, now.as_str()),
+        ]);
+        let mut builder = Builder::default();
+        builder.push(seq, head, body);
+        let (_, head, body) = builder.finish(turn.now_ms, 0);
+        turn.sql.exec(
+            "INSERT INTO dead (seq, target, head, body) VALUES (?, ?, ?, ?)",
+            &[seq.into(), target.into(), Arg::Blob(&head), Arg::Blob(&body)],
+        )?;
+        if target.is_empty() {
+            self.meta.dead_kept += 1;
+        } else {
+            self.meta.dead_leaving += 1;
+        }
+        self.meta_changed = true;
+        Ok(())
+    }
+
+    /// Applies the answers to calls of earlier turns.
+    pub(super) fn settle_calls(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        for (number, ok, body) in std::mem::take(&mut self.outbox.answers) {
+            if self.outbox.registering == Some(number) {
+                self.outbox.registering = None;
+                if ok {
+                    self.meta.registered = true;
+                    self.meta_changed = true;
+                } else {
+                    self.outbox.failed(turn.now_ms);
+                }
+            } else if self.outbox.sending.as_ref().is_some_and(|(n, _)| *n == number) {
+                let (_, seqs) = self.outbox.sending.take().unwrap_or_default();
+                self.settle_sent(turn, &seqs, if ok { moved(&body) } else { 0 })?;
+            } else if let Some(at) = self.outbox.recalls.iter().position(|(n, _, _)| *n == number) {
+                let (_, token, here) = self.outbox.recalls.remove(at);
+                let reply = if ok {
+                    Ok(Reply::Moved(here + moved(&body)))
+                } else if here > 0 {
+                    Ok(Reply::Moved(here))
+                } else {
+                    Err(Fault::new(ErrorCode::Unavailable, "the dead-letter queue could not be reached; try again"))
+                };
+                turn.out.replies.push((token, reply));
+            }
+        }
+        Ok(())
+    }
+
+    fn settle_sent(&mut self, turn: &mut Turn<'_>, seqs: &[u64], moved: u64) -> Result<(), StoreError> {
+        let gone = &seqs[..seqs.len().min(moved as usize)];
+        if gone.len() < seqs.len() {
+            // The other queue is full or out of reach: the rest stays here, and is tried again.
+            self.outbox.failed(turn.now_ms);
+        } else {
+            self.outbox.failures = 0;
+            self.outbox.retry_at_ms = 0;
+        }
+        let list = serde_json::to_string(gone).unwrap_or_default();
+        turn.sql.exec("DELETE FROM dead WHERE seq IN (SELECT value FROM json_each(?))", &[list.as_str().into()])?;
+        self.meta.dead_leaving = self.meta.dead_leaving.saturating_sub(gone.len() as u64);
+        self.meta_changed = true;
+        Ok(())
+    }
+
+    /// Starts the calls that are due: the name to the directory, dead letters to their queue.
+    pub(super) fn make_calls(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        if turn.now_ms < self.outbox.retry_at_ms {
+            return Ok(());
+        }
+        if !self.meta.registered && self.outbox.registering.is_none() {
+            let number = self.outbox.number();
+            self.outbox.registering = Some(number);
+            let register = DirectoryCommand::Register { name: &self.name };
+            let command = register.encode().map_err(|e| StoreError(e.to_string()))?;
+            turn.out.calls.push(Call { number, object: DIRECTORY.to_owned(), command });
+        }
+        if self.meta.dead_leaving > 0 && self.outbox.sending.is_none() {
+            self.send_dead(turn)?;
+        }
+        Ok(())
+    }
+
+    fn send_dead(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let first = turn.sql.exec("SELECT target FROM dead WHERE target > '' ORDER BY target LIMIT 1", &[])?;
+        let Some(target) = first.first().and_then(|row| row.first()).map(|v| v.text().to_owned()) else {
+            self.meta.dead_leaving = 0;
+            return Ok(());
+        };
+        let rows = turn.sql.exec(
+            "SELECT seq, head, body FROM dead WHERE target = ? ORDER BY seq LIMIT ?",
+            &[target.as_str().into(), (FORWARD_MESSAGES_MAX as u64).into()],
+        )?;
+        let (mut seqs, mut segments, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for mut row in rows {
+            let body = row.pop().map(Value::into_blob).unwrap_or_default();
+            let head = row.pop().map(Value::into_blob).unwrap_or_default();
+            bytes += body.len();
+            if bytes > crate::limits::BATCH_BYTES_MAX && !seqs.is_empty() {
+                break;
+            }
+            seqs.push(row.first().map_or(0, Value::uint));
+            segments.push(Segment::decode(SINGLE, head, body)?);
+        }
+        let bodies: Vec<_> = segments.iter().filter_map(|s| s.items.first().map(|item| s.body(item))).collect();
+        let mut messages = Vec::new();
+        for (segment, body) in segments.iter().zip(&bodies) {
+            let Some(item) = segment.items.first() else { continue };
+            messages.push(forwarded(segment.head(item)?, body.bytes(), &target, turn.now_ms));
+        }
+        let number = self.outbox.number();
+        let command = Command::Forward { source: &self.name, messages };
+        let command = encode(&target, command)?;
+        turn.out.calls.push(Call { number, object: queue_object(&target), command });
+        self.outbox.sending = Some((number, seqs));
+        Ok(())
+    }
+
+    /// Moves dead letters back: those kept here into the backlog, those in the dead-letter queue by asking it,
+    /// and, where this queue is one, those of other queues on their way home.
+    pub(super) fn redrive(&mut self, turn: &mut Turn<'_>, token: u32) -> Result<Option<Reply>, Stop> {
+        let here = self.revive(turn)? + self.send_home(turn, None, REDRIVE_MAX)?;
+        let Some(target) = self.config().delivery.dead_letter_queue.clone() else {
+            return Ok(Some(Reply::Moved(here)));
+        };
+        let number = self.outbox.number();
+        let recall = Command::Recall { source: &self.name, limit: REDRIVE_MAX as u32 };
+        let command = encode(&target, recall)?;
+        turn.out.calls.push(Call { number, object: queue_object(&target), command });
+        self.outbox.recalls.push((number, token, here));
+        Ok(None)
+    }
+
+    /// Sends the dead letters of `source` back to it.
+    pub(super) fn recall(&mut self, turn: &mut Turn<'_>, source: &str, limit: u32) -> Result<Reply, Stop> {
+        Ok(Reply::Moved(self.send_home(turn, Some(source), u64::from(limit))?))
+    }
+
+    /// Puts the dead letters kept here back into the backlog, as far as there is room.
+    fn revive(&mut self, turn: &mut Turn<'_>) -> Result<u64, Stop> {
+        let config = self.config();
+        let mut moved = 0;
+        while self.meta.dead_kept > 0 && moved < REDRIVE_MAX {
+            let rows = turn.sql.exec("SELECT seq, head, body FROM dead WHERE target = '' ORDER BY seq LIMIT 100", &[])?;
+            if rows.is_empty() {
+                self.meta.dead_kept = 0;
+            }
+            for mut row in rows {
+                let body = row.pop().map(Value::into_blob).unwrap_or_default();
+                let head = row.pop().map(Value::into_blob).unwrap_or_default();
+                let seq = row.first().map_or(0, Value::uint);
+                let full = self.depth() >= config.capacity.max_messages
+                    || self.meta.bytes + body.len() as u64 > config.capacity.max_bytes;
+                if full {
+                    return Ok(moved);
+                }
+                let segment = Segment::decode(SINGLE, head, body)?;
+                self.revive_one(turn, seq, &segment)?;
+                moved += 1;
+            }
+        }
+        Ok(moved)
+    }
+
+    fn revive_one(&mut self, turn: &mut Turn<'_>, seq: u64, segment: &Segment) -> Result<(), Stop> {
+        let Some(item) = segment.items.first() else { return Ok(()) };
+        let mut head = segment.head(item)?;
+        head.expires_at_ms = None;
+        let body = segment.body(item);
+        let due_ms = turn.now_ms.max(self.meta.singles_taken.0 + 1);
+        self.insert_single_row(turn, seq, head, body.bytes(), due_ms, false)?;
+        turn.sql.exec("DELETE FROM dead WHERE seq = ?", &[seq.into()])?;
+        self.meta.dead_kept -= 1;
+        self.meta.delayed += 1;
+        self.meta.bytes += body.bytes().len() as u64;
+        self.meta_changed = true;
+        self.next_single_ms = Some(self.next_single_ms.map_or(due_ms, |at| at.min(due_ms)));
+        self.more_work = true;
+        let until_ms = turn.now_ms + self.config().result_retention_ms;
+        self.outcomes.remove(turn.sql, seq, until_ms)?;
+        Ok(())
+    }
+
+    /// Takes queued dead letters of other queues out of the backlog and addresses them to where they came from.
+    fn send_home(&mut self, turn: &mut Turn<'_>, source: Option<&str>, limit: u64) -> Result<u64, Stop> {
+        let pattern = match source {
+            Some(source) => serde_json::json!({"attributes": {QUEUE: [source]}}),
+            None => serde_json::json!({"attributes": {QUEUE: [{"exists": true}]}}),
+        };
+        let filter = super::filter::Filter::compile(&pattern.to_string())?;
+        let want = Want { batch_size: STEP, visibility_timeout_ms: None, filter: Some(filter) };
+        let mut moved = 0;
+        while moved < limit && self.meta.dead_leaving < OUTBOX_MAX {
+            let messages = self.lease(turn, &want)?;
+            if messages.is_empty() {
+                break;
+            }
+            self.meta.totals.delivered -= messages.len() as u64;
+            for message in messages {
+                let home = message.attributes.iter().find(|(name, _)| name == QUEUE);
+                let home = home.map(|(_, queue)| queue.clone()).unwrap_or_default();
+                self.leave(turn, message.seq, &home)?;
+                moved += 1;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Moves a leased message into the outbox, to go to `target`.
+    fn leave(&mut self, turn: &mut Turn<'_>, seq: u64, target: &str) -> Result<(), StoreError> {
+        let Some(entry) = self.outstanding.get(seq).copied() else { return Ok(()) };
+        if let Some(segment) = self.segments.get(turn.sql, entry.place)? {
+            let item = segment.items[usize::from(entry.place.index)];
+            let mut builder = Builder::default();
+            let mut head = segment.head(&item)?;
+            head.expires_at_ms = None;
+            builder.push(seq, head, segment.body(&item).bytes());
+            let (_, head, body) = builder.finish(turn.now_ms, 0);
+            turn.sql.exec(
+                "INSERT INTO dead (seq, target, head, body) VALUES (?, ?, ?, ?)",
+                &[seq.into(), target.into(), Arg::Blob(&head), Arg::Blob(&body)],
+            )?;
+            self.meta.dead_leaving += 1;
+        }
+        self.remove_outstanding(seq);
+        self.meta_changed = true;
+        self.waiters.finished(seq);
+        Ok(())
+    }
+}
+
+/// A dead letter as it is sent to `target`: home without its history, elsewhere with it.
+fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -> Forwarded<'a> {
+    let attribute = |wanted| head.attributes.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+    let is_home = attribute(QUEUE) == Some(target);
+    let id = attribute(ID).and_then(Id::parse).unwrap_or(Id(0));
+    // A message that dies again after coming home goes out again under the same identifier: tell them apart.
+    let buried_ms = attribute(AT_MS).and_then(|at| at.parse::<u64>().ok()).unwrap_or(0);
+    let id = Id(id.0 ^ u128::from(buried_ms) << 28 ^ u128::from(is_home));
+    let attributes =
+        head.attributes.iter().filter(|(name, _)| !is_home || !name.starts_with(PREFIX)).copied().collect();
+    let draft = Draft {
+        body,
+        content_type: head.content_type,
+        key: head.key,
+        priority: head.priority,
+        ttl_ms: head.expires_at_ms.map(|at| at.saturating_sub(now_ms).max(1)),
+        attributes,
+        ..Draft::default()
+    };
+    Forwarded { id, draft }
+}
+
+fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
+    let envelope = Envelope { queue, origin: None, auto_create: true, refused: Vec::new(), command };
+    codec::encode(&envelope).map_err(|e| StoreError(e.to_string()))
+}
+
+/// The figure of a `{"moved": n}` document.
+fn moved(body: &[u8]) -> u64 {
+    let document: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    document.and_then(|d| d.get("moved").and_then(serde_json::Value::as_u64)).unwrap_or(0)
+}

@@ -1,0 +1,36 @@
+//! Text compared without regard to case.
+
+/// Text in the form in which upper and lower case are the same. Folding goes by character, up and
+/// then down as in Java, so that `ß` equals `SS` and every Greek sigma is one.
+#[derive(Clone, Debug)]
+pub struct Folded(String);
+
+impl Folded {
+    /// Folds the text.
+    pub fn new(text: &str) -> Self {
+        Self(fold(text).collect())
+    }
+
+    /// Whether the texts are the same but for case.
+    pub fn equals(&self, text: &str) -> bool {
+        fold(text).eq(self.0.chars())
+    }
+
+    /// Whether the text begins with this one but for case.
+    pub fn begins(&self, text: &str) -> bool {
+        let mut others = fold(text);
+        self.0.chars().all(|own| others.next() == Some(own))
+    }
+
+    /// Whether the text ends with this one but for case.
+    pub fn ends(&self, text: &str) -> bool {
+        let mut others = fold(text).rev();
+        self.0.chars().rev().all(|own| others.next() == Some(own))
+    }
+}
+
+fn fold(text: &str) -> impl DoubleEndedIterator<Item = char> {
+    text.chars()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+}

@@ -1,0 +1,183 @@
+//! Idempotency: the first answer again, for a publish that is repeated.
+//!
+//! Each key that was accepted within the window has an [`Answer`]. The latest are in memory, and durable by
+//! the segment heads and journal rows that carry them; a checkpoint moves them into rows of their own,
+//! thousands to a row. In memory stays a 64-bit print of each key and where its answer is; a print that
+//! matches is confirmed by a second one, so that two keys are taken for one with a chance of 2^-128.
+//! Bounded: at most `IDEMPOTENCY_KEYS_MAX` keys; past it the oldest row is let go before its window is over.
+
+use crate::id::{Secret, hash64};
+use crate::limits::IDEMPOTENCY_KEYS_MAX;
+use crate::store::{Arg, Sql, StoreError, Value};
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Answers in one row: 16,000 × 40 bytes stay under a third of the platform's 2 MB.
+const ROW_ANSWERS: usize = 16_000;
+/// Marks an answer that is in memory; the rest of the number is its index.
+const IN_MEMORY: u32 = 1 << 31;
+
+/// Two hashes of a key.
+pub type Print = (u64, u64);
+
+/// The first answer to a publish with an idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Which key.
+    pub print: Print,
+    /// The message's sequence number.
+    pub seq: u64,
+    /// The lane its identifier names.
+    pub lane: u8,
+    /// When it was accepted.
+    pub at_ms: Millis,
+    /// Its position then.
+    pub position: u64,
+}
+
+/// The keys of a queue.
+#[derive(Debug, Default)]
+pub struct Idempotency {
+    /// First print → number of the row, or index in `recent` with [`IN_MEMORY`].
+    index: HashMap<u64, u32>,
+    recent: Vec<Answer>,
+    /// How many of `recent` are in a journal row already.
+    journaled: usize,
+    /// Numbers of the rows, oldest first, once they have been read.
+    rows: Option<Vec<u64>>,
+}
+
+/// The prints of `key` in the queue with this secret.
+#[must_use]
+pub fn print(secret: Secret, key: &str) -> Print {
+    let other = Secret([secret.0[1], !secret.0[0]]);
+    (hash64(secret, key.as_bytes()), hash64(other, key.as_bytes()))
+}
+
+impl Idempotency {
+    /// The answers a start found in the journal and in heads.
+    #[must_use]
+    pub fn recovered(answers: Vec<Answer>, journaled: usize) -> Self {
+        let mut this = Self { journaled, ..Self::default() };
+        answers.into_iter().for_each(|answer| this.insert(answer));
+        this
+    }
+
+    /// The first answer, when the key was accepted at `since_ms` or later.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn find(&mut self, sql: &mut dyn Sql, print: Print, since_ms: Millis) -> Result<Option<Answer>, StoreError> {
+        self.load(sql)?;
+        let answer = match self.index.get(&print.0) {
+            None => None,
+            Some(at) if at & IN_MEMORY != 0 => self.recent.get((at & !IN_MEMORY) as usize).copied(),
+            Some(row) => find_in_row(sql, u64::from(*row), print)?,
+        };
+        Ok(answer.filter(|a| a.print == print && a.at_ms >= since_ms))
+    }
+
+    /// Remembers an answer.
+    pub fn insert(&mut self, answer: Answer) {
+        self.index.insert(answer.print.0, IN_MEMORY | self.recent.len() as u32);
+        self.recent.push(answer);
+    }
+
+    /// Answers that no journal row has yet.
+    pub fn take_unjournaled(&mut self) -> Vec<Answer> {
+        let answers = self.recent[self.journaled..].to_vec();
+        self.journaled = self.recent.len();
+        answers
+    }
+
+    /// Moves the answers in memory into rows, numbered from `next` on, that may go at `until_ms`. Returns how many.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn flush(&mut self, sql: &mut dyn Sql, next: u64, until_ms: Millis) -> Result<u64, StoreError> {
+        let recent = std::mem::take(&mut self.recent);
+        self.journaled = 0;
+        let mut number = next;
+        for answers in recent.chunks(ROW_ANSWERS) {
+            let prints: Vec<u8> = answers.iter().flat_map(|a| a.print.0.to_le_bytes()).collect();
+            let data = postcard::to_allocvec(answers).map_err(|e| StoreError(e.to_string()))?;
+            sql.exec(
+                "INSERT INTO idempotency (number, until_ms, prints, answers) VALUES (?, ?, ?, ?)",
+                &[number.into(), until_ms.into(), Arg::Blob(&prints), Arg::Blob(&data)],
+            )?;
+            for answer in answers {
+                self.index.insert(answer.print.0, number as u32 & !IN_MEMORY);
+            }
+            if let Some(rows) = &mut self.rows {
+                rows.push(number);
+            }
+            number += 1;
+        }
+        if self.index.len() > IDEMPOTENCY_KEYS_MAX
+            && let Some(oldest) = self.rows.as_ref().and_then(|rows| rows.first()).copied()
+        {
+            self.drop_row(sql, oldest)?;
+        }
+        Ok(number - next)
+    }
+
+    /// Drops rows whose time is over. Returns when to look again, if any are left.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn prune(&mut self, sql: &mut dyn Sql, now_ms: Millis) -> Result<Option<Millis>, StoreError> {
+        let over = sql.exec("SELECT number FROM idempotency WHERE until_ms <= ?", &[now_ms.into()])?;
+        for row in over {
+            self.drop_row(sql, row.first().map_or(0, Value::uint))?;
+        }
+        let next = sql.exec("SELECT min(until_ms) FROM idempotency", &[])?;
+        Ok(next.first().and_then(|row| row.first()).map(Value::uint).filter(|at| *at > 0))
+    }
+
+    fn drop_row(&mut self, sql: &mut dyn Sql, number: u64) -> Result<(), StoreError> {
+        if let Some(rows) = &mut self.rows {
+            rows.retain(|n| *n != number);
+            for print in prints_of(sql, number)? {
+                if self.index.get(&print) == Some(&(number as u32)) {
+                    self.index.remove(&print);
+                }
+            }
+        }
+        sql.exec("DELETE FROM idempotency WHERE number = ?", &[number.into()])?;
+        Ok(())
+    }
+
+    /// Reads the prints of all rows, once, when the first key is asked for.
+    fn load(&mut self, sql: &mut dyn Sql) -> Result<(), StoreError> {
+        if self.rows.is_some() {
+            return Ok(());
+        }
+        let found = sql.exec("SELECT number FROM idempotency ORDER BY number", &[])?;
+        let rows: Vec<u64> = found.iter().filter_map(|row| row.first()).map(Value::uint).collect();
+        for number in &rows {
+            for print in prints_of(sql, *number)? {
+                // A key in memory is later than one in a row.
+                self.index.entry(print).and_modify(|at| if *at & IN_MEMORY == 0 { *at = *number as u32 }).or_insert(*number as u32);
+            }
+        }
+        self.rows = Some(rows);
+        Ok(())
+    }
+}
+
+fn prints_of(sql: &mut dyn Sql, number: u64) -> Result<Vec<u64>, StoreError> {
+    let rows = sql.exec("SELECT prints FROM idempotency WHERE number = ?", &[number.into()])?;
+    let bytes = rows.into_iter().next().and_then(|r| r.into_iter().next()).map(Value::into_blob).unwrap_or_default();
+    let (words, _) = bytes.as_chunks::<8>();
+    Ok(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
+}
+
+fn find_in_row(sql: &mut dyn Sql, number: u64, print: Print) -> Result<Option<Answer>, StoreError> {
+    let rows = sql.exec("SELECT answers FROM idempotency WHERE number = ?", &[number.into()])?;
+    let bytes = rows.into_iter().next().and_then(|r| r.into_iter().next()).map(Value::into_blob).unwrap_or_default();
+    let answers: Vec<Answer> = postcard::from_bytes(&bytes)
+        .map_err(|e| StoreError(format!("a row of idempotency keys is damaged: {e}")))?;
+    // The last one counts: a key may come again once its window was over.
+    Ok(answers.into_iter().rev().find(|a| a.print == print))
+}

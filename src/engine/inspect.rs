@@ -1,0 +1,205 @@
+//! The state of one message, found by its identifier.
+
+use super::Stop;
+use super::config::Order;
+use super::outstanding::Status;
+use super::queue::{Queue, Turn};
+use super::segment::{LANES, Place, SINGLE, Segment};
+use crate::command::{MessageState, Reply, State, Wait};
+use crate::error::{ErrorCode, Fault};
+use crate::id::Id;
+use crate::limits::OUTSTANDING_MAX;
+use crate::store::StoreError;
+
+impl Queue {
+    pub(super) fn inspect(&mut self, turn: &mut Turn<'_>, token: u32, id: Id, wait: Wait) -> Result<Option<Reply>, Stop> {
+        let state = self.state_of(turn, id)?;
+        if wait_is_over(&state, wait) {
+            return Ok(Some(Reply::State(state)));
+        }
+        self.waiters.add_reader(token, id, wait, turn.now_ms)?;
+        Ok(None)
+    }
+
+    /// What is known of the message.
+    pub(super) fn state_of(&mut self, turn: &mut Turn<'_>, id: Id) -> Result<MessageState, Stop> {
+        let (seq, lane) = (id.seq(), id.lane());
+        let unknown = || Fault::new(ErrorCode::NotFound, "this queue knows no message with this id (any more)");
+        if !id.is_genuine(self.secret) || seq <= self.meta.purged_seq || seq >= self.meta.next_seq {
+            return Err(unknown().into());
+        }
+        let state = |state, attempts, position| MessageState {
+            id,
+            seq,
+            state,
+            timestamp_ms: id.at_ms(),
+            attempts,
+            position,
+            result: None,
+        };
+        if let Some(entry) = self.outstanding.get(seq) {
+            let attempts = Some(entry.attempts);
+            return Ok(match entry.status {
+                Status::Leased { .. } => state(State::Leased, attempts, None),
+                Status::Waiting { .. } => state(State::Delayed, attempts, None),
+                Status::Ready => {
+                    let position = self.outstanding.queued_before(entry.rank, seq) + self.fresh_before(entry.rank) + 1;
+                    state(State::Queued, attempts, Some(position))
+                }
+            });
+        }
+        if let Some((held, attempts)) = self.single(turn, seq)? {
+            let which = if held { State::Held } else { State::Delayed };
+            return Ok(state(which, Some(attempts), None));
+        }
+        if usize::from(lane) < LANES
+            && seq >= self.meta.lanes[usize::from(lane)].from
+            && let Some(segment) = self.segments.holding(turn.sql, lane, seq)?
+            && let Some(index) = segment.index_of(seq)
+            && self.is_ahead(&segment, index)
+            && !segment.is_gone(index)
+        {
+            return Ok(state(State::Queued, Some(0), Some(self.position_in(&segment, index))));
+        }
+        if let Some(end) = self.outcomes.find(turn.sql, seq)? {
+            let ended = state(end.state, Some(end.attempts), None);
+            return Ok(MessageState { result: end.result, ..ended });
+        }
+        if !turn.sql.exec("SELECT 1 FROM dead WHERE seq = ?", &[seq.into()])?.is_empty() {
+            return Ok(state(State::Dead, None, None));
+        }
+        let forgotten = seq <= self.meta.forgotten_seq || id.at_ms() + self.config().retention_ms <= turn.now_ms;
+        if forgotten || lane > SINGLE {
+            return Err(unknown().into());
+        }
+        Ok(state(State::Done, None, None))
+    }
+
+    /// Whether there is a single that nobody has taken, whether it is held, and its earlier deliveries.
+    fn single(&mut self, turn: &mut Turn<'_>, seq: u64) -> Result<Option<(bool, u32)>, StoreError> {
+        if self.finished_singles.contains(&seq) {
+            return Ok(None);
+        }
+        let rows = turn.sql.exec("SELECT held FROM singles WHERE seq = ?", &[seq.into()])?;
+        Ok(rows.first().and_then(|row| row.first()).map(|held| (held.int() == 1, 0)))
+    }
+
+    /// Fresh messages that go before every message of this rank.
+    fn fresh_before(&self, rank: u8) -> u64 {
+        let lanes = self.meta.lanes.iter().enumerate();
+        lanes.filter(|(lane, _)| self.rank(*lane as u8) < rank).map(|(_, lane)| lane.fresh()).sum()
+    }
+
+    /// The place in line of a message that nobody has taken; 1 is next.
+    fn position_in(&self, segment: &Segment, index: u16) -> u64 {
+        let rank = self.rank(segment.lane);
+        let lane = &self.meta.lanes[usize::from(segment.lane)];
+        let first = if segment.first_seq == lane.from { lane.index } else { 0 };
+        let gone = segment.gone.iter().filter(|i| (first..index).contains(i)).count() as u64;
+        let ahead = (segment.ordinal + u64::from(index)).saturating_sub(lane.taken);
+        let better = if self.order() == Order::BestEffort { self.fresh_before(rank) } else { 0 };
+        self.outstanding.queued_to_rank(rank) + better + ahead.saturating_sub(gone) + 1
+    }
+
+    /// Makes a held message deliverable.
+    pub(super) fn confirm(&mut self, turn: &mut Turn<'_>, id: Id) -> Result<Reply, Stop> {
+        let state = self.state_of(turn, id)?;
+        if state.state != State::Held {
+            return Err(wrong_state(&state, "only a held message can be confirmed").into());
+        }
+        let place = Place { lane: SINGLE, first_seq: id.seq(), index: 0 };
+        let segment = self.segments.get(turn.sql, place)?;
+        let due_ms = match &segment {
+            Some(s) => s.items.first().map(|item| s.head(item)).transpose()?.and_then(|head| head.due_ms),
+            None => None,
+        };
+        let (due_ms, now) = match due_ms.filter(|at| *at > turn.now_ms) {
+            Some(at) => (at, false),
+            None if self.outstanding.len() < OUTSTANDING_MAX => (0, true),
+            None => return Err(Fault::new(ErrorCode::Overloaded, "too many messages are outstanding").into()),
+        };
+        turn.sql.exec("UPDATE singles SET held = 0, due_ms = ? WHERE seq = ?", &[due_ms.into(), id.seq().into()])?;
+        self.meta.held -= 1;
+        self.meta.delayed += 1;
+        self.meta_changed = true;
+        if now {
+            self.take_single(turn, id.seq(), turn.now_ms)?;
+        } else {
+            self.next_single_ms = Some(self.next_single_ms.map_or(due_ms, |at| at.min(due_ms)));
+        }
+        Ok(Reply::State(self.state_of(turn, id)?))
+    }
+
+    /// Cancels a message that is held, delayed or queued, and gives its place back.
+    pub(super) fn cancel_message(&mut self, turn: &mut Turn<'_>, id: Id) -> Result<Reply, Stop> {
+        let state = self.state_of(turn, id)?;
+        let seq = id.seq();
+        if state.state == State::Leased || state.state.is_final() {
+            return Err(wrong_state(&state, "only a held, delayed or queued message can be cancelled").into());
+        }
+        if let Some(entry) = self.outstanding.get(seq).copied() {
+            self.give_back_place_of(turn, entry.place)?;
+            self.remove_outstanding(seq);
+            self.end(turn, seq, State::Cancelled, entry.attempts, None);
+        } else if self.single(turn, seq)?.is_some() {
+            self.end_single(turn, seq, State::Cancelled, true)?;
+            self.next_single_ms = self.first_single_ms(turn.sql)?;
+        } else if let Some(segment) = self.segments.holding(turn.sql, id.lane(), seq)? {
+            let index = segment.index_of(seq).unwrap_or(0);
+            self.give_back_place_of(turn, Place { lane: id.lane(), first_seq: segment.first_seq, index })?;
+            self.end_fresh(turn, &[(id.lane(), seq)], State::Cancelled)?;
+        }
+        Ok(Reply::Done)
+    }
+
+    fn give_back_place_of(&mut self, turn: &mut Turn<'_>, place: Place) -> Result<(), StoreError> {
+        let key = match self.segments.get(turn.sql, place)? {
+            Some(s) => s.head(&s.items[usize::from(place.index)])?.key.map(str::to_owned),
+            None => None,
+        };
+        self.give_back(turn, key.as_deref())
+    }
+
+    /// Drops the oldest queued message. `false` when there is none.
+    pub(super) fn drop_oldest(&mut self, turn: &mut Turn<'_>) -> Result<bool, StoreError> {
+        let again = self.outstanding.from(0).find(|(_, e)| e.status == Status::Ready).map(|(seq, _)| seq);
+        let mut oldest: Option<(u64, u8)> = None;
+        for lane in 0..LANES as u8 {
+            if self.meta.lanes[usize::from(lane)].fresh() == 0 {
+                continue;
+            }
+            if let Some((segment, index)) = self.fresh_segment(turn, lane)? {
+                let seq = segment.items[usize::from(index)].seq;
+                if oldest.is_none_or(|(other, _)| seq < other) {
+                    oldest = Some((seq, lane));
+                }
+            }
+        }
+        if let Some(seq) = again.filter(|seq| oldest.is_none_or(|(other, _)| *seq < other)) {
+            self.expire_outstanding(turn, seq)?;
+            return Ok(true);
+        }
+        let Some((seq, lane)) = oldest else { return Ok(false) };
+        if let Some((segment, index)) = self.fresh_segment(turn, lane)? {
+            self.meta.bytes -= u64::from(segment.items[usize::from(index)].body_bytes);
+            self.pass(&segment, index);
+            self.end(turn, seq, State::Expired, 0, None);
+        }
+        Ok(true)
+    }
+}
+
+/// Whether a read that may wait has its answer.
+pub(super) fn wait_is_over(state: &MessageState, wait: Wait) -> bool {
+    match wait {
+        Wait::None => true,
+        Wait::Final { wait_ms } => wait_ms == 0 || state.state.is_final(),
+        Wait::Change { wait_ms, state: known, position } => {
+            wait_ms == 0 || state.state.is_final() || state.state != known || state.position != position
+        }
+    }
+}
+
+fn wrong_state(state: &MessageState, detail: &str) -> Fault {
+    Fault::new(ErrorCode::WrongState, format!("the message is {}; {detail}", state.state.name()))
+}

@@ -1,0 +1,286 @@
+//! The journal: how the small, changing part of a queue's state survives.
+//!
+//! Messages lie in segments, which never change. What changes is small: counters and cursors ([`Meta`]) and the
+//! entries of outstanding messages. Each commit that changes them writes one row: the whole of `Meta`, and
+//! the entries that changed. The rows form a ring of `JOURNAL_SLOTS` slots, so that writing one is an
+//! update and never needs a delete. Before the ring comes round, a commit writes a checkpoint instead: all
+//! of the state, in pages.
+//!
+//! A commit that only publishes writes no journal row: its segments say it all. So a start reads the checkpoint,
+//! the journal rows after it in order, and the heads of the segments whose sequence numbers come after the
+//! last row's. Invariant: replaying these gives the state that was in memory when the last commit ended.
+
+use super::idempotency::Answer;
+use super::outstanding::{Entry, Outstanding};
+use super::segment::LANES;
+use crate::error::ErrorCode;
+use crate::limits::JOURNAL_SLOTS;
+use crate::store::{Arg, Sql, StoreError, Value};
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+
+/// Version of the stored form.
+const VERSION: u8 = 1;
+/// Entries in one page of a checkpoint: about 40 bytes each, so 800 KB.
+const PAGE_ENTRIES: usize = 20_000;
+/// Bytes of journal rows since the last checkpoint after which a new one is due, beyond the size of the state.
+const BYTES_MAX: usize = 1_048_576;
+
+/// How far one lane has been delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lane {
+    /// The segment with the next message is the first one at or after this sequence number.
+    pub from: u64,
+    /// Index of the next message in it.
+    pub index: u16,
+    /// Messages ever appended.
+    pub appended: u64,
+    /// Messages ever taken, those that were gone included.
+    pub taken: u64,
+    /// Messages ahead of the cursor that are gone already.
+    pub gone: u64,
+    /// Acceptance of the next message, or earlier. Zero: not known.
+    pub oldest_ms: Millis,
+}
+
+impl Lane {
+    /// Messages that nobody has taken yet.
+    #[must_use]
+    pub fn fresh(&self) -> u64 {
+        self.appended - self.taken - self.gone
+    }
+}
+
+/// The small state of a queue.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Number of the commit that wrote it.
+    pub number: u64,
+    /// The latest instant the queue has seen: time never runs backwards here.
+    pub now_ms: Millis,
+    /// The next message's sequence number; the first is 1.
+    pub next_seq: u64,
+    /// The next lease's number.
+    pub next_lease: u64,
+    /// Cursors, one for each priority.
+    pub lanes: [Lane; LANES],
+    /// Due instant and sequence number of the last single that was taken.
+    pub singles_taken: (Millis, u64),
+    /// Singles that are delayed and not taken yet.
+    pub delayed: u64,
+    /// Singles that are held.
+    pub held: u64,
+    /// Body bytes of the backlog.
+    pub bytes: u64,
+    /// Places given out and not given back.
+    pub accepted: u64,
+    /// Whether deliveries are stopped.
+    pub paused: bool,
+    /// Whether the directory knows the queue.
+    pub registered: bool,
+    /// Messages up to this sequence number were purged.
+    pub purged_seq: u64,
+    /// Ends of messages up to this sequence number are forgotten.
+    pub forgotten_seq: u64,
+    /// Dead letters kept here.
+    pub dead_kept: u64,
+    /// Dead letters and overflow on their way to another queue.
+    pub dead_leaving: u64,
+    /// The publish rate's theoretical arrival time, in microseconds (GCRA).
+    pub rate_us: u64,
+    /// When remembered ends have to be looked through; zero: none are kept.
+    pub outcomes_prune_at_ms: Millis,
+    /// When remembered idempotency keys have to be looked through; zero: none are kept.
+    pub idempotency_prune_at_ms: Millis,
+    /// Number of the next row of idempotency keys.
+    pub idempotency_next: u64,
+    /// What ever happened.
+    pub totals: Totals,
+}
+
+/// Counters that only grow.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Messages accepted.
+    pub accepted: u64,
+    /// Publishes refused, by reason and by whether the edge decided. Written with the next commit for
+    /// whatever reason, since a refusal writes nothing: a crash may forget the latest.
+    pub rejected: Vec<(ErrorCode, bool, u64)>,
+    /// Deliveries.
+    pub delivered: u64,
+    /// Messages acknowledged.
+    pub acked: u64,
+    /// Messages that became dead letters.
+    pub dead: u64,
+    /// Messages that expired or were dropped.
+    pub expired: u64,
+    /// Messages cancelled.
+    pub cancelled: u64,
+}
+
+impl Totals {
+    /// Counts `n` refusals.
+    pub fn reject(&mut self, code: ErrorCode, by_edge: bool, n: u64) {
+        match self.rejected.iter_mut().find(|(c, e, _)| (*c, *e) == (code, by_edge)) {
+            Some((_, _, total)) => *total += n,
+            None => self.rejected.push((code, by_edge, n)),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    meta: Meta,
+    put: Vec<(u64, Entry)>,
+    removed: Vec<u64>,
+    answers: Vec<Answer>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Page {
+    /// On the first page only.
+    meta: Option<Meta>,
+    entries: Vec<(u64, Entry)>,
+}
+
+/// The writer's memory of what is on disk.
+#[derive(Debug, Default)]
+pub struct Journal {
+    checkpoint_number: u64,
+    checkpoint_pages: u64,
+    bytes: usize,
+}
+
+/// What a start found.
+pub struct Recovered {
+    /// The small state as of the last journal row.
+    pub meta: Meta,
+    /// Outstanding messages as of the last journal row.
+    pub outstanding: Outstanding,
+    /// Idempotency keys since the last checkpoint.
+    pub answers: Vec<Answer>,
+}
+
+impl Journal {
+    /// Whether the commit with this number has to be a checkpoint.
+    #[must_use]
+    pub fn is_checkpoint_due(&self, number: u64, outstanding: &Outstanding) -> bool {
+        let state_bytes = outstanding.len() * 40;
+        number >= self.checkpoint_number + JOURNAL_SLOTS
+            || self.bytes > BYTES_MAX + 2 * state_bytes
+            || outstanding.touched.len() > PAGE_ENTRIES
+    }
+
+    /// Writes what changed in the commit `meta.number`; `answers` are idempotency keys since the last row.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn write(
+        &mut self,
+        sql: &mut dyn Sql,
+        meta: &Meta,
+        outstanding: &mut Outstanding,
+        answers: Vec<Answer>,
+    ) -> Result<(), StoreError> {
+        let mut record = Record { meta: meta.clone(), put: Vec::new(), removed: Vec::new(), answers };
+        for seq in std::mem::take(&mut outstanding.touched) {
+            match outstanding.get(seq) {
+                Some(entry) => record.put.push((seq, *entry)),
+                None => record.removed.push(seq),
+            }
+        }
+        let data = to_bytes(&record)?;
+        self.bytes += data.len();
+        sql.exec(
+            "INSERT INTO journal (slot, number, data) VALUES (?, ?, ?)
+             ON CONFLICT (slot) DO UPDATE SET number = excluded.number, data = excluded.data",
+            &[(meta.number % JOURNAL_SLOTS).into(), meta.number.into(), Arg::Blob(&data)],
+        )?;
+        Ok(())
+    }
+
+    /// Writes all of the state, as of the commit `meta.number`.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn checkpoint(
+        &mut self,
+        sql: &mut dyn Sql,
+        meta: &Meta,
+        outstanding: &mut Outstanding,
+    ) -> Result<(), StoreError> {
+        outstanding.touched.clear();
+        let all: Vec<(u64, Entry)> = outstanding.from(0).map(|(seq, entry)| (seq, *entry)).collect();
+        let mut pages: Vec<&[(u64, Entry)]> = all.chunks(PAGE_ENTRIES).collect();
+        if pages.is_empty() {
+            pages.push(&[]);
+        }
+        for (number, entries) in pages.iter().enumerate() {
+            let meta = (number == 0).then(|| meta.clone());
+            let data = to_bytes(&Page { meta, entries: entries.to_vec() })?;
+            sql.exec(
+                "INSERT INTO checkpoint (page, data) VALUES (?, ?)
+                 ON CONFLICT (page) DO UPDATE SET data = excluded.data",
+                &[(number as u64).into(), Arg::Blob(&data)],
+            )?;
+        }
+        let count = pages.len() as u64;
+        if self.checkpoint_pages > count {
+            sql.exec("DELETE FROM checkpoint WHERE page >= ?", &[count.into()])?;
+        }
+        *self = Self { checkpoint_number: meta.number, checkpoint_pages: count, bytes: 0 };
+        Ok(())
+    }
+
+    /// Reads the checkpoint and the journal rows after it.
+    ///
+    /// # Errors
+    /// Storage, or a damaged row.
+    pub fn recover(sql: &mut dyn Sql) -> Result<(Self, Recovered), StoreError> {
+        let mut found = Recovered {
+            meta: Meta { next_seq: 1, next_lease: 1, ..Meta::default() },
+            outstanding: Outstanding::default(),
+            answers: Vec::new(),
+        };
+        let mut journal = Self::default();
+        for row in sql.exec("SELECT data FROM checkpoint ORDER BY page", &[])? {
+            let page: Page = from_row(row)?;
+            journal.checkpoint_pages += 1;
+            if let Some(meta) = page.meta {
+                journal.checkpoint_number = meta.number;
+                found.meta = meta;
+            }
+            page.entries.into_iter().for_each(|(seq, entry)| found.outstanding.put(seq, entry));
+        }
+        let rows = sql.exec(
+            "SELECT data FROM journal WHERE number > ? ORDER BY number",
+            &[journal.checkpoint_number.into()],
+        )?;
+        for row in rows {
+            journal.bytes += row.first().map_or(0, |v| if let Value::Blob(b) = v { b.len() } else { 0 });
+            let record: Record = from_row(row)?;
+            found.meta = record.meta;
+            record.put.into_iter().for_each(|(seq, entry)| found.outstanding.put(seq, entry));
+            for seq in record.removed {
+                found.outstanding.remove(seq);
+            }
+            found.answers.extend(record.answers);
+        }
+        found.outstanding.touched.clear();
+        Ok((journal, found))
+    }
+}
+
+fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    postcard::to_extend(value, vec![VERSION]).map_err(|e| StoreError(format!("a journal row cannot be written: {e}")))
+}
+
+fn from_row<T: for<'a> Deserialize<'a>>(row: Vec<Value>) -> Result<T, StoreError> {
+    let bytes = row.into_iter().next().map(Value::into_blob).unwrap_or_default();
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => {
+            postcard::from_bytes(rest).map_err(|e| StoreError(format!("a journal row is damaged: {e}")))
+        }
+        _ => Err(StoreError("a journal row is of another version".into())),
+    }
+}

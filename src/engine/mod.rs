@@ -1,0 +1,51 @@
+//! The engine: what happens to messages. Pure: `(Sql, now, entropy, commands) → replies and effects`.
+//!
+//! It knows no protocol, no clock and no platform. A turn (`queue.rs`) takes the commands that arrived
+//! together, changes memory and storage, and ends in one commit. When storage fails, the turn fails as a
+//! whole and the queue must be opened again: memory is a cache of what is stored.
+
+pub mod config;
+pub mod directory;
+pub mod filter;
+pub mod idempotency;
+pub mod journal;
+pub mod outcome;
+pub mod outcomes;
+pub mod outstanding;
+pub mod queue;
+pub mod segment;
+
+mod ack;
+mod admission;
+mod browse;
+mod clock;
+mod dead_letter;
+mod inspect;
+mod key_count;
+mod operations;
+mod publish;
+mod pull;
+mod recovery;
+mod waiter;
+
+use crate::error::Fault;
+use crate::store::StoreError;
+
+/// Why a command stopped: a fault is its answer; a storage error ends the turn.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Fault(Fault),
+    Store(StoreError),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,151 @@
+//! What an operator does with a queue: create, change, purge, pause, delete.
+
+use super::Stop;
+use super::config::Config;
+use super::idempotency::Idempotency;
+use super::journal::Meta;
+use super::queue::{Queue, Turn};
+use super::recovery::secret_of;
+use crate::command::Reply;
+use crate::error::{ErrorCode, Fault};
+use crate::store::schema::{clear, migrate};
+use crate::store::{Arg, StoreError};
+use std::rc::Rc;
+
+impl Queue {
+    /// Creates the queue, or changes its configuration. From this turn's commit on the new one holds.
+    pub(super) fn configure(&mut self, turn: &mut Turn<'_>, patch: &str) -> Result<Reply, Stop> {
+        let config = self.config().patched(patch)?;
+        if config.delivery.dead_letter_queue.as_deref() == Some(self.name.as_str()) {
+            return Err(Fault::bad(
+                "delivery.dead_letter_queue",
+                "a queue cannot be its own dead-letter queue; leave it null to keep dead letters here",
+            )
+            .into());
+        }
+        let created = self.config.is_none();
+        if created {
+            self.create(turn, config)?;
+        } else {
+            let reordered = config.delivery.order != self.order();
+            self.store_config(turn, &config)?;
+            self.config = Some(Rc::new(config));
+            if reordered {
+                self.reorder(turn)?;
+            }
+            self.meta_changed = true;
+        }
+        self.describe(turn, created)
+    }
+
+    /// Creates the queue with the defaults, where it does not exist and may come into being.
+    pub(super) fn create_if(&mut self, turn: &mut Turn<'_>, allowed: bool) -> Result<(), Stop> {
+        if self.config.is_some() {
+            return Ok(());
+        }
+        if !allowed {
+            return Err(self.absent().into());
+        }
+        self.create(turn, Config::default())?;
+        Ok(())
+    }
+
+    fn create(&mut self, turn: &mut Turn<'_>, config: Config) -> Result<(), StoreError> {
+        migrate(turn.sql)?;
+        self.secret = secret_of(&self.entropy);
+        let secret = self.entropy;
+        write_meta(turn, "secret", &secret)?;
+        self.store_config(turn, &config)?;
+        self.config = Some(Rc::new(config));
+        self.meta = Meta { next_seq: 1, next_lease: 1, now_ms: turn.now_ms, ..Meta::default() };
+        self.meta_changed = true;
+        Ok(())
+    }
+
+    fn store_config(&self, turn: &mut Turn<'_>, config: &Config) -> Result<(), StoreError> {
+        let text = serde_json::to_string(&config.to_json()).map_err(|e| StoreError(e.to_string()))?;
+        write_meta(turn, "config", text.as_bytes())
+    }
+
+    /// Puts the outstanding messages in the order that holds from now on.
+    fn reorder(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let places: Vec<_> = self.outstanding.from(0).map(|(seq, entry)| (seq, entry.place)).collect();
+        let mut lines = Vec::with_capacity(places.len());
+        for (_, place) in places {
+            let line = match self.segments.get(turn.sql, place)? {
+                Some(segment) => {
+                    let item = segment.items[usize::from(place.index)];
+                    (self.line_of(&segment, &item), self.rank(item.priority))
+                }
+                None => (0, 0),
+            };
+            lines.push(line);
+        }
+        let mut lines = lines.into_iter();
+        self.outstanding.rebuild(|_, entry| {
+            if let Some((line, rank)) = lines.next() {
+                entry.line = line;
+                entry.rank = rank;
+            }
+        });
+        Ok(())
+    }
+
+    pub(super) fn set_paused(&mut self, paused: bool) -> Reply {
+        self.meta_changed |= self.meta.paused != paused;
+        self.meta.paused = paused;
+        Reply::Done
+    }
+
+    /// Drops all messages, in flight and dead ones included, and gives all places back.
+    pub(super) fn purge(&mut self, turn: &mut Turn<'_>) -> Result<Reply, Stop> {
+        clear(turn.sql)?;
+        let old = std::mem::take(&mut self.meta);
+        self.meta = Meta {
+            number: old.number,
+            now_ms: old.now_ms,
+            next_seq: old.next_seq,
+            next_lease: old.next_lease,
+            paused: old.paused,
+            registered: old.registered,
+            purged_seq: old.next_seq - 1,
+            idempotency_next: old.idempotency_next,
+            rate_us: old.rate_us,
+            totals: old.totals,
+            ..Meta::default()
+        };
+        self.waiters.purged();
+        self.outstanding.clear();
+        self.segments = Default::default();
+        self.journal = Default::default();
+        self.idempotency = Idempotency::default();
+        self.outcomes = Default::default();
+        self.key_counts = Default::default();
+        self.builders = Default::default();
+        self.finished_segments.clear();
+        self.finished_singles.clear();
+        self.next_single_ms = None;
+        self.next_expiry_ms = None;
+        self.meta_changed = true;
+        Ok(Reply::Done)
+    }
+
+    /// Deletes the queue: the shell drops all storage. Whoever waits is told.
+    pub(super) fn delete(&mut self, turn: &mut Turn<'_>) -> Reply {
+        for token in self.waiters.all_tokens() {
+            let fault = Fault::new(ErrorCode::NotFound, "the queue was deleted while this request waited");
+            turn.out.replies.push((token, Err(fault)));
+        }
+        turn.out.wipe = true;
+        self.config = None;
+        Reply::Done
+    }
+}
+
+fn write_meta(turn: &mut Turn<'_>, name: &'static str, value: &[u8]) -> Result<(), StoreError> {
+    turn.sql.exec(
+        "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        &[name.into(), Arg::Blob(value)],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Ends that have to be remembered: results, and every end but a plain acknowledgement.
+//!
+//! A message that was acknowledged without a result leaves nothing behind: a genuine identifier that is
+//! nowhere else and not too old was acknowledged. All other ends are written down, 64 sequence numbers to a
+//! row, and kept for `result_retention_ms`.
+
+use crate::command::State;
+use crate::store::{Arg, Sql, StoreError, Value};
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Sequence numbers of one row are those that share all but this many bits. 64 results of 16 KiB are 1 MiB.
+const CHUNK_BITS: u32 = 6;
+
+/// How a message ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Which message.
+    pub seq: u64,
+    /// `Done`, `Dead`, `Expired` or `Cancelled`.
+    pub state: State,
+    /// Deliveries it had.
+    pub attempts: u32,
+    /// When.
+    pub at_ms: Millis,
+    /// JSON text its consumer left.
+    pub result: Option<String>,
+}
+
+/// Ends of the current turn, by row.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    pending: BTreeMap<u64, Vec<End>>,
+}
+
+impl Outcomes {
+    /// Remembers an end; written by [`Outcomes::flush`].
+    pub fn add(&mut self, end: End) {
+        self.pending.entry(end.seq >> CHUNK_BITS).or_default().push(end);
+    }
+
+    /// How the message ended, if that was written down.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn find(&self, sql: &mut dyn Sql, seq: u64) -> Result<Option<End>, StoreError> {
+        let chunk = seq >> CHUNK_BITS;
+        let pending = self.pending.get(&chunk).and_then(|ends| ends.iter().rev().find(|e| e.seq == seq));
+        if let Some(end) = pending {
+            return Ok(Some(end.clone()));
+        }
+        Ok(read(sql, chunk)?.into_iter().rev().find(|e| e.seq == seq))
+    }
+
+    /// Forgets an end: the message is alive again.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn remove(&mut self, sql: &mut dyn Sql, seq: u64, until_ms: Millis) -> Result<(), StoreError> {
+        let chunk = seq >> CHUNK_BITS;
+        let mut ends = read(sql, chunk)?;
+        ends.retain(|e| e.seq != seq);
+        write(sql, chunk, until_ms, &ends)
+    }
+
+    /// Writes what was added since the last call. `true` when anything was.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn flush(&mut self, sql: &mut dyn Sql, until_ms: Millis) -> Result<bool, StoreError> {
+        let pending = std::mem::take(&mut self.pending);
+        let wrote = !pending.is_empty();
+        for (chunk, ends) in pending {
+            let mut all = read(sql, chunk)?;
+            all.extend(ends);
+            write(sql, chunk, until_ms, &all)?;
+        }
+        Ok(wrote)
+    }
+
+    /// Drops rows whose time is over. Returns the highest sequence number that may have been forgotten, and when
+    /// to look again if any rows are left.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn prune(sql: &mut dyn Sql, now_ms: Millis) -> Result<(u64, Option<Millis>), StoreError> {
+        let over = sql.exec("SELECT max(chunk) FROM outcomes WHERE until_ms <= ?", &[now_ms.into()])?;
+        let forgotten = match over.first().and_then(|row| row.first()) {
+            Some(Value::Int(chunk)) => ((chunk.cast_unsigned() + 1) << CHUNK_BITS) - 1,
+            _ => 0,
+        };
+        if forgotten > 0 {
+            sql.exec("DELETE FROM outcomes WHERE until_ms <= ?", &[now_ms.into()])?;
+        }
+        let next = sql.exec("SELECT min(until_ms) FROM outcomes", &[])?;
+        let next = next.first().and_then(|row| row.first()).map(Value::uint).filter(|at| *at > 0);
+        Ok((forgotten, next))
+    }
+}
+
+fn read(sql: &mut dyn Sql, chunk: u64) -> Result<Vec<End>, StoreError> {
+    let rows = sql.exec("SELECT data FROM outcomes WHERE chunk = ?", &[chunk.into()])?;
+    let Some(row) = rows.into_iter().next() else { return Ok(Vec::new()) };
+    let bytes = row.into_iter().next().map(Value::into_blob).unwrap_or_default();
+    postcard::from_bytes(&bytes).map_err(|e| StoreError(format!("a row of outcomes is damaged: {e}")))
+}
+
+fn write(sql: &mut dyn Sql, chunk: u64, until_ms: Millis, ends: &[End]) -> Result<(), StoreError> {
+    let data = postcard::to_allocvec(ends).map_err(|e| StoreError(e.to_string()))?;
+    sql.exec(
+        "INSERT INTO outcomes (chunk, until_ms, data) VALUES (?, ?, ?)
+         ON CONFLICT (chunk) DO UPDATE SET until_ms = excluded.until_ms, data = excluded.data",
+        &[chunk.into(), until_ms.into(), Arg::Blob(&data)],
+    )?;
+    Ok(())
+}

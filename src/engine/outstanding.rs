@@ -1,0 +1,271 @@
+//! Outstanding messages: those that were taken from their lane and are not final yet.
+//!
+//! A message is outstanding while it is leased, waiting for a retry, ready again, or passed over because its
+//! key is busy. Owns the table, its indexes by time, by order and by key, and the record of what changed
+//! since the last commit. Invariants: at most `OUTSTANDING_MAX` entries; in a line (a key, or the whole queue
+//! under `fifo`) at most one message is leased or waiting, and only then is none of that line ready.
+
+use super::segment::Place;
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Ranks are 0 to 9: nine less the priority, or zero where the order is strict.
+pub const RANKS: usize = 10;
+
+/// Where an outstanding message stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Deliverable, when its line is free.
+    Ready,
+    /// In a consumer's hands until this instant, under this lease.
+    Leased { lease: u64, until_ms: Millis },
+    /// Deliverable from this instant on.
+    Waiting { until_ms: Millis },
+}
+
+/// One outstanding message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where it is stored.
+    pub place: Place,
+    /// Where it stands.
+    pub status: Status,
+    /// Deliveries so far.
+    pub attempts: u32,
+    /// When it was accepted.
+    pub at_ms: Millis,
+    /// When it expires by itself, or the end of time.
+    pub expires_at_ms: Millis,
+    /// Its line: a hash of its key, a constant under `fifo`, zero for none.
+    pub line: u64,
+    /// Length of its body.
+    pub body_bytes: u32,
+    /// What it sorts by before its sequence number: lower goes first.
+    pub rank: u8,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    /// The message that is leased or waiting.
+    active: Option<u64>,
+    /// Those that are ready, the first of which stands in `ready` while none is active.
+    queue: BTreeSet<u64>,
+}
+
+/// All outstanding messages of a queue.
+#[derive(Debug, Default)]
+pub struct Outstanding {
+    entries: BTreeMap<u64, Entry>,
+    ready: BTreeSet<(u8, u64)>,
+    timers: BTreeSet<(Millis, u64)>,
+    lines: HashMap<u64, Line>,
+    segments: HashMap<u64, u32>,
+    leased: usize,
+    waiting: usize,
+    queued_by_rank: [u64; RANKS],
+    /// Sequence numbers whose entry changed since the last commit.
+    pub touched: BTreeSet<u64>,
+}
+
+impl Outstanding {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many are leased.
+    #[must_use]
+    pub fn leased(&self) -> usize {
+        self.leased
+    }
+
+    /// How many wait for a retry.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// How many are ready or wait for their line.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.entries.len() - self.leased - self.waiting
+    }
+
+    /// The entry of a message.
+    #[must_use]
+    pub fn get(&self, seq: u64) -> Option<&Entry> {
+        self.entries.get(&seq)
+    }
+
+    /// Entries by sequence number, from `seq` on.
+    pub fn from(&self, seq: u64) -> impl Iterator<Item = (u64, &Entry)> {
+        self.entries.range(seq..).map(|(seq, entry)| (*seq, entry))
+    }
+
+    /// The next deliverable message after `after` in the order of delivery.
+    #[must_use]
+    pub fn first_ready_after(&self, after: Option<(u8, u64)>) -> Option<(u8, u64)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        match after {
+            None => self.ready.first().copied(),
+            Some(after) => self.ready.range((Excluded(after), Unbounded)).next().copied(),
+        }
+    }
+
+    /// Whether this message may be delivered now: it is ready, and the next of its line.
+    #[must_use]
+    pub fn is_deliverable(&self, seq: u64) -> bool {
+        self.entries.get(&seq).is_some_and(|entry| self.ready.contains(&(entry.rank, seq)))
+    }
+
+    /// The earliest instant at which a lease runs out or a retry is due.
+    #[must_use]
+    pub fn first_timer(&self) -> Option<(Millis, u64)> {
+        self.timers.first().copied()
+    }
+
+    /// How many queued messages have this rank or a better one.
+    #[must_use]
+    pub fn queued_to_rank(&self, rank: u8) -> u64 {
+        self.queued_by_rank.iter().take(usize::from(rank) + 1).sum()
+    }
+
+    /// How many queued messages go before this one, which is outstanding too.
+    #[must_use]
+    pub fn queued_before(&self, rank: u8, seq: u64) -> u64 {
+        let better = if rank == 0 { 0 } else { self.queued_to_rank(rank - 1) };
+        let same = self.entries.range(..seq);
+        let same = same.filter(|(_, e)| e.status == Status::Ready && e.rank == rank).count();
+        better + same as u64
+    }
+
+    /// Puts an entry in, or changes it.
+    pub fn put(&mut self, seq: u64, entry: Entry) {
+        if let Some(old) = self.entries.get(&seq).copied() {
+            self.unindex(seq, &old);
+        } else {
+            *self.segments.entry(entry.place.segment_id()).or_default() += 1;
+        }
+        self.entries.insert(seq, entry);
+        self.index(seq, &entry);
+        self.touched.insert(seq);
+    }
+
+    /// Takes an entry out. The second part says whether it was the last one of its segment.
+    pub fn remove(&mut self, seq: u64) -> Option<(Entry, bool)> {
+        let entry = self.entries.remove(&seq)?;
+        self.unindex(seq, &entry);
+        let id = entry.place.segment_id();
+        let count = self.segments.get_mut(&id)?;
+        *count -= 1;
+        let last = *count == 0;
+        if last {
+            self.segments.remove(&id);
+        }
+        self.touched.insert(seq);
+        Some((entry, last))
+    }
+
+    /// Whether any message of this segment is outstanding.
+    #[must_use]
+    pub fn holds_segment(&self, id: u64) -> bool {
+        self.segments.contains_key(&id)
+    }
+
+    /// Takes all entries out and puts them in again as `change` makes them: the order of the queue changed.
+    pub fn rebuild(&mut self, mut change: impl FnMut(u64, &mut Entry)) {
+        let entries = std::mem::take(&mut self.entries);
+        *self = Self { touched: std::mem::take(&mut self.touched), ..Self::default() };
+        for (seq, mut entry) in entries {
+            change(seq, &mut entry);
+            self.put(seq, entry);
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn index(&mut self, seq: u64, entry: &Entry) {
+        match entry.status {
+            Status::Ready => self.queued_by_rank[usize::from(entry.rank)] += 1,
+            Status::Leased { until_ms, .. } => {
+                self.leased += 1;
+                self.timers.insert((until_ms, seq));
+            }
+            Status::Waiting { until_ms } => {
+                self.waiting += 1;
+                self.timers.insert((until_ms, seq));
+            }
+        }
+        if entry.line == 0 {
+            if entry.status == Status::Ready {
+                self.ready.insert((entry.rank, seq));
+            }
+            return;
+        }
+        self.unready_line(entry.line);
+        let line = self.lines.entry(entry.line).or_default();
+        if entry.status == Status::Ready {
+            line.queue.insert(seq);
+        } else {
+            line.active = Some(seq);
+        }
+        self.ready_line(entry.line);
+    }
+
+    fn unindex(&mut self, seq: u64, entry: &Entry) {
+        match entry.status {
+            Status::Ready => {}
+            Status::Leased { until_ms, .. } => {
+                self.leased -= 1;
+                self.timers.remove(&(until_ms, seq));
+            }
+            Status::Waiting { until_ms } => {
+                self.waiting -= 1;
+                self.timers.remove(&(until_ms, seq));
+            }
+        }
+        if entry.status == Status::Ready {
+            self.queued_by_rank[usize::from(entry.rank)] -= 1;
+            self.ready.remove(&(entry.rank, seq));
+        }
+        if entry.line == 0 {
+            return;
+        }
+        self.unready_line(entry.line);
+        if let Some(line) = self.lines.get_mut(&entry.line) {
+            line.queue.remove(&seq);
+            if line.active == Some(seq) {
+                line.active = None;
+            }
+            if line.active.is_none() && line.queue.is_empty() {
+                self.lines.remove(&entry.line);
+            }
+        }
+        self.ready_line(entry.line);
+    }
+
+    /// Takes a line's first message out of `ready`.
+    fn unready_line(&mut self, line: u64) {
+        if let Some(first) = self.lines.get(&line).and_then(|l| l.queue.first())
+            && let Some(entry) = self.entries.get(first)
+        {
+            self.ready.remove(&(entry.rank, *first));
+        }
+    }
+
+    /// Puts a free line's first message into `ready`.
+    fn ready_line(&mut self, line: u64) {
+        if let Some(line) = self.lines.get(&line)
+            && line.active.is_none()
+            && let Some(first) = line.queue.first()
+            && let Some(entry) = self.entries.get(first)
+        {
+            self.ready.insert((entry.rank, *first));
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Publishing: from a draft to a place in the queue.
+//!
+//! A message goes to the segment of its priority's lane that this commit is filling, or, when it is delayed
+//! or held, into a row of its own. It is accepted in memory at once, so that the next draft of the same turn
+//! meets the exact counts, and durable with the commit that the answer waits for.
+
+use super::Stop;
+use super::admission::Over;
+use super::config::{Capacity, Order, Overflow};
+use super::idempotency::{Answer, Print, print};
+use super::queue::{Queue, Turn};
+use super::segment::{Builder, Head, LANES, SINGLE};
+use crate::command::{Accepted, Command, Draft, Envelope, Forwarded, Reply, State};
+use crate::error::{ErrorCode, Fault};
+use crate::id::Id;
+use crate::limits::{OUTBOX_MAX, PRIORITY_DEFAULT, PRIORITY_MAX, SEQ_MAX};
+use crate::store::{Arg, StoreError};
+use crate::time::{MINUTE, Millis};
+
+/// How long a message of another queue is recognised when it comes again.
+pub(super) const FORWARD_WINDOW_MS: Millis = 10 * MINUTE;
+
+/// Segments that this commit is filling, one a lane, and expiries that will share a row.
+#[derive(Debug, Default)]
+pub(super) struct Builders {
+    lanes: [Builder; LANES],
+    expiries: Vec<(Millis, u8, u64)>,
+}
+
+impl Queue {
+    pub(super) fn publish(&mut self, turn: &mut Turn<'_>, draft: &Draft<'_>) -> Result<Accepted, Stop> {
+        let print = match draft.idempotency_key {
+            Some(key) if self.dedup_window_ms() > 0 => Some(print(self.secret, key)),
+            _ => None,
+        };
+        let published = self.publish_once(turn, draft, print);
+        if let Err(Stop::Fault(fault)) = &published {
+            self.meta.totals.reject(fault.code, false, 1);
+        }
+        published
+    }
+
+    pub(super) fn publish_batch(
+        &mut self,
+        turn: &mut Turn<'_>,
+        drafts: Vec<Result<Draft<'_>, Fault>>,
+    ) -> Result<Reply, Stop> {
+        let mut verdicts = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            match draft.map_err(Stop::Fault).and_then(|draft| self.publish(turn, &draft)) {
+                Ok(accepted) => verdicts.push(Ok(accepted)),
+                Err(Stop::Fault(fault)) => verdicts.push(Err(fault)),
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(Reply::Batch(verdicts))
+    }
+
+    /// Publishes, unless the print was accepted within the window: then it gives the first answer again.
+    pub(super) fn publish_once(
+        &mut self,
+        turn: &mut Turn<'_>,
+        draft: &Draft<'_>,
+        print: Option<Print>,
+    ) -> Result<Accepted, Stop> {
+        if let Some(print) = print {
+            let since_ms = (turn.now_ms + 1).saturating_sub(self.dedup_window_ms());
+            if let Some(first) = self.idempotency.find(turn.sql, print, since_ms)? {
+                return Ok(self.repeat(&first));
+            }
+        }
+        self.check_draft(draft, turn.now_ms)?;
+        let config = self.config();
+        let body_bytes = draft.body.len() as u64;
+        if let Some(over) = self.overflow_of(&config.capacity, body_bytes) {
+            match (config.capacity.overflow, &over) {
+                (Overflow::DropOldest, Over::Backlog) => self.make_room(turn, &config.capacity, body_bytes)?,
+                (Overflow::DeadLetter, _) => {
+                    self.check_key(turn, draft)?;
+                    self.take_token(draft, turn.now_ms)?;
+                    return self.publish_aside(turn, draft, print);
+                }
+                _ => return Err(self.refusal(&over, &config.capacity, turn.now_ms).into()),
+            }
+        }
+        self.check_key(turn, draft)?;
+        self.take_token(draft, turn.now_ms)?;
+        if config.capacity.max_per_key.is_some()
+            && let Some(key) = draft.key
+        {
+            self.key_counts.change(turn.sql, key, false)?;
+        }
+        self.accept(turn, draft, print)
+    }
+
+    fn repeat(&self, first: &Answer) -> Accepted {
+        let id = Id::mint(self.secret, first.at_ms, first.seq, first.lane);
+        Accepted { id, seq: first.seq, timestamp_ms: first.at_ms, position: first.position }
+    }
+
+    /// Gives the draft a place. Every rule has been checked.
+    fn accept(&mut self, turn: &mut Turn<'_>, draft: &Draft<'_>, print: Option<Print>) -> Result<Accepted, Stop> {
+        // A strict order knows no priorities: all messages share a lane.
+        let strict = self.order() != Order::BestEffort;
+        let lane = if strict { PRIORITY_DEFAULT } else { draft.priority.min(PRIORITY_MAX) };
+        let single = draft.hold_ms.is_some() || draft.delay_ms > 0;
+        let (seq, now_ms) = (self.next_seq()?, turn.now_ms);
+        let position = if single { 0 } else { self.position_of_next(lane) };
+        let stored_lane = if single { SINGLE } else { lane };
+        let expires_at_ms = draft.ttl_ms.map(|ttl| now_ms + ttl);
+        let head = Head {
+            offset: 0,
+            body_bytes: 0,
+            priority: draft.priority.min(PRIORITY_MAX),
+            expires_at_ms,
+            due_ms: (single && draft.delay_ms > 0).then_some(now_ms + draft.delay_ms),
+            answer: print.map(|(a, b)| (a, b, position)),
+            attempts: 0,
+            content_type: draft.content_type,
+            key: draft.key,
+            attributes: draft.attributes.clone(),
+        };
+        if single {
+            self.insert_single(turn, seq, head, draft)?;
+        } else {
+            if self.builders.lanes[usize::from(lane)].is_full_for(draft) {
+                self.flush_lane(turn, lane)?;
+            }
+            self.builders.lanes[usize::from(lane)].push(seq, head, draft.body);
+            let cursor = &mut self.meta.lanes[usize::from(lane)];
+            if cursor.fresh() == 0 {
+                cursor.oldest_ms = now_ms;
+            }
+            cursor.appended += 1;
+            self.unjournaled_messages += 1;
+        }
+        if let Some(at_ms) = expires_at_ms {
+            self.builders.expiries.push((at_ms, stored_lane, seq));
+        }
+        self.meta.bytes += draft.body.len() as u64;
+        self.meta.accepted += 1;
+        self.meta.totals.accepted += 1;
+        if let Some(print) = print {
+            self.idempotency.insert(Answer { print, seq, lane: stored_lane, at_ms: now_ms, position });
+        }
+        let id = Id::mint(self.secret, now_ms, seq, stored_lane);
+        Ok(Accepted { id, seq, timestamp_ms: now_ms, position })
+    }
+
+    fn insert_single(&mut self, turn: &mut Turn<'_>, seq: u64, head: Head<'_>, draft: &Draft<'_>) -> Result<(), Stop> {
+        let held = draft.hold_ms.is_some();
+        let due_ms = turn.now_ms + draft.hold_ms.unwrap_or(draft.delay_ms);
+        self.insert_single_row(turn, seq, head, draft.body, due_ms, held)?;
+        if held {
+            self.meta.held += 1;
+        } else {
+            self.meta.delayed += 1;
+        }
+        self.next_single_ms = Some(self.next_single_ms.map_or(due_ms, |at| at.min(due_ms)));
+        self.meta_changed = true;
+        Ok(())
+    }
+
+    pub(super) fn insert_single_row(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seq: u64,
+        head: Head<'_>,
+        body: &[u8],
+        due_ms: Millis,
+        held: bool,
+    ) -> Result<(), StoreError> {
+        let mut builder = Builder::default();
+        builder.push(seq, head, body);
+        let (_, head, body) = builder.finish(turn.now_ms, 0);
+        turn.sql.exec(
+            "INSERT INTO singles (seq, due_ms, held, head, body) VALUES (?, ?, ?, ?, ?)",
+            &[seq.into(), due_ms.into(), u64::from(held).into(), Arg::Blob(&head), Arg::Blob(&body)],
+        )?;
+        Ok(())
+    }
+
+    /// Accepts a message over the bound into the dead-letter queue: it goes out with the next calls.
+    fn publish_aside(&mut self, turn: &mut Turn<'_>, draft: &Draft<'_>, print: Option<Print>) -> Result<Accepted, Stop> {
+        let config = self.config();
+        let Some(target) = &config.delivery.dead_letter_queue else { return Err(self.absent().into()) };
+        if self.meta.dead_leaving >= OUTBOX_MAX {
+            return Err(Fault::new(ErrorCode::Overloaded, "too much is on its way to the dead-letter queue").into());
+        }
+        let (seq, now_ms) = (self.next_seq()?, turn.now_ms);
+        let id = Id::mint(self.secret, now_ms, seq, SINGLE);
+        let head = Head {
+            offset: 0,
+            body_bytes: 0,
+            priority: draft.priority.min(PRIORITY_MAX),
+            expires_at_ms: draft.ttl_ms.map(|ttl| now_ms + ttl),
+            due_ms: None,
+            answer: None,
+            attempts: 0,
+            content_type: draft.content_type,
+            key: draft.key,
+            attributes: draft.attributes.clone(),
+        };
+        self.bury(turn, seq, id, head, draft.body, target, "overflow")?;
+        self.end(turn, seq, State::Dead, 0, None);
+        if let Some(print) = print {
+            self.idempotency.insert(Answer { print, seq, lane: SINGLE, at_ms: now_ms, position: 0 });
+        }
+        self.meta.totals.accepted += 1;
+        Ok(Accepted { id, seq, timestamp_ms: now_ms, position: 0 })
+    }
+
+    /// Drops the oldest queued messages until this one fits.
+    fn make_room(&mut self, turn: &mut Turn<'_>, capacity: &Capacity, body_bytes: u64) -> Result<(), Stop> {
+        self.flush_builders(turn)?;
+        while let Some(over) = self.overflow_of(capacity, body_bytes) {
+            if !self.drop_oldest(turn)? {
+                return Err(self.refusal(&over, capacity, turn.now_ms).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The place in line of a message that is appended to this lane now; 1 is next.
+    fn position_of_next(&self, lane: u8) -> u64 {
+        let strict = self.order() != Order::BestEffort;
+        let ahead: u64 = self.meta.lanes.iter().enumerate()
+            .filter(|(other, _)| strict || *other >= usize::from(lane))
+            .map(|(_, lane)| lane.fresh())
+            .sum();
+        self.outstanding.queued_to_rank(self.rank(lane)) + ahead + 1
+    }
+
+    /// What a message sorts by before its sequence number.
+    pub(super) fn rank(&self, priority: u8) -> u8 {
+        if self.order() == Order::BestEffort { PRIORITY_MAX - priority.min(PRIORITY_MAX) } else { 0 }
+    }
+
+    pub(super) fn next_seq(&mut self) -> Result<u64, Fault> {
+        let seq = self.meta.next_seq;
+        if seq > SEQ_MAX {
+            return Err(Fault::new(ErrorCode::Unavailable, "the queue has used up its sequence numbers"));
+        }
+        self.meta.next_seq += 1;
+        Ok(seq)
+    }
+
+    /// How long clients' idempotency keys are remembered. Zero: not at all.
+    pub(super) fn dedup_window_ms(&self) -> Millis {
+        self.config().dedup_window_ms
+    }
+
+    /// Writes the segments this commit has filled so far.
+    pub(super) fn flush_builders(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        for lane in 0..LANES as u8 {
+            self.flush_lane(turn, lane)?;
+        }
+        let mut expiries = std::mem::take(&mut self.builders.expiries);
+        expiries.sort_unstable();
+        for group in expiries.chunk_by(|a, b| a.0 == b.0) {
+            let members: Vec<(u8, u64)> = group.iter().map(|(_, lane, seq)| (*lane, *seq)).collect();
+            let (at_ms, _, first_seq) = group[0];
+            let data = postcard::to_allocvec(&members).map_err(|e| StoreError(e.to_string()))?;
+            turn.sql.exec(
+                "INSERT INTO expiry (at_ms, first_seq, data) VALUES (?, ?, ?)",
+                &[at_ms.into(), first_seq.into(), Arg::Blob(&data)],
+            )?;
+            self.next_expiry_ms = Some(self.next_expiry_ms.map_or(at_ms, |at| at.min(at_ms)));
+        }
+        Ok(())
+    }
+
+    fn flush_lane(&mut self, turn: &mut Turn<'_>, lane: u8) -> Result<(), StoreError> {
+        let builder = &mut self.builders.lanes[usize::from(lane)];
+        if builder.is_empty() {
+            return Ok(());
+        }
+        let builder = std::mem::take(builder);
+        let ordinal = self.meta.lanes[usize::from(lane)].appended - builder.len();
+        self.unjournaled_segments += 1;
+        self.segments.append(turn.sql, lane, builder, turn.now_ms, ordinal)
+    }
+
+    /// Reads the counts of all keys that this turn's publishes name, at once.
+    pub(super) fn count_keys_of(&mut self, turn: &mut Turn<'_>, requests: &[(u32, Envelope<'_>)]) -> Result<(), StoreError> {
+        if self.config().capacity.max_per_key.is_none() {
+            return Ok(());
+        }
+        let mut keys = Vec::new();
+        for (_, envelope) in requests {
+            match &envelope.command {
+                Command::Publish(draft) => keys.extend(draft.key),
+                Command::PublishBatch(drafts) => keys.extend(drafts.iter().flatten().filter_map(|d| d.key)),
+                _ => {}
+            }
+        }
+        self.key_counts.load(turn.sql, &keys)
+    }
+
+    /// Takes messages of another queue, each once; stops at the first there is no room for.
+    pub(super) fn take_forwarded(
+        &mut self,
+        turn: &mut Turn<'_>,
+        source: &str,
+        messages: &[Forwarded<'_>],
+    ) -> Result<Reply, Stop> {
+        let mut taken = 0;
+        for message in messages {
+            // A control character cannot stand in a client's key: these prints are a space of their own.
+            let print = print(self.secret, &format!("\u{1}{source}\u{1}{}", message.id));
+            let since_ms = turn.now_ms.saturating_sub(self.dedup_window_ms().max(FORWARD_WINDOW_MS));
+            if self.idempotency.find(turn.sql, print, since_ms)?.is_none() {
+                let config = self.config();
+                let priority = message.draft.priority;
+                let draft = Draft { priority, idempotency_key: None, ..message.draft.clone() };
+                if self.overflow_of(&config.capacity, draft.body.len() as u64).is_some() {
+                    break;
+                }
+                self.accept(turn, &draft, Some(print))?;
+            }
+            taken += 1;
+        }
+        Ok(Reply::Moved(taken))
+    }
+}

@@ -1,0 +1,268 @@
+//! Pulling: choosing the next messages and leasing them.
+//!
+//! The next message is either the first ready one of the outstanding, or the first of a lane that nobody has
+//! taken yet, whichever goes before in the queue's order. Messages that must not be delivered now (their key
+//! is busy, a filter does not match) are passed over: they become outstanding, so that they keep their place
+//! and the lane goes on.
+
+use super::Stop;
+use super::config::Order;
+use super::filter::{Filter, Subject};
+use super::outstanding::{Entry, Status};
+use super::queue::{Queue, Turn};
+use super::segment::{LANES, Item, Place, Segment};
+use crate::command::{Delivery, LeaseId, Pull, Reply, State};
+use crate::id::Id;
+use crate::limits::{OUTSTANDING_MAX, PASSED_OVER_PER_TURN_MAX, PULL_BYTES_MAX, PULL_MESSAGES_MAX};
+use crate::store::StoreError;
+use crate::time::Millis;
+use std::rc::Rc;
+
+/// What a pull wants, checked.
+pub(super) struct Want {
+    pub batch_size: u32,
+    pub visibility_timeout_ms: Option<Millis>,
+    pub filter: Option<Filter>,
+}
+
+/// The next message, and where it comes from.
+enum Next {
+    Ready(u64),
+    Fresh(u8),
+}
+
+impl Queue {
+    pub(super) fn pull(&mut self, turn: &mut Turn<'_>, token: u32, pull: &Pull<'_>) -> Result<Option<Reply>, Stop> {
+        let filter = pull.filter.map(Filter::compile).transpose()?;
+        let want = Want {
+            batch_size: pull.batch_size.clamp(1, PULL_MESSAGES_MAX),
+            visibility_timeout_ms: pull.visibility_timeout_ms,
+            filter,
+        };
+        // Those who wait already go first.
+        let messages = if self.waiters.has_pulls() { Vec::new() } else { self.lease(turn, &want)? };
+        if messages.is_empty() && pull.wait_ms > 0 {
+            self.waiters.add_pull(token, want, turn.now_ms + pull.wait_ms)?;
+            return Ok(None);
+        }
+        Ok(Some(Reply::Pulled { messages, depth: self.depth() }))
+    }
+
+    /// Leases what there is for `want`, up to its size.
+    pub(super) fn lease(&mut self, turn: &mut Turn<'_>, want: &Want) -> Result<Vec<Delivery>, StoreError> {
+        let mut messages = Vec::new();
+        if self.meta.paused {
+            return Ok(messages);
+        }
+        let lease_ms = want.visibility_timeout_ms.unwrap_or(self.config().delivery.visibility_timeout_ms);
+        let until_ms = turn.now_ms + lease_ms;
+        let (mut bytes, mut passed_over, mut after) = (0, 0, None);
+        while messages.len() < want.batch_size as usize && passed_over < PASSED_OVER_PER_TURN_MAX {
+            let Some(next) = self.next(turn, after)? else { return Ok(messages) };
+            let seq = match next {
+                Next::Ready(seq) => seq,
+                Next::Fresh(lane) => match self.take_fresh(turn, lane)? {
+                    Some(seq) => seq,
+                    None => continue,
+                },
+            };
+            let Some(entry) = self.outstanding.get(seq).copied() else { continue };
+            if entry.expires_at_ms <= turn.now_ms {
+                self.expire_outstanding(turn, seq)?;
+                continue;
+            }
+            let Some(segment) = self.segments.get(turn.sql, entry.place)? else {
+                // Its row is gone, which must not be; the message cannot be delivered, so it must not block.
+                self.remove_outstanding(seq);
+                continue;
+            };
+            let item = segment.items[usize::from(entry.place.index)];
+            let is_free = self.outstanding.is_deliverable(seq);
+            if !is_free || !self.matches(&segment, &item, want.filter.as_ref())? {
+                passed_over += 1;
+                if is_free {
+                    after = after.max(Some((entry.rank, seq)));
+                }
+                continue;
+            }
+            bytes += item.body_bytes as usize;
+            if bytes > PULL_BYTES_MAX && !messages.is_empty() {
+                break;
+            }
+            messages.push(self.lease_one(seq, entry, until_ms, &segment, &item)?);
+        }
+        self.more_work |= passed_over >= PASSED_OVER_PER_TURN_MAX;
+        Ok(messages)
+    }
+
+    fn lease_one(
+        &mut self,
+        seq: u64,
+        entry: Entry,
+        until_ms: Millis,
+        segment: &Rc<Segment>,
+        item: &Item,
+    ) -> Result<Delivery, StoreError> {
+        let lease = self.meta.next_lease;
+        self.meta.next_lease += 1;
+        self.meta.totals.delivered += 1;
+        let attempts = entry.attempts + 1;
+        let status = Status::Leased { lease, until_ms };
+        self.outstanding.put(seq, Entry { status, attempts, ..entry });
+        let mut delivery = self.delivery(segment, item, attempts)?;
+        delivery.lease_id = Some(LeaseId { seq, lease }.text(self.secret));
+        Ok(delivery)
+    }
+
+    /// A message as it is handed over or listed, without a lease.
+    pub(super) fn delivery(&self, segment: &Segment, item: &Item, attempts: u32) -> Result<Delivery, StoreError> {
+        let head = segment.head(item)?;
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Ok(Delivery {
+            id: Id::mint(self.secret, segment.at_ms, item.seq, segment.lane),
+            seq: item.seq,
+            lease_id: None,
+            attempts,
+            timestamp_ms: segment.at_ms,
+            state: None::<State>,
+            body: segment.body(item),
+            content_type: owned(head.content_type),
+            key: owned(head.key),
+            priority: item.priority,
+            attributes: head.attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+        })
+    }
+
+    fn matches(&self, segment: &Segment, item: &Item, filter: Option<&Filter>) -> Result<bool, StoreError> {
+        let Some(filter) = filter else { return Ok(true) };
+        let head = segment.head(item)?;
+        let attributes: Vec<(String, String)> =
+            head.attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let body = segment.body(item);
+        Ok(filter.matches(&Subject {
+            attributes: &attributes,
+            body: body.bytes(),
+            content_type: head.content_type,
+            key: head.key,
+        }))
+    }
+
+    /// Where the next message comes from, among ready ones after `after` and the lanes.
+    fn next(&mut self, turn: &mut Turn<'_>, after: Option<(u8, u64)>) -> Result<Option<Next>, StoreError> {
+        let ready = self.outstanding.first_ready_after(after);
+        let order = self.order();
+        let blocked = order == Order::Fifo && self.outstanding.len() > 0;
+        if blocked || self.outstanding.len() >= OUTSTANDING_MAX {
+            return Ok(ready.map(|(_, seq)| Next::Ready(seq)));
+        }
+        let fresh = if order == Order::BestEffort {
+            (0..LANES as u8).rev().find(|lane| self.meta.lanes[usize::from(*lane)].fresh() > 0)
+                .map(|lane| (self.rank(lane), lane))
+        } else {
+            self.earliest_lane(turn)?
+        };
+        let Some((rank, lane)) = fresh else { return Ok(ready.map(|(_, seq)| Next::Ready(seq))) };
+        let Some(ready) = ready else { return Ok(Some(Next::Fresh(lane))) };
+        // Where ranks are equal the earlier one goes first; what was taken once came before what was not,
+        // except under a strict order, where a delayed message may be later than the lane's.
+        let ready_first = if order == Order::BestEffort || ready.0 != rank {
+            ready.0 <= rank
+        } else {
+            let head = self.fresh_segment(turn, lane)?;
+            head.is_none_or(|(segment, index)| ready.1 < segment.items[usize::from(index)].seq)
+        };
+        Ok(Some(if ready_first { Next::Ready(ready.1) } else { Next::Fresh(lane) }))
+    }
+
+    /// The lane whose next message was accepted first.
+    fn earliest_lane(&mut self, turn: &mut Turn<'_>) -> Result<Option<(u8, u8)>, StoreError> {
+        let mut best: Option<(u64, u8)> = None;
+        for lane in 0..LANES as u8 {
+            if self.meta.lanes[usize::from(lane)].fresh() == 0 {
+                continue;
+            }
+            if let Some((segment, index)) = self.fresh_segment(turn, lane)? {
+                let seq = segment.items[usize::from(index)].seq;
+                if best.is_none_or(|(other, _)| seq < other) {
+                    best = Some((seq, lane));
+                }
+            }
+        }
+        Ok(best.map(|(_, lane)| (0, lane)))
+    }
+
+    /// The segment and index of the lane's next message that is not gone; passes those that are.
+    pub(super) fn fresh_segment(
+        &mut self,
+        turn: &mut Turn<'_>,
+        lane: u8,
+    ) -> Result<Option<(Rc<Segment>, u16)>, StoreError> {
+        loop {
+            let cursor = self.meta.lanes[usize::from(lane)];
+            if cursor.appended == cursor.taken {
+                return Ok(None);
+            }
+            let Some(segment) = self.segments.next(turn.sql, lane, cursor.from)? else {
+                return Err(StoreError(format!("lane {lane} counts {} messages and has none", cursor.appended - cursor.taken)));
+            };
+            let cursor = &mut self.meta.lanes[usize::from(lane)];
+            if segment.first_seq != cursor.from {
+                cursor.from = segment.first_seq;
+                cursor.index = 0;
+            }
+            cursor.oldest_ms = segment.at_ms;
+            let index = cursor.index;
+            if !segment.is_gone(index) {
+                return Ok(Some((segment, index)));
+            }
+            self.pass(&segment, index);
+        }
+    }
+
+    /// Moves the lane's cursor past the message at `index`.
+    pub(super) fn pass(&mut self, segment: &Segment, index: u16) {
+        let lane = &mut self.meta.lanes[usize::from(segment.lane)];
+        if segment.is_gone(index) {
+            lane.gone -= 1;
+        }
+        lane.taken += 1;
+        lane.index = index + 1;
+        self.meta_changed = true;
+        if usize::from(lane.index) >= segment.items.len() {
+            lane.from = segment.first_seq + 1;
+            lane.index = 0;
+            let id = super::segment::segment_id(segment.lane, segment.first_seq);
+            if !self.outstanding.holds_segment(id) {
+                self.finished_segments.push(id);
+            }
+        }
+    }
+
+    /// Makes the lane's next message outstanding and returns its sequence number.
+    fn take_fresh(&mut self, turn: &mut Turn<'_>, lane: u8) -> Result<Option<u64>, StoreError> {
+        let Some((segment, index)) = self.fresh_segment(turn, lane)? else { return Ok(None) };
+        let item = segment.items[usize::from(index)];
+        let entry = Entry {
+            place: Place { lane, first_seq: segment.first_seq, index },
+            status: Status::Ready,
+            attempts: 0,
+            at_ms: segment.at_ms,
+            expires_at_ms: item.expires_at_ms,
+            line: self.line_of(&segment, &item),
+            body_bytes: item.body_bytes,
+            rank: self.rank(lane),
+        };
+        self.outstanding.put(item.seq, entry);
+        self.pass(&segment, index);
+        Ok(Some(item.seq))
+    }
+
+    /// The line a message stands in: its key's, or the one line of a strict order.
+    pub(super) fn line_of(&self, segment: &Segment, item: &Item) -> u64 {
+        match self.order() {
+            Order::BestEffort => 0,
+            Order::Fifo => 1,
+            Order::Key => segment.key_hash(item, self.secret),
+        }
+    }
+}

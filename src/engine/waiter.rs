@@ -1,0 +1,164 @@
+//! Requests that wait: pulls for messages, reads for a change of state. In memory only.
+//!
+//! Pulls are served first come, first served, by the turn that made messages available; nobody polls.
+//! Reads that wait for an end are looked at when their message ended; reads that wait for any change (the
+//! event streams), whose position changes with every delivery, at most every `CHANGE_MS`.
+
+use super::inspect::wait_is_over;
+use super::pull::Want;
+use super::queue::{Queue, Turn};
+use super::Stop;
+use crate::command::{Reply, Wait};
+use crate::error::{ErrorCode, Fault};
+use crate::id::Id;
+use crate::limits::{WAIT_MS_MAX, WAITERS_MAX};
+use crate::store::StoreError;
+use crate::time::Millis;
+use std::collections::{BTreeSet, HashSet, VecDeque};
+
+/// How often positions are looked at for event streams.
+const CHANGE_MS: Millis = 200;
+
+struct Puller {
+    token: u32,
+    want: Want,
+    until_ms: Millis,
+}
+
+#[derive(Clone, Copy)]
+struct Reader {
+    token: u32,
+    id: Id,
+    wait: Wait,
+    until_ms: Millis,
+}
+
+/// All requests that wait in one queue.
+#[derive(Default)]
+pub(super) struct Waiters {
+    pulls: VecDeque<Puller>,
+    readers: Vec<Reader>,
+    /// Sequence numbers that became final since readers were last looked at.
+    finished: HashSet<u64>,
+    all_changed: bool,
+    next_change_ms: Millis,
+}
+
+impl Waiters {
+    pub fn has_pulls(&self) -> bool {
+        !self.pulls.is_empty()
+    }
+
+    pub fn add_pull(&mut self, token: u32, want: Want, until_ms: Millis) -> Result<(), Fault> {
+        self.check_room()?;
+        self.pulls.push_back(Puller { token, want, until_ms });
+        Ok(())
+    }
+
+    pub fn add_reader(&mut self, token: u32, id: Id, wait: Wait, now_ms: Millis) -> Result<(), Fault> {
+        self.check_room()?;
+        let wait_ms = match wait {
+            Wait::None => 0,
+            Wait::Final { wait_ms } | Wait::Change { wait_ms, .. } => wait_ms.min(WAIT_MS_MAX),
+        };
+        self.readers.push(Reader { token, id, wait, until_ms: now_ms + wait_ms });
+        Ok(())
+    }
+
+    fn check_room(&self) -> Result<(), Fault> {
+        if self.pulls.len() + self.readers.len() < WAITERS_MAX {
+            return Ok(());
+        }
+        let detail = format!("{WAITERS_MAX} requests wait here already");
+        Err(Fault::new(ErrorCode::Overloaded, detail).with(|f| f.retry_after_ms = Some(1_000)))
+    }
+
+    pub fn cancel(&mut self, token: u32) {
+        self.pulls.retain(|p| p.token != token);
+        self.readers.retain(|r| r.token != token);
+    }
+
+    /// Notes that a message became final.
+    pub fn finished(&mut self, seq: u64) {
+        if !self.readers.is_empty() {
+            self.finished.insert(seq);
+        }
+    }
+
+    /// Notes that all messages are gone.
+    pub fn purged(&mut self) {
+        self.all_changed = true;
+    }
+
+    pub fn all_tokens(&mut self) -> Vec<u32> {
+        let pulls = std::mem::take(&mut self.pulls).into_iter().map(|p| p.token);
+        let readers = std::mem::take(&mut self.readers).into_iter().map(|r| r.token);
+        pulls.chain(readers).collect()
+    }
+
+    /// When a turn is needed for those who wait; `more_work`: at once.
+    pub fn next_timer_ms(&self, now_ms: Millis, more_work: bool) -> Option<Millis> {
+        if self.pulls.is_empty() && self.readers.is_empty() {
+            return None;
+        }
+        if more_work {
+            return Some(now_ms);
+        }
+        let streams = self.readers.iter().any(|r| matches!(r.wait, Wait::Change { .. }));
+        let change = streams.then_some(self.next_change_ms.max(now_ms + CHANGE_MS));
+        let pulls = self.pulls.iter().map(|p| p.until_ms).min();
+        let readers = self.readers.iter().map(|r| r.until_ms).min();
+        [change, pulls, readers].into_iter().flatten().min()
+    }
+}
+
+impl Queue {
+    /// Gives what is deliverable to waiting pulls, in the order they came, and ends those whose time is over.
+    pub(super) fn serve_waiters(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let mut dry = false;
+        let mut left = VecDeque::new();
+        while let Some(puller) = self.waiters.pulls.pop_front() {
+            let messages = if dry { Vec::new() } else { self.lease(turn, &puller.want)? };
+            // Without a filter, nothing for one means nothing for the others.
+            dry |= messages.is_empty() && puller.want.filter.is_none();
+            if messages.is_empty() && puller.until_ms > turn.now_ms {
+                left.push_back(puller);
+                continue;
+            }
+            let reply = Reply::Pulled { messages, depth: self.depth() };
+            turn.out.replies.push((puller.token, Ok(reply)));
+        }
+        self.waiters.pulls = left;
+        Ok(())
+    }
+
+    /// Answers reads whose message changed as they wait for, or whose time is over.
+    pub(super) fn answer_readers(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let look_at_streams = self.waiters.next_change_ms <= turn.now_ms;
+        if look_at_streams {
+            self.waiters.next_change_ms = turn.now_ms + CHANGE_MS;
+        }
+        let finished = std::mem::take(&mut self.waiters.finished);
+        let all = std::mem::take(&mut self.waiters.all_changed);
+        let mut answered = BTreeSet::new();
+        for at in 0..self.waiters.readers.len() {
+            let Reader { token, id, wait, until_ms } = self.waiters.readers[at];
+            let over = until_ms <= turn.now_ms;
+            let stream = look_at_streams && matches!(wait, Wait::Change { .. });
+            if !(all || over || stream || finished.contains(&id.seq())) {
+                continue;
+            }
+            match self.state_of(turn, id) {
+                Ok(state) if over || wait_is_over(&state, wait) => {
+                    turn.out.replies.push((token, Ok(Reply::State(state))));
+                }
+                Ok(_) => continue,
+                Err(Stop::Fault(fault)) => turn.out.replies.push((token, Err(fault))),
+                Err(Stop::Store(error)) => return Err(error),
+            }
+            answered.insert(token);
+        }
+        self.waiters.readers.retain(|reader| !answered.contains(&reader.token));
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+//! The exports of an instance that is an isolate's edge.
+
+use super::frame;
+use super::memory::{fill_output, report_panics, with_input};
+use super::slots::{Place, Slots};
+use crate::command::directory::DirectoryCommand;
+use crate::command::{Command, Envelope, State, codec, placement};
+use crate::edge::{Action, Call, Edge, Payload};
+use crate::id::Id;
+use crate::protocol::http::Response;
+use serde::Deserialize;
+use std::cell::RefCell;
+
+struct Role {
+    edge: Edge,
+    slots: Slots,
+}
+
+thread_local! {
+    static ROLE: RefCell<Option<Role>> = const { RefCell::new(None) };
+}
+
+/// Becomes an edge. Input: the settings, a JSON object of strings. Zero, or the size of the output, which says
+/// what is wrong with them.
+#[unsafe(no_mangle)]
+extern "C" fn edge_init(len: usize) -> usize {
+    report_panics();
+    match with_input(len, |input| Edge::new(&String::from_utf8_lossy(input))) {
+        Ok(edge) => {
+            ROLE.set(Some(Role { edge, slots: Slots::new() }));
+            0
+        }
+        Err(text) => fill_output(|out| out.extend_from_slice(text.as_bytes())),
+    }
+}
+
+/// The first step of a request. Input: its head.
+#[unsafe(no_mangle)]
+extern "C" fn edge_open(len: usize, now_ms: f64) -> usize {
+    step(len, |role, input, out| {
+        let action = role.edge.open(text(input), now_ms as u64);
+        role.write(out, &action);
+    })
+}
+
+/// The step after the body was read. Input: head, body.
+#[unsafe(no_mangle)]
+extern "C" fn edge_body(head_len: usize, body_len: usize, now_ms: f64) -> usize {
+    step(head_len + body_len, |role, input, out| {
+        let (head, body) = input.split_at(head_len);
+        let action = role.edge.body(text(head), body, now_ms as u64);
+        role.write(out, &action);
+    })
+}
+
+/// An object's response carried a verdict. Input: head, the header's value. Nothing: the response is right as it is.
+#[unsafe(no_mangle)]
+extern "C" fn edge_verdict(head_len: usize, verdict_len: usize, now_ms: f64) -> usize {
+    step(head_len + verdict_len, |role, input, out| {
+        let (head, verdict) = input.split_at(head_len);
+        match role.edge.verdict(text(head), text(verdict), now_ms as u64) {
+            Some(response) => role.respond(out, &response),
+            None => frame::words(out, &[frame::NOTHING]),
+        }
+    })
+}
+
+/// Calls that carry counts of refusals, one after another.
+#[unsafe(no_mangle)]
+extern "C" fn edge_report(now_ms: f64) -> usize {
+    step(0, |role, _, out| {
+        for call in role.edge.report(now_ms as u64) {
+            frame::call(out, frame::CALL, &call);
+        }
+    })
+}
+
+/// Whether there are counts to report, now or soon.
+#[unsafe(no_mangle)]
+extern "C" fn edge_has_reports() -> u32 {
+    ROLE.with_borrow(|role| role.as_ref().is_some_and(|role| role.edge.has_reports()).into())
+}
+
+/// Calls for the descriptions of the queues in a page of the directory, one after another. Input: the page.
+#[unsafe(no_mangle)]
+extern "C" fn edge_describe(len: usize) -> usize {
+    step(len, |_, input, out| {
+        for name in page(input).names {
+            let envelope = Envelope {
+                queue: name,
+                origin: None,
+                auto_create: false,
+                refused: Vec::new(),
+                command: Command::Describe,
+            };
+            // A command that cannot be written is answered by the object, as any it cannot read.
+            let command = codec::encode(&envelope).unwrap_or_default();
+            let call = Call { object: placement::queue_object(name), command, payload: Payload::InCommand };
+            frame::call(out, frame::CALL, &call);
+        }
+    })
+}
+
+/// The call that has the directory forget. Input: the page, and one byte for each of its names: whether the
+/// queue is gone.
+#[unsafe(no_mangle)]
+extern "C" fn edge_forget(page_len: usize, gone_len: usize) -> usize {
+    step(page_len + gone_len, |_, input, out| {
+        let (listing, gone) = input.split_at(page_len);
+        let page = page(listing);
+        let names = page.names.iter().zip(gone).filter(|(_, gone)| **gone != 0).map(|(name, _)| *name);
+        let command = DirectoryCommand::Unregister { names: names.collect(), as_of: page.as_of };
+        frame::call(out, frame::CALL, &to_directory(&command));
+    })
+}
+
+/// The last step of a listing. Input: head, what was gathered as JSON.
+#[unsafe(no_mangle)]
+extern "C" fn edge_gathered(head_len: usize, len: usize, now_ms: f64) -> usize {
+    step(head_len + len, |role, input, out| {
+        let (head, gathered) = input.split_at(head_len);
+        let response = role.edge.gathered(text(head), text(gathered), now_ms as u64);
+        role.respond(out, &response);
+    })
+}
+
+/// The next step of a stream. Input: the stream, as in the frame that began it; the body of the object's last
+/// answer, or nothing at first. Output: whether the stream ends with this event, size of the event; the event;
+/// the next call.
+#[unsafe(no_mangle)]
+extern "C" fn edge_watch(stream_len: usize, state_len: usize) -> usize {
+    step(stream_len + state_len, |role, input, out| {
+        let (stream, state) = input.split_at(stream_len);
+        let state = text(state);
+        let known = Edge::known(state);
+        let event = if state.is_empty() { String::new() } else { Edge::event(state) };
+        let ends = !state.is_empty() && known.is_none_or(|(state, _)| State::is_final(state));
+        frame::words(out, &[ends.into(), event.len() as u32]);
+        out.extend_from_slice(event.as_bytes());
+        let mut parts = text(stream).splitn(4, '\n').skip(1);
+        let (queue, id) = (parts.next().unwrap_or_default(), parts.next().and_then(Id::parse));
+        let origin = parts.next().filter(|origin| !origin.is_empty());
+        if let Some(id) = id {
+            frame::call(out, frame::CALL, &role.edge.watch(queue, id, known, origin));
+        }
+    })
+}
+
+impl Role {
+    fn write(&mut self, out: &mut Vec<u8>, action: &Action) {
+        match action {
+            Action::Respond(response) => self.respond(out, response),
+            Action::Gather { after, limit } => {
+                let command = DirectoryCommand::List { after: after.as_deref(), limit: *limit };
+                frame::call(out, frame::GATHER, &to_directory(&command));
+            }
+            _ => frame::action(out, action),
+        }
+    }
+
+    fn respond(&mut self, out: &mut Vec<u8>, response: &Response) {
+        match self.slots.place(response) {
+            Place::Known(slot) => frame::words(out, &[frame::RESPOND_AGAIN, slot]),
+            Place::Fresh(slot) => frame::response(out, Some(slot), response),
+            Place::Nowhere => frame::response(out, None, response),
+        }
+    }
+}
+
+fn step(len: usize, run: impl FnOnce(&mut Role, &[u8], &mut Vec<u8>)) -> usize {
+    with_input(len, |input| {
+        ROLE.with_borrow_mut(|role| {
+            fill_output(|out| match role {
+                Some(role) => run(role, input, out),
+                None => frame::words(out, &[frame::NOTHING]),
+            })
+        })
+    })
+}
+
+/// A page of the directory, as its object renders it.
+#[derive(Default, Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    names: Vec<&'a str>,
+    as_of: u64,
+}
+
+/// A page that cannot be read has no names.
+fn page(json: &[u8]) -> Page<'_> {
+    serde_json::from_slice(json).unwrap_or_default()
+}
+
+fn to_directory(command: &DirectoryCommand<'_>) -> Call {
+    let command = command.encode().unwrap_or_default();
+    Call { object: placement::DIRECTORY.to_owned(), command, payload: Payload::InCommand }
+}
+
+/// The host encodes strings, and a lone surrogate as U+FFFD: this is always UTF-8.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}

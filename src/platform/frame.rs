@@ -1,0 +1,119 @@
+//! How answers to the host are laid out: little-endian words of 32 bits at fixed places, then texts and bytes
+//! one after another. `host/frames.js` reads what is written here.
+
+use crate::command::placement::DIRECTORY;
+use crate::durable::Turn;
+use crate::edge::{Action, Call, Payload};
+use crate::engine::outcome;
+use crate::protocol::http::Response;
+use crate::time::Millis;
+use crate::wire::base64;
+
+/// Kinds of frames an edge answers with.
+pub const RESPOND: u32 = 0;
+/// See [`RESPOND`].
+pub const RESPOND_AGAIN: u32 = 1;
+/// See [`RESPOND`].
+pub const NEED_BODY: u32 = 2;
+/// See [`RESPOND`].
+pub const CALL: u32 = 3;
+/// See [`RESPOND`].
+pub const GATHER: u32 = 4;
+/// See [`RESPOND`].
+pub const STREAM: u32 = 5;
+/// See [`RESPOND`].
+pub const ASSET: u32 = 6;
+/// See [`RESPOND`].
+pub const NOTHING: u32 = 7;
+
+/// A command up to this many bytes travels in a header: a call with a body costs the platform more.
+const HEADER_COMMAND_BYTES_MAX: usize = 6_144;
+/// Stands for "none" where a word is a size.
+const NONE: u32 = u32::MAX;
+
+/// Appends words.
+pub fn words(out: &mut Vec<u8>, words: &[u32]) {
+    for word in words {
+        out.extend_from_slice(&word.to_le_bytes());
+    }
+}
+
+/// A size as a word: all of memory has 32-bit addresses where this is read.
+fn size(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(NONE)
+}
+
+/// The answer to the client: kind, slot, status, size of the headers' text, size of the body; headers as
+/// `name: value` lines; the body. A response that is kept in a slot can be given again by its slot alone.
+pub fn response(out: &mut Vec<u8>, slot: Option<u32>, response: &Response) {
+    words(out, &[RESPOND, slot.unwrap_or(NONE)]);
+    tail(out, response);
+}
+
+/// Status, sizes, headers and body.
+fn tail(out: &mut Vec<u8>, response: &Response) {
+    let headers: usize = response.headers.iter().map(|(name, value)| name.len() + value.len() + 3).sum();
+    words(out, &[response.status.into(), headers as u32, size(&response.body)]);
+    for (name, value) in &response.headers {
+        for part in [name, ": ", value.as_str(), "\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+    out.extend_from_slice(&response.body);
+}
+
+/// A call: kind, size of the object's name, size of the command, most bytes of the client's body (none: they do
+/// not go along), whether the command is text for a header; name; command.
+pub fn call(out: &mut Vec<u8>, kind: u32, call: &Call) {
+    let body_max = match call.payload {
+        Payload::InCommand => NONE,
+        Payload::ClientBody { bytes_max } => bytes_max as u32,
+    };
+    // The client's body takes the place where a large command would go.
+    let in_header = call.command.len() <= HEADER_COMMAND_BYTES_MAX || body_max != NONE;
+    let text;
+    let command = if in_header {
+        text = base64::encode_url(&call.command);
+        text.as_bytes()
+    } else {
+        &call.command
+    };
+    words(out, &[kind, size(call.object.as_bytes()), size(command), body_max, in_header.into()]);
+    out.extend_from_slice(call.object.as_bytes());
+    out.extend_from_slice(command);
+}
+
+/// The next step of a request, but for [`Action::Respond`] and [`Action::Gather`], which need more than the action.
+pub fn action(out: &mut Vec<u8>, action: &Action) {
+    match action {
+        Action::Respond(it) => response(out, None, it),
+        Action::NeedBody { bytes_max } => words(out, &[NEED_BODY, *bytes_max as u32]),
+        Action::Call(it) => call(out, CALL, it),
+        Action::Gather { .. } | Action::Asset => words(out, &[ASSET]),
+        Action::Stream { object, queue, id, origin } => {
+            let text = [object, queue, &id.to_string(), origin.as_deref().unwrap_or_default()].join("\n");
+            words(out, &[STREAM, size(text.as_bytes())]);
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+/// A turn: number of replies, number of calls, whether to wipe, a word of nothing; the alarm's and the timer's
+/// instants as `f64` (negative: none). Each reply: token, then as in [`response`]. Each call: number, whether the
+/// object is the directory, size of the object's name, size of the command; name; command.
+pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
+    words(out, &[turn.replies.len() as u32, turn.calls.len() as u32, turn.wipe.into(), 0]);
+    for instant in [turn.alarm_at_ms, turn.timer_at_ms] {
+        out.extend_from_slice(&instant.map_or(-1.0, |at: Millis| at as f64).to_le_bytes());
+    }
+    for (token, response) in &turn.replies {
+        words(out, &[*token]);
+        tail(out, response);
+    }
+    for outcome::Call { number, object, command } in &turn.calls {
+        let directory = object == DIRECTORY;
+        words(out, &[*number, directory.into(), size(object.as_bytes()), size(command)]);
+        out.extend_from_slice(object.as_bytes());
+        out.extend_from_slice(command);
+    }
+}

@@ -1,0 +1,120 @@
+//! The exports of an instance that is an object.
+
+use super::frame;
+use super::memory::{fill_output, report_panics, with_input};
+use super::sql::HostSql;
+use crate::command::reply::SinceStart;
+use crate::durable::{DirectoryObject, QueueObject};
+use crate::store::StoreError;
+use crate::wire::base64;
+use std::cell::RefCell;
+
+/// `object_open`'s `kind` for the directory; anything else is a queue.
+const DIRECTORY: u32 = 1;
+/// Random bytes before the object's name in `object_open`'s input.
+const ENTROPY_BYTES: usize = 16;
+/// Bytes of a page of Wasm memory.
+const PAGE_BYTES: usize = 65_536;
+
+enum Role {
+    Queue(Box<QueueObject>),
+    Directory(DirectoryObject),
+}
+
+thread_local! {
+    static ROLE: RefCell<Option<Role>> = const { RefCell::new(None) };
+}
+
+/// Becomes an object, within a transaction: reads what is stored. Input: 16 random bytes and the object's name.
+/// Zero, or the size of the output, which says what failed.
+#[unsafe(no_mangle)]
+extern "C" fn object_open(len: usize, kind: u32, now_ms: f64) -> usize {
+    report_panics();
+    // Copied: what is read from storage comes in through the same buffer.
+    let input = with_input(len, <[u8]>::to_vec);
+    let (entropy, name) = input.split_first_chunk().unwrap_or((&[0; ENTROPY_BYTES], &[]));
+    let opened = if kind == DIRECTORY {
+        DirectoryObject::open(&mut HostSql).map(Role::Directory)
+    } else {
+        let name = String::from_utf8_lossy(name);
+        QueueObject::open(&mut HostSql, &name, *entropy, now_ms as u64)
+            .map(|queue| Role::Queue(Box::new(queue)))
+    };
+    match opened {
+        Ok(role) => {
+            ROLE.set(Some(role));
+            0
+        }
+        Err(error) => failure(&error),
+    }
+}
+
+/// Takes a request into the next turn. Input: the command (base64url where `is_text`), then a message's body
+/// where it travels beside the command.
+#[unsafe(no_mangle)]
+extern "C" fn object_push(command_len: usize, body_len: usize, token: u32, is_text: u32) {
+    let (command, body) = with_input(command_len + body_len, |input| {
+        let (command, body) = input.split_at(command_len);
+        let command = if is_text == 0 {
+            command.to_vec()
+        } else {
+            // What is no base64url is no command either: decoding it says so.
+            std::str::from_utf8(command).ok().and_then(base64::decode_url).unwrap_or_default()
+        };
+        (command, body.to_vec())
+    });
+    ROLE.with_borrow_mut(|role| match role {
+        Some(Role::Queue(queue)) => queue.push(token, command, body),
+        Some(Role::Directory(directory)) => directory.push(token, command),
+        None => {}
+    });
+}
+
+/// Runs a turn, within a transaction. `rows_read`, `rows_written` and `commits` count since this instance
+/// began. The size of the output: a turn's frame; or the negative size of a text that says what failed, upon
+/// which the transaction is rolled back and this instance dropped.
+#[unsafe(no_mangle)]
+extern "C" fn object_run(now_ms: f64, rows_read: f64, rows_written: f64, commits: f64) -> isize {
+    let since = SinceStart {
+        object_requests_total: 0,
+        rows_written_total: rows_written as u64,
+        rows_read_total: rows_read as u64,
+        commits_total: commits as u64,
+        wasm_memory_bytes: (core::arch::wasm32::memory_size(0) * PAGE_BYTES) as u64,
+    };
+    let turn = ROLE.with_borrow_mut(|role| match role {
+        Some(Role::Queue(queue)) => queue.run(&mut HostSql, now_ms as u64, since),
+        Some(Role::Directory(directory)) => directory.run(&mut HostSql),
+        None => Err(StoreError("the object was never opened".into())),
+    });
+    match turn {
+        Ok(turn) => fill_output(|out| frame::turn(out, &turn)).cast_signed(),
+        Err(error) => -failure(&error).cast_signed(),
+    }
+}
+
+/// The caller of a waiting request has gone.
+#[unsafe(no_mangle)]
+extern "C" fn object_cancel(token: u32) {
+    ROLE.with_borrow_mut(|role| {
+        if let Some(Role::Queue(queue)) = role {
+            queue.cancel(token);
+        }
+    });
+}
+
+/// The answer to a call of an earlier turn; `ok`: its status was a success, and the input is its body.
+#[unsafe(no_mangle)]
+extern "C" fn object_called(len: usize, number: u32, ok: u32) {
+    with_input(len, |body| {
+        ROLE.with_borrow_mut(|role| {
+            if let Some(Role::Queue(queue)) = role {
+                queue.called(number, ok != 0, body);
+            }
+        });
+    });
+}
+
+fn failure(error: &StoreError) -> usize {
+    fill_output(|out| out.extend_from_slice(error.to_string().as_bytes()))
+}

@@ -1,0 +1,81 @@
+//! A queue's configuration and figures as one flat JSON object.
+
+use super::render::DecidedBy;
+use crate::command::Description;
+use crate::wire::json_text::{member_number, member_string, name, number, string};
+
+/// Appends the description of `queue`.
+pub fn write(out: &mut Vec<u8>, queue: &str, it: &Description) {
+    out.push(b'{');
+    member_string(out, "name", queue);
+    for (key, value) in &it.config {
+        out.push(b',');
+        string(out, key);
+        out.push(b':');
+        out.extend_from_slice(value.to_string().as_bytes());
+    }
+    name(out, "paused");
+    out.extend_from_slice(if it.paused { b"true" } else { b"false" });
+    write_figures(out, it);
+    write_rejected(out, it);
+    out.push(b'}');
+}
+
+fn write_figures(out: &mut Vec<u8>, it: &Description) {
+    for (key, value) in [
+        ("depth", it.depth),
+        ("in_flight", it.in_flight),
+        ("delayed", it.delayed),
+        ("held", it.held),
+        ("dead", it.dead),
+        ("backlog_bytes", it.backlog_bytes),
+        ("accepted", it.accepted),
+        ("accepted_total", it.accepted_total),
+        ("delivered_total", it.delivered_total),
+        ("acked_total", it.acked_total),
+        ("dead_total", it.dead_total),
+        ("expired_total", it.expired_total),
+        ("cancelled_total", it.cancelled_total),
+        (
+            "object_requests_total",
+            it.since_start.object_requests_total,
+        ),
+        ("rows_written_total", it.since_start.rows_written_total),
+        ("rows_read_total", it.since_start.rows_read_total),
+        ("commits_total", it.since_start.commits_total),
+        ("wasm_memory_bytes", it.since_start.wasm_memory_bytes),
+    ] {
+        member_number(out, key, value);
+    }
+    name(out, "oldest_at_ms");
+    match it.oldest_at_ms {
+        Some(at_ms) => number(out, at_ms),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn write_rejected(out: &mut Vec<u8>, it: &Description) {
+    member_number(
+        out,
+        "rejected_total",
+        it.rejected.iter().map(|(_, _, total)| total).sum(),
+    );
+    name(out, "rejected");
+    out.push(b'[');
+    for (at, (reason, by_edge, total)) in it.rejected.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        let decided_by = if *by_edge {
+            DecidedBy::Edge
+        } else {
+            DecidedBy::Object
+        };
+        out.push(b'{');
+        member_string(out, "reason", reason.slug());
+        member_string(out, "decided_by", decided_by.name());
+        member_number(out, "total", *total);
+        out.push(b'}');
+    }
+    out.push(b']');
+}

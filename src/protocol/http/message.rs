@@ -1,0 +1,93 @@
+//! Messages as JSON: deliveries, listings, and the state of one.
+
+use crate::command::{Accepted, Delivery, MessageState};
+use crate::wire::base64;
+use crate::wire::json_text::{member_number, member_number_if, member_string, name, string};
+
+/// Appends what a publisher is told of an accepted message. A batch leaves the position out: it would be
+/// that of the moment each was taken, not of the answer.
+pub fn write_accepted(out: &mut Vec<u8>, accepted: &Accepted, with_position: bool) {
+    out.push(b'{');
+    write_id(out, accepted.id);
+    member_number(out, "seq", accepted.seq);
+    member_number(out, "timestamp_ms", accepted.timestamp_ms);
+    if with_position && accepted.position > 0 {
+        member_number(out, "position", accepted.position);
+    }
+    out.push(b'}');
+}
+
+/// Appends a message with its body: text where the bytes are valid UTF-8, else base 64.
+pub fn write_delivery(out: &mut Vec<u8>, delivery: &Delivery) {
+    out.push(b'{');
+    write_id(out, delivery.id);
+    member_number(out, "seq", delivery.seq);
+    if let Some(lease_id) = &delivery.lease_id {
+        member_string(out, "lease_id", lease_id);
+    }
+    if let Some(state) = delivery.state {
+        member_string(out, "state", state.name());
+    }
+    member_number(out, "attempts", u64::from(delivery.attempts));
+    member_number(out, "timestamp_ms", delivery.timestamp_ms);
+    write_body(out, delivery.body.bytes());
+    if let Some(content_type) = &delivery.content_type {
+        member_string(out, "content_type", content_type);
+    }
+    if let Some(key) = &delivery.key {
+        member_string(out, "key", key);
+    }
+    member_number(out, "priority", u64::from(delivery.priority));
+    write_attributes(out, &delivery.attributes);
+    out.push(b'}');
+}
+
+/// Appends what is known of one message.
+pub fn write_state(out: &mut Vec<u8>, message: &MessageState) {
+    out.push(b'{');
+    write_id(out, message.id);
+    member_number(out, "seq", message.seq);
+    member_string(out, "state", message.state.name());
+    member_number(out, "timestamp_ms", message.timestamp_ms);
+    member_number_if(out, "attempts", message.attempts.map(u64::from));
+    member_number_if(out, "position", message.position);
+    if let Some(result) = &message.result {
+        name(out, "result");
+        out.extend_from_slice(result.as_bytes());
+    }
+    out.push(b'}');
+}
+
+fn write_id(out: &mut Vec<u8>, id: crate::id::Id) {
+    name(out, "id");
+    out.push(b'"');
+    out.extend_from_slice(&id.text());
+    out.push(b'"');
+}
+
+fn write_body(out: &mut Vec<u8>, body: &[u8]) {
+    name(out, "body");
+    if let Ok(text) = std::str::from_utf8(body) {
+        string(out, text);
+        member_string(out, "encoding", "utf8");
+    } else {
+        out.push(b'"');
+        base64::encode_into(out, body);
+        out.push(b'"');
+        member_string(out, "encoding", "base64");
+    }
+}
+
+fn write_attributes(out: &mut Vec<u8>, attributes: &[(String, String)]) {
+    name(out, "attributes");
+    out.push(b'{');
+    for (at, (key, value)) in attributes.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        string(out, key);
+        out.push(b':');
+        string(out, value);
+    }
+    out.push(b'}');
+}

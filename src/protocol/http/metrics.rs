@@ -1,0 +1,265 @@
+//! The Prometheus text format, version 0.0.4, from the descriptions of queues.
+//! See <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>.
+
+use crate::time::Millis;
+use serde::Deserialize;
+
+/// The media type.
+pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What the metrics need of a queue's description.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Figures {
+    name: String,
+    depth: u64,
+    in_flight: u64,
+    backlog_bytes: u64,
+    oldest_at_ms: Option<Millis>,
+    accepted_total: u64,
+    delivered_total: u64,
+    acked_total: u64,
+    dead_total: u64,
+    rejected: Vec<Rejected>,
+    object_requests_total: u64,
+    rows_written_total: u64,
+    rows_read_total: u64,
+    commits_total: u64,
+    /// Bytes of the object's Wasm memory.
+    pub wasm_memory_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rejected {
+    reason: String,
+    decided_by: String,
+    total: u64,
+}
+
+struct Family {
+    name: &'static str,
+    help: &'static str,
+    kind: &'static str,
+    value: fn(&Figures) -> u64,
+}
+
+const fn counter(name: &'static str, help: &'static str, value: fn(&Figures) -> u64) -> Family {
+    Family {
+        name,
+        help,
+        kind: "counter",
+        value,
+    }
+}
+
+const fn gauge(name: &'static str, help: &'static str, value: fn(&Figures) -> u64) -> Family {
+    Family {
+        name,
+        help,
+        kind: "gauge",
+        value,
+    }
+}
+
+const FAMILIES: [Family; 11] = [
+    counter("tidegate_accepted_total", "Messages accepted.", |q| {
+        q.accepted_total
+    }),
+    counter(
+        "tidegate_delivered_total",
+        "Deliveries made, repeats included.",
+        |q| q.delivered_total,
+    ),
+    counter("tidegate_acked_total", "Messages acknowledged.", |q| {
+        q.acked_total
+    }),
+    counter(
+        "tidegate_dead_total",
+        "Messages that became dead letters.",
+        |q| q.dead_total,
+    ),
+    gauge(
+        "tidegate_backlog_messages",
+        "Messages that are not final.",
+        |q| q.depth,
+    ),
+    gauge(
+        "tidegate_backlog_bytes",
+        "Body bytes of the backlog.",
+        |q| q.backlog_bytes,
+    ),
+    gauge(
+        "tidegate_in_flight_messages",
+        "Messages that are leased.",
+        |q| q.in_flight,
+    ),
+    counter(
+        "tidegate_object_requests_total",
+        "Commands the object received since it started.",
+        |q| q.object_requests_total,
+    ),
+    counter(
+        "tidegate_rows_written_total",
+        "Rows the object wrote since it started.",
+        |q| q.rows_written_total,
+    ),
+    counter(
+        "tidegate_rows_read_total",
+        "Rows the object read since it started.",
+        |q| q.rows_read_total,
+    ),
+    counter(
+        "tidegate_commits_total",
+        "Transactions that wrote since the object started.",
+        |q| q.commits_total,
+    ),
+];
+
+/// The exposition of `queues`; `memory_bytes` is the Wasm memory of the process, theirs included.
+#[must_use]
+pub fn exposition(queues: &[Figures], memory_bytes: u64, now_ms: Millis) -> String {
+    let mut out = String::with_capacity(2_048 + queues.len() * 1_024);
+    for family in &FAMILIES {
+        head(&mut out, family.name, family.help, family.kind);
+        for queue in queues {
+            sample(
+                &mut out,
+                family.name,
+                &[("queue", &queue.name)],
+                &(family.value)(queue).to_string(),
+            );
+        }
+    }
+    rejected(&mut out, queues);
+    ages(&mut out, queues, now_ms);
+    let name = "tidegate_wasm_memory_bytes";
+    head(
+        &mut out,
+        name,
+        "Bytes of Wasm memory: this Worker's and the listed queues'.",
+        "gauge",
+    );
+    sample(&mut out, name, &[], &memory_bytes.to_string());
+    out
+}
+
+fn rejected(out: &mut String, queues: &[Figures]) {
+    let name = "tidegate_rejected_total";
+    head(
+        out,
+        name,
+        "Publishes refused, by reason and by who decided.",
+        "counter",
+    );
+    for queue in queues {
+        for it in &queue.rejected {
+            let labels = [
+                ("queue", queue.name.as_str()),
+                ("reason", &it.reason),
+                ("decided_by", &it.decided_by),
+            ];
+            sample(out, name, &labels, &it.total.to_string());
+        }
+    }
+}
+
+/// An empty queue has no oldest message, and its age is zero.
+fn ages(out: &mut String, queues: &[Figures], now_ms: Millis) {
+    let name = "tidegate_oldest_message_age_seconds";
+    head(
+        out,
+        name,
+        "Age of the oldest message of the backlog.",
+        "gauge",
+    );
+    for queue in queues {
+        let age_ms = queue
+            .oldest_at_ms
+            .map_or(0, |at_ms| now_ms.saturating_sub(at_ms));
+        let seconds = format!("{}.{:03}", age_ms / 1_000, age_ms % 1_000);
+        sample(out, name, &[("queue", &queue.name)], &seconds);
+    }
+}
+
+fn head(out: &mut String, name: &str, help: &str, kind: &str) {
+    for part in [
+        "# HELP ",
+        name,
+        " ",
+        help,
+        "\n# TYPE ",
+        name,
+        " ",
+        kind,
+        "\n",
+    ] {
+        out.push_str(part);
+    }
+}
+
+fn sample(out: &mut String, name: &str, labels: &[(&str, &str)], value: &str) {
+    out.push_str(name);
+    for (at, (label, text)) in labels.iter().enumerate() {
+        out.push(if at == 0 { '{' } else { ',' });
+        out.push_str(label);
+        out.push_str("=\"");
+        for char in text.chars() {
+            match char {
+                '\\' => out.push_str("\\\\"),
+                '"' => out.push_str("\\\""),
+                '\n' => out.push_str("\\n"),
+                _ => out.push(char),
+            }
+        }
+        out.push('"');
+    }
+    if !labels.is_empty() {
+        out.push('}');
+    }
+    out.push(' ');
+    out.push_str(value);
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_have_their_labels_escaped() {
+        let queue = Figures {
+            name: "a\"b\\c\nd".to_owned(),
+            accepted_total: 7,
+            oldest_at_ms: Some(1_000),
+            rejected: vec![Rejected {
+                reason: "sold-out".into(),
+                decided_by: "edge".into(),
+                total: 3,
+            }],
+            ..Figures::default()
+        };
+        let text = exposition(&[queue], 65_536, 3_500);
+        for line in [
+            "# TYPE tidegate_accepted_total counter",
+            r#"tidegate_accepted_total{queue="a\"b\\c\nd"} 7"#,
+            r#"tidegate_rejected_total{queue="a\"b\\c\nd",reason="sold-out",decided_by="edge"} 3"#,
+            r#"tidegate_oldest_message_age_seconds{queue="a\"b\\c\nd"} 2.500"#,
+            "tidegate_wasm_memory_bytes 65536",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+        }
+        assert!(text.ends_with('\n'));
+    }
+
+    #[test]
+    fn every_family_has_one_head() {
+        let text = exposition(&[Figures::default(), Figures::default()], 0, 0);
+        let mut types: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("# TYPE"))
+            .collect();
+        let count = types.len();
+        types.dedup();
+        assert_eq!((types.len(), count), (14, 14));
+    }
+}

@@ -1,0 +1,90 @@
+//! The tables of a queue's object, and how they change.
+//!
+//! To change a stored form: append a migration, never edit one that has shipped; raise the version byte of
+//! the form; keep the reader of the old version; add a test that opens yesterday's bytes. Each migration
+//! runs once, in the transaction of the first turn after the code changed.
+
+use super::{Arg, Sql, StoreError};
+
+/// Migrations, in order. The number of those applied stands in `meta` under `schema`.
+const MIGRATIONS: &[&[&str]] = &[&[
+    // Single values by name: the configuration, the secret of identifiers.
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    // Messages published in one commit into one lane. id = lane << 48 | first seq.
+    "CREATE TABLE segments (id INTEGER PRIMARY KEY, head BLOB NOT NULL, body BLOB NOT NULL)",
+    // Messages that are delayed (due: deliverable from) or held (due: expires), a row each.
+    "CREATE TABLE singles (seq INTEGER PRIMARY KEY, due_ms INTEGER NOT NULL, held INTEGER NOT NULL,
+        head BLOB NOT NULL, body BLOB NOT NULL)",
+    "CREATE INDEX singles_due ON singles (due_ms)",
+    // What changed in each commit, in a ring of slots, and the state before the oldest of them.
+    "CREATE TABLE journal (slot INTEGER PRIMARY KEY, number INTEGER NOT NULL, data BLOB NOT NULL)",
+    "CREATE TABLE checkpoint (page INTEGER PRIMARY KEY, data BLOB NOT NULL)",
+    // Ends that have to be remembered, 64 sequence numbers to a row.
+    "CREATE TABLE outcomes (chunk INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL, data BLOB NOT NULL)",
+    // Dead letters and overflow. target: the queue they are on their way to, or '' for those kept here.
+    "CREATE TABLE dead (seq INTEGER PRIMARY KEY, target TEXT NOT NULL, head BLOB NOT NULL, body BLOB NOT NULL)",
+    "CREATE INDEX dead_target ON dead (target)",
+    // Messages with a time to live of their own: those of one commit that expire together share a row.
+    "CREATE TABLE expiry (at_ms INTEGER, first_seq INTEGER, data BLOB NOT NULL, PRIMARY KEY (at_ms, first_seq))
+        WITHOUT ROWID",
+    // Places taken by each key, while there is a limit per key.
+    "CREATE TABLE keys (key TEXT PRIMARY KEY, accepted INTEGER NOT NULL) WITHOUT ROWID",
+    // Idempotency keys, many to a row; fingerprints apart from the answers.
+    "CREATE TABLE idempotency (number INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL,
+        prints BLOB NOT NULL, answers BLOB NOT NULL)",
+]];
+
+/// Brings the tables up to date.
+///
+/// # Errors
+/// Whatever the database said.
+pub fn migrate(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    let known = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'meta'", &[])?;
+    let applied = if known.is_empty() { 0 } else { version(sql)? };
+    for migration in MIGRATIONS.iter().skip(applied) {
+        for statement in *migration {
+            sql.exec(statement, &[])?;
+        }
+    }
+    if applied < MIGRATIONS.len() {
+        let version = MIGRATIONS.len().to_string();
+        sql.exec(
+            "INSERT INTO meta (name, value) VALUES ('schema', ?)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            &[Arg::Blob(version.as_bytes())],
+        )?;
+    }
+    Ok(())
+}
+
+fn version(sql: &mut dyn Sql) -> Result<usize, StoreError> {
+    let rows = sql.exec("SELECT value FROM meta WHERE name = 'schema'", &[])?;
+    let bytes = rows.into_iter().next().and_then(|r| r.into_iter().next());
+    let text = String::from_utf8(bytes.map(super::Value::into_blob).unwrap_or_default());
+    let applied = text.ok().and_then(|t| t.parse().ok());
+    match applied {
+        Some(n) if n <= MIGRATIONS.len() => Ok(n),
+        _ => Err(StoreError("the tables are of a later version than this code".into())),
+    }
+}
+
+/// Drops the contents of every table but `meta`.
+///
+/// # Errors
+/// Whatever the database said.
+pub fn clear(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    for statement in [
+        "DELETE FROM segments",
+        "DELETE FROM singles",
+        "DELETE FROM outcomes",
+        "DELETE FROM dead",
+        "DELETE FROM expiry",
+        "DELETE FROM keys",
+        "DELETE FROM idempotency",
+        "DELETE FROM checkpoint",
+        "DELETE FROM journal",
+    ] {
+        sql.exec(statement, &[])?;
+    }
+    Ok(())
+}

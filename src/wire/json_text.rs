@@ -1,0 +1,149 @@
+//! JSON text, written straight into bytes. Reading is `serde_json`'s.
+
+use std::borrow::Cow;
+
+/// Appends `text` as a JSON string. Runs that need no escape are copied whole.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[start..at]);
+        start = at + 1;
+        escape(out, *byte);
+    }
+    out.extend_from_slice(&bytes[start..]);
+    out.push(b'"');
+}
+
+fn escape(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    }
+}
+
+/// Appends `number` in decimal.
+pub fn number(out: &mut Vec<u8>, mut number: u64) {
+    // u64::MAX has 20 digits.
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends `"name":` after a comma, unless the object or array is still empty. `name` needs no escape.
+pub fn name(out: &mut Vec<u8>, name: &str) {
+    if !matches!(out.last(), Some(b'{' | b'[' | b',') | None) {
+        out.push(b',');
+    }
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// Appends a member that is a string.
+pub fn member_string(out: &mut Vec<u8>, key: &str, text: &str) {
+    name(out, key);
+    string(out, text);
+}
+
+/// Appends a member that is a number.
+pub fn member_number(out: &mut Vec<u8>, key: &str, value: u64) {
+    name(out, key);
+    number(out, value);
+}
+
+/// Appends a member that is a number, where there is one.
+pub fn member_number_if(out: &mut Vec<u8>, key: &str, value: Option<u64>) {
+    if let Some(value) = value {
+        member_number(out, key, value);
+    }
+}
+
+/// `json`, which is valid JSON, without the blanks between its tokens; numbers and strings stay as written.
+#[must_use]
+pub fn compact(json: &str) -> Cow<'_, str> {
+    let mut out: Option<Vec<u8>> = None;
+    let (mut in_string, mut escaped) = (false, false);
+    for (at, byte) in json.bytes().enumerate() {
+        let blank = !in_string && matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        if in_string {
+            in_string = byte != b'"' || escaped;
+            escaped = byte == b'\\' && !escaped;
+        } else {
+            in_string = byte == b'"';
+        }
+        if blank {
+            out.get_or_insert_with(|| json.as_bytes()[..at].to_vec());
+        } else if let Some(out) = &mut out {
+            out.push(byte);
+        }
+    }
+    match out.map(String::from_utf8) {
+        Some(Ok(text)) => Cow::Owned(text),
+        _ => Cow::Borrowed(json),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_read_back_as_they_were() {
+        let mut all: String = (0..0x250).filter_map(char::from_u32).collect();
+        all.push_str("\u{2028}😀\"\\end");
+        for text in [all.as_str(), "", "plain", "\"", "tail\\"] {
+            let mut out = Vec::new();
+            string(&mut out, text);
+            assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn numbers_read_back_as_they_were() {
+        for value in [0, 1, 9, 10, 99, 1_700_000_000_000, u64::MAX] {
+            let mut out = Vec::new();
+            number(&mut out, value);
+            assert_eq!(out, value.to_string().into_bytes());
+        }
+    }
+
+    #[test]
+    fn members_get_their_commas() {
+        let mut out = b"{".to_vec();
+        member_string(&mut out, "a", "x");
+        member_number(&mut out, "b", 2);
+        member_number_if(&mut out, "c", None);
+        member_number_if(&mut out, "d", Some(4));
+        out.push(b'}');
+        assert_eq!(out, br#"{"a":"x","b":2,"d":4}"#);
+    }
+
+    #[test]
+    fn compact_drops_blanks_outside_strings_only() {
+        let json = "{ \"a b\" : [ 1.50 , \"x \\\" y\\\\\" ,\n\ttrue ] }";
+        assert_eq!(compact(json), r#"{"a b":[1.50,"x \" y\\",true]}"#);
+        assert!(matches!(compact(r#"{"a":1}"#), Cow::Borrowed(_)));
+    }
+}

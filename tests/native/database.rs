@@ -1,0 +1,109 @@
+//! SQLite as the platform gives it to an object: its limits, its transactions, its crashes.
+
+use rusqlite::limits::Limit;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql};
+use tidegate::store::{Arg, Sql, StoreError, Value};
+
+/// One object's database. It lives in memory and outlives the queue that is opened on it.
+pub struct Database {
+    connection: Connection,
+    /// Rows inserted, updated and deleted so far; index rows are not counted.
+    pub rows_written: u64,
+    /// Statements run so far.
+    pub statements: u64,
+    /// Fail the statement with this number, as a full disk would. `None`: never.
+    pub fail_at: Option<u64>,
+}
+
+struct Bound<'a>(&'a Arg<'a>);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Arg::Null => ValueRef::Null,
+            Arg::Int(n) => {
+                assert!(n.unsigned_abs() < 1 << 53, "{n} is no exact JavaScript number");
+                ValueRef::Integer(*n)
+            }
+            Arg::Text(s) => ValueRef::Text(s.as_bytes()),
+            Arg::Blob(b) => ValueRef::Blob(b),
+        }))
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        let connection = Connection::open_in_memory().unwrap();
+        // The platform's limits (workerd, `SqliteDatabase::setupSecurity`); rows at the documented 2 MB.
+        for (limit, value) in [
+            (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
+            (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+            (Limit::SQLITE_LIMIT_COLUMN, 100),
+            (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+            (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
+            (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
+            (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
+            (Limit::SQLITE_LIMIT_ATTACHED, 0),
+            (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+            (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+            (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 10),
+        ] {
+            connection.set_limit(limit, value).unwrap();
+        }
+        Self { connection, rows_written: 0, statements: 0, fail_at: None }
+    }
+}
+
+impl Database {
+    /// Runs `work` in a transaction that is rolled back when it fails.
+    pub fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.connection.execute_batch("BEGIN").unwrap();
+        let result = work(self);
+        let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        self.connection.execute_batch(end).unwrap();
+        result
+    }
+
+    /// How many rows a table has.
+    pub fn count(&self, table: &str) -> u64 {
+        let statement = format!("SELECT count(*) FROM {table}");
+        self.connection.query_row(&statement, [], |row| row.get::<_, i64>(0)).unwrap().cast_unsigned()
+    }
+}
+
+impl Sql for Database {
+    fn exec(&mut self, statement: &'static str, args: &[Arg<'_>]) -> Result<Vec<Vec<Value>>, StoreError> {
+        let upper = statement.trim_start().to_ascii_uppercase();
+        let banned = ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "PRAGMA", "ATTACH", "VACUUM"];
+        assert!(!banned.iter().any(|word| upper.starts_with(word)), "not on the platform: {statement}");
+        self.statements += 1;
+        if self.fail_at == Some(self.statements) {
+            return Err(StoreError("disk I/O error".into()));
+        }
+        let failed = |e: rusqlite::Error| StoreError(format!("{e} in {statement}"));
+        let before = self.connection.total_changes();
+        let mut prepared = self.connection.prepare_cached(statement).map_err(failed)?;
+        let columns = prepared.column_count();
+        let bound: Vec<Bound<'_>> = args.iter().map(Bound).collect();
+        let mut rows = prepared.query(rusqlite::params_from_iter(bound)).map_err(failed)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let values = (0..columns).map(|at| match row.get_ref_unwrap(at) {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(n) => Value::Int(n),
+                ValueRef::Real(n) => panic!("{n}: a real number in {statement}"),
+                ValueRef::Text(s) => Value::Text(String::from_utf8(s.to_vec()).unwrap()),
+                ValueRef::Blob(b) => Value::Blob(b.to_vec()),
+            });
+            found.push(values.collect());
+        }
+        drop(rows);
+        drop(prepared);
+        self.rows_written += self.connection.total_changes() - before;
+        Ok(found)
+    }
+}
