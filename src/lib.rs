@@ -14,8 +14,14 @@
 //! and `engine/journal.rs` (what is stored), `durable/` (how it runs), `edge/` (how it is reached).
 
 pub mod command;
+pub mod durable;
+pub mod edge;
+pub mod engine;
 pub mod error;
 pub mod id;
 pub mod limits;
+pub mod platform;
+pub mod protocol;
 pub mod store;
 pub mod time;
+pub mod wire;

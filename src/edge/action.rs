@@ -8,16 +8,16 @@ use crate::protocol::http::Response;
 pub enum Action {
     /// Answer the client; the request is over.
     Respond(Response),
-    /// Read the client's body, at most this many bytes, and call `Edge::body` with it. When there are more,
-    /// the host says so by handing over the first `bytes_max + 1`.
+    /// Read the client's body, at most this many bytes, and call `Edge::body` with it. When there
+    /// are more, the host says so by handing over the first `bytes_max + 1`.
     NeedBody { bytes_max: usize },
     /// Call an object and hand its response through, unless it carries a verdict.
     Call(Call),
-    /// Ask the directory for names, then each of their queues for its description, and hand all of it to
-    /// `Edge::gathered`.
+    /// Ask the directory for names, then each of their queues for its description, and hand all of
+    /// it to `Edge::gathered`.
     Gather { after: Option<String>, limit: u32 },
-    /// Stream the states of a message: repeat the call that `Edge::watch` makes until the state is final.
-    /// An answer other than `200` to the first call is handed through.
+    /// Stream the states of a message: repeat the call that `Edge::watch` makes until the state is
+    /// final. An answer other than `200` to the first call is handed through.
     Stream {
         object: String,
         queue: String,

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 /// Lets a request in, or says how it would be.
 ///
-/// `authorization` is the request's header. With `in_query`, a token may come as `?access_token=` instead: event
-/// streams of browsers cannot send headers.
+/// `authorization` is the request's header. With `in_query`, a token may come as `?access_token=`
+/// instead: event streams of browsers cannot send headers.
 ///
 /// # Errors
 /// `unauthorized`, or `forbidden` for a foreign host name on an open loopback server.
@@ -39,8 +39,8 @@ pub fn check(
     }
 }
 
-/// A page whose own host name was made to resolve to 127.0.0.1 ("DNS rebinding") is of the same origin as
-/// far as its browser can tell; its host name gives it away.
+/// A page whose own host name was made to resolve to 127.0.0.1 ("DNS rebinding") is of the same
+/// origin as far as its browser can tell; its host name gives it away.
 fn check_loopback(head: &Head<'_>) -> Result<(), Fault> {
     let host = head.host();
     let is_loopback = host == "localhost"
@@ -67,11 +67,12 @@ fn bearer(value: &str) -> Option<&str> {
 
 fn unset(settings: &Settings) -> Fault {
     unauthorized(if settings.open_in_vain {
-        "AUTH is none, which holds on loopback only, and this server listens on more: set ADMIN_TOKEN (on \
-         Cloudflare: wrangler secret put ADMIN_TOKEN) and send it as Authorization: Bearer <token>"
+        "AUTH is none, which holds on loopback only, and this server listens on more: set \
+         ADMIN_TOKEN (on Cloudflare: wrangler secret put ADMIN_TOKEN) and send it as \
+         Authorization: Bearer <token>"
     } else {
-        "this deployment has no credentials yet: set ADMIN_TOKEN (on Cloudflare: wrangler secret put \
-         ADMIN_TOKEN) and send it as Authorization: Bearer <token>"
+        "this deployment has no credentials yet: set ADMIN_TOKEN (on Cloudflare: wrangler secret \
+         put ADMIN_TOKEN) and send it as Authorization: Bearer <token>"
     })
 }
 

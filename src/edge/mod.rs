@@ -1,9 +1,10 @@
 //! The Worker's side: routes, credentials, limits, and refusals from memory.
 //!
-//! Pure and synchronous: every step is given the request's head and answers with an [`Action`] that the host
-//! carries out. A head is `METHOD\nURL\nname: value\n…`: the URL absolute, the names in lower case, as the
-//! Fetch API gives them. Nothing of a request is kept between its steps but what the verdict cache counts.
-//! Out of scope: the forms of bodies (`protocol`), and everything a queue decides (`engine`).
+//! Pure and synchronous: every step is given the request's head and answers with an [`Action`] that
+//! the host carries out. A head is `METHOD\nURL\nname: value\n…`: the URL absolute, the names in
+//! lower case, as the Fetch API gives them. Nothing of a request is kept between its steps but what
+//! the verdict cache counts. Out of scope: the forms of bodies (`protocol`), and everything a queue
+//! decides (`engine`).
 
 pub mod action;
 mod auth;
@@ -39,8 +40,8 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Reads the settings: a JSON object of environment variables, all strings. `LOOPBACK` is `"true"` when the
-    /// server listens on loopback only; the rest is `API.md`'s.
+    /// Reads the settings: a JSON object of environment variables, all strings. `LOOPBACK` is
+    /// `"true"` when the server listens on loopback only; the rest is `API.md`'s.
     ///
     /// # Errors
     /// A sentence for the operator; it holds no secret.
@@ -58,7 +59,8 @@ impl Edge {
         })
     }
 
-    /// The second step, after [`Action::NeedBody`]: the client's body, or the first `bytes_max + 1` bytes of it.
+    /// The second step, after [`Action::NeedBody`]: the client's body, or the first `bytes_max + 1`
+    /// bytes of it.
     pub fn body(&mut self, head: &str, body: &[u8], now_ms: Millis) -> Action {
         self.step(head, now_ms, |edge, request, place| {
             edge.received(request, place, body, now_ms)
@@ -67,9 +69,10 @@ impl Edge {
 
     /// An object's response carried the header `tidegate-verdict` with this value: remembers it.
     ///
-    /// `Some` is answered instead of the object's response, whose body may be empty then: the refusal of one
-    /// publish. `None`: the object's own response is handed through (nothing is refused any more, a batch, a
-    /// preflight). A verdict with a fault rides on refusals only, and on answers to batches.
+    /// `Some` is answered instead of the object's response, whose body may be empty then: the
+    /// refusal of one publish. `None`: the object's own response is handed through (nothing is
+    /// refused any more, a batch, a preflight). A verdict with a fault rides on refusals only, and
+    /// on answers to batches.
     pub fn verdict(&mut self, head: &str, verdict: &str, now_ms: Millis) -> Option<Response> {
         let request = Request::parse(head)?;
         let Ok(Some(Place::Queue(queue, part))) = route::find(request.head.path) else {
@@ -87,7 +90,11 @@ impl Edge {
             cors::expose(&mut response, request.origin, &verdict.cors_origins);
             response
         });
-        self.verdicts.store(&queue, verdict, now_ms);
+        if request.head.method == "OPTIONS" {
+            self.verdicts.store_origins(&queue, verdict, now_ms);
+        } else {
+            self.verdicts.store(&queue, verdict, now_ms);
+        }
         response
     }
 
@@ -108,8 +115,9 @@ impl Edge {
         )
     }
 
-    /// The next call of an [`Action::Stream`]: at first with `known` `None`, then with what [`Edge::known`] read
-    /// from the last answer. It is answered when something changed, or after 15 s.
+    /// The next call of an [`Action::Stream`]: at first with `known` `None`, then with what
+    /// [`Edge::known`] read from the last answer. It is answered when something changed, or after
+    /// 15 s.
     pub fn watch(
         &mut self,
         queue: &str,
@@ -142,7 +150,8 @@ impl Edge {
         self.verdicts.has_reports()
     }
 
-    /// Calls that carry counts older than a second. The host makes them after the response has left.
+    /// Calls that carry counts older than a second. The host makes them after the response has
+    /// left.
     pub fn report(&mut self, now_ms: Millis) -> Vec<Call> {
         let reports = self.verdicts.reports(now_ms);
         reports
@@ -194,7 +203,8 @@ impl Edge {
         response
     }
 
-    /// Lets another site's page read an answer of the edge, as far as the queue's origins are known here.
+    /// Lets another site's page read an answer of the edge, as far as the queue's origins are known
+    /// here.
     fn expose(&self, response: &mut Response, request: &Request<'_>, queue: &str, now_ms: Millis) {
         if request.origin.is_some() {
             let origins = self.verdicts.origins(queue, now_ms).unwrap_or_default();
@@ -231,8 +241,8 @@ impl Edge {
             refused,
             command,
         };
-        // An envelope is plain data in memory: writing it fails by a defect only, and the object refuses an
-        // empty command like any other that it cannot read.
+        // An envelope is plain data in memory: writing it fails by a defect only, and the object
+        // refuses an empty command like any other that it cannot read.
         let command = codec::encode(&envelope).unwrap_or_default();
         Call {
             object: queue_object(queue),

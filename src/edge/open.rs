@@ -14,10 +14,11 @@ use crate::limits::{
 use crate::protocol::http::{Response, batch, cors, incoming, media, openapi, publish};
 use crate::time::Millis;
 
-/// Bodies up to this size travel inside the command; larger ones are handed on as a stream, never copied here.
+/// Bodies up to this size travel inside the command; larger ones are handed on as a stream, never
+/// copied here.
 pub const INLINE_BYTES_MAX: usize = 2_048;
-/// Bytes of a CloudEvent in structured mode: base 64 makes a third more of the largest message, and escapes
-/// and attributes take their share.
+/// Bytes of a CloudEvent in structured mode: base 64 makes a third more of the largest message, and
+/// escapes and attributes take their share.
 pub const STRUCTURED_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 /// Messages listed where the request does not say how many.
 const BROWSE_LIMIT_DEFAULT: u64 = 100;
@@ -97,6 +98,13 @@ impl Edge {
         method: Method,
         now_ms: Millis,
     ) -> Result<Action, Fault> {
+        if matches!(
+            (part, method),
+            (Part::Itself, Method::Put | Method::Delete) | (Part::Purge, _)
+        ) {
+            // From the answer on, the new numbers hold: nothing older may be repeated.
+            self.verdicts.forget(queue);
+        }
         let command = match (part, method) {
             (Part::Messages, Method::Post) => return self.opened_publish(request, queue, now_ms),
             (Part::Batch, _) => {
@@ -127,13 +135,15 @@ impl Edge {
         )))
     }
 
-    /// The hot path. A publish that may be the repeat of one that was accepted always goes to the object.
+    /// The hot path. A publish that may be the repeat of one that was accepted always goes to the
+    /// object.
     fn opened_publish(
         &mut self,
         request: &Request<'_>,
         queue: &str,
         now_ms: Millis,
     ) -> Result<Action, Fault> {
+        self.expect_welcome(request, queue, now_ms)?;
         if !request.is_repeatable
             && let Some(mut response) = self.verdicts.refuse(queue, now_ms)
         {
@@ -164,6 +174,22 @@ impl Edge {
         }
     }
 
+    /// What the object says to a page of another site, without asking it.
+    fn expect_welcome(
+        &self,
+        request: &Request<'_>,
+        queue: &str,
+        now_ms: Millis,
+    ) -> Result<(), Fault> {
+        let Some(origin) = request.origin else {
+            return Ok(());
+        };
+        match self.verdicts.origins(queue, now_ms) {
+            Some(origins) if !cors::allows(origins, origin) => Err(cors::forbidden(origin)),
+            _ => Ok(()),
+        }
+    }
+
     /// Asks for the body, unless the head says already that there is none or too much of it.
     fn need_body(
         &mut self,
@@ -190,8 +216,8 @@ pub(super) fn too_large(bytes_max: usize) -> Fault {
 
 fn no_method(request: &Request<'_>, place: &Place<'_>) -> Fault {
     let path = request.head.path;
-    // Only a host that serves files knows which there are; a page takes no other method, anything else may
-    // not exist at all.
+    // Only a host that serves files knows which there are; a page takes no other method, anything
+    // else may not exist at all.
     if *place == Place::File && path != "/" && !path.starts_with("/demo/") {
         return no_path();
     }

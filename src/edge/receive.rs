@@ -115,8 +115,8 @@ impl Edge {
         )))
     }
 
-    /// All at once, from memory, while the queue refuses everybody; a message that may be a repeat sends all of
-    /// them to the object.
+    /// All at once, from memory, while the queue refuses everybody; a message that may be a repeat
+    /// sends all of them to the object.
     fn refuse_batch(
         &mut self,
         request: &Request<'_>,
@@ -131,8 +131,8 @@ impl Edge {
             }
             readable += 1;
         }
-        // With nothing to refuse there is nothing to ask the object either, but the edge cannot know whether
-        // the queue exists; the object does.
+        // With nothing to refuse there is nothing to ask the object either, but the edge cannot
+        // know whether the queue exists; the object does.
         if readable == 0 {
             return None;
         }

@@ -15,7 +15,8 @@ pub struct Settings {
     pub auto_create: bool,
 }
 
-/// Variables of other parts of the deployment are none of the edge's business: unknown names are skipped.
+/// Variables of other parts of the deployment are none of the edge's business: unknown names are
+/// skipped.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "UPPERCASE")]
 struct Variables {
@@ -28,7 +29,8 @@ struct Variables {
 }
 
 impl Settings {
-    /// Reads a JSON object of strings. An empty string is as good as none: a shell's `AUTH= npm start`.
+    /// Reads a JSON object of strings. An empty string is as good as none: a shell's `AUTH= npm
+    /// start`.
     ///
     /// # Errors
     /// A sentence for the operator. It holds no secret.
@@ -41,8 +43,8 @@ impl Settings {
         ] {
             if value.as_deref().is_some_and(|text| !text.is_empty()) {
                 return Err(format!(
-                    "{name} is set, but this version does not check tokens that are JWTs: unset it, and set \
-                     ADMIN_TOKEN instead"
+                    "{name} is set, but this version does not check tokens that are JWTs: \
+                     unset it, and set ADMIN_TOKEN instead"
                 ));
             }
         }

@@ -1,10 +1,10 @@
-//! Verdicts: an object's refusals, repeated from memory while they are valid. This is what makes a refusal cost
-//! no object call and no row.
+//! Verdicts: an object's refusals, repeated from memory while they are valid. This is what makes a
+//! refusal cost no object call and no row.
 //!
-//! A verdict ends by itself. In its last quarter one publish goes through as a probe, whose answer renews the
-//! verdict or ends it; everybody else is still refused. Counts of refusals wait here for the next command to the
-//! queue, so that the object's counters include them. Everything is bounded: a verdict that finds no room is not
-//! remembered, which costs calls and nothing worse.
+//! A verdict ends by itself. In its last quarter one publish goes through as a probe, whose answer
+//! renews the verdict or ends it; everybody else is still refused. Counts of refusals wait here for
+//! the next command to the queue, so that the object's counters include them. Everything is
+//! bounded: a verdict that finds no room is not remembered, which costs calls and nothing worse.
 
 use crate::command::Verdict;
 use crate::error::{ErrorCode, Fault};
@@ -19,8 +19,8 @@ pub type Counts = Vec<(ErrorCode, u64)>;
 
 /// How long counts wait for a command to carry them.
 const REPORT_AFTER_MS: Millis = SECOND;
-/// Longest spread of retries around a queue's opening: without it, everybody who was told to come back at
-/// the opening comes back in the same instant.
+/// Longest spread of retries around a queue's opening: without it, everybody who was told to come
+/// back at the opening comes back in the same instant.
 const SPREAD_MS_MAX: Millis = SECOND;
 
 /// What one isolate knows of queues.
@@ -59,22 +59,43 @@ impl Verdicts {
         let closed = verdict
             .fault
             .and_then(|fault| Closed::new(fault, now_ms, until_ms));
-        if let Some(entry) = self.queues.get_mut(queue) {
+        if let Some(entry) = self.learn(queue, verdict.cors_origins, until_ms, now_ms) {
             entry.closed = closed;
-            entry.origins = verdict.cors_origins;
-            entry.origins_until_ms = until_ms;
-            return;
         }
-        if until_ms == now_ms || (self.queues.len() >= VERDICTS_MAX && !self.make_room(now_ms)) {
-            return;
+    }
+
+    /// Remembers whom a queue talks to; the answer to a preflight says nothing else.
+    pub fn store_origins(&mut self, queue: &str, verdict: Verdict, now_ms: Millis) {
+        let until_ms = now_ms + verdict.valid_ms.min(VERDICT_MS_MAX);
+        self.learn(queue, verdict.cors_origins, until_ms, now_ms);
+    }
+
+    /// Forgets what was said of a queue: it is about to be changed. Counts stay.
+    pub fn forget(&mut self, queue: &str) {
+        if let Some(entry) = self.queues.get_mut(queue) {
+            entry.closed = None;
+            entry.origins_until_ms = 0;
         }
-        let entry = Entry {
-            closed,
-            origins: verdict.cors_origins,
-            origins_until_ms: until_ms,
-            ..Entry::default()
-        };
-        self.queues.insert(queue.to_owned(), entry);
+    }
+
+    fn learn(
+        &mut self,
+        queue: &str,
+        origins: Vec<String>,
+        until_ms: Millis,
+        now_ms: Millis,
+    ) -> Option<&mut Entry> {
+        if !self.queues.contains_key(queue) {
+            if until_ms == now_ms || (self.queues.len() >= VERDICTS_MAX && !self.make_room(now_ms))
+            {
+                return None;
+            }
+            self.queues.insert(queue.to_owned(), Entry::default());
+        }
+        let entry = self.queues.get_mut(queue)?;
+        entry.origins = origins;
+        entry.origins_until_ms = until_ms;
+        Some(entry)
     }
 
     /// The refusal of one publish, counted; `None` when it has to go to the object.
@@ -89,7 +110,8 @@ impl Verdicts {
         Some(response)
     }
 
-    /// The fault of `publishes` publishes at once, counted; `None` when they have to go to the object.
+    /// The fault of `publishes` publishes at once, counted; `None` when they have to go to the
+    /// object.
     pub fn refuse_many(&mut self, queue: &str, publishes: u64, now_ms: Millis) -> Option<Fault> {
         let turn = self.turn;
         let fault = self
@@ -224,9 +246,10 @@ impl Closed {
     }
 }
 
-/// The `turn`th value of a sequence that fills 0 to `width_ms` evenly (multiples of the golden ratio).
+/// The `turn`th value of a sequence that fills 0 to `width_ms` evenly (multiples of the golden
+/// ratio).
 fn spread(turn: u32, width_ms: Millis) -> Millis {
-    u64::from(turn.wrapping_mul(0x9E37_79B9)) * width_ms >> 32
+    (u64::from(turn.wrapping_mul(0x9E37_79B9)) * width_ms) >> 32
 }
 
 #[cfg(test)]
@@ -274,6 +297,12 @@ mod tests {
         assert!(verdicts.refuse("q", NOW).is_some());
         verdicts.store("q", open(), NOW + 1);
         assert!(verdicts.refuse("q", NOW + 2).is_none());
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
+        verdicts.store_origins("q", open(), NOW + 1);
+        assert!(
+            verdicts.refuse("q", NOW + 2).is_some(),
+            "a preflight says nothing of publishes"
+        );
         verdicts.store("z", closed(ErrorCode::SoldOut, 0), NOW);
         assert!(verdicts.refuse("z", NOW).is_none());
     }
@@ -329,6 +358,16 @@ mod tests {
             [("q".to_owned(), vec![(ErrorCode::SoldOut, 1)])]
         );
         assert!(!verdicts.has_reports());
+    }
+
+    #[test]
+    fn what_is_about_to_change_is_forgotten_but_for_the_counts() {
+        let mut verdicts = Verdicts::default();
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
+        assert!(verdicts.refuse("q", NOW).is_some());
+        verdicts.forget("q");
+        assert!(verdicts.refuse("q", NOW).is_none() && verdicts.origins("q", NOW).is_none());
+        assert_eq!(verdicts.take_refused("q"), [(ErrorCode::SoldOut, 1)]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A message's states as Server-Sent Events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+//! A message's states as Server-Sent Events
+//! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 
 use crate::command::{State, Wait};
 use crate::time::{Millis, SECOND};

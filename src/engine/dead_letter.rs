@@ -9,7 +9,7 @@ use super::Stop;
 use super::outcome::Call;
 use super::pull::Want;
 use super::queue::{Queue, Turn};
-use super::segment::{Builder, Head, SINGLE, Segment};
+use super::segment::{Builder, Head, SINGLE, Segment, each_list};
 use crate::command::placement::{DIRECTORY, queue_object};
 use crate::command::directory::DirectoryCommand;
 use crate::command::{Command, Draft, Envelope, Forwarded, Reply, State, codec};
@@ -29,6 +29,9 @@ const AT_MS: &str = "tidegate-dead-at-ms";
 const PREFIX: &str = "tidegate-dead-";
 /// Dead letters moved by one redrive; the caller asks again for more.
 const REDRIVE_MAX: u64 = 10_000;
+/// After this time a call's answer is no longer expected. The platform answers or fails much sooner; this
+/// is for an object that was evicted in between, which has nothing but its alarm to wake it.
+const CALL_LOST_MS: Millis = 30 * SECOND;
 /// Dead letters looked at in one step of a redrive.
 const STEP: u32 = 500;
 
@@ -60,6 +63,8 @@ pub(super) struct Outbox {
     /// A redrive that asked the dead-letter queue: number, the client's token, what was moved here already.
     recalls: Vec<(u32, u32, u64)>,
     retry_at_ms: Millis,
+    /// When the calls that are under way count as lost, should this object start anew meanwhile.
+    lost_at_ms: Millis,
     failures: u32,
     answers: Vec<(u32, bool, Vec<u8>)>,
 }
@@ -68,12 +73,23 @@ impl Outbox {
     /// When a call has to be tried again, if there is anything to send.
     pub fn wakeup_ms(&self, pending: bool) -> Option<Millis> {
         let idle = self.sending.is_none() && self.registering.is_none();
-        (pending && idle).then_some(self.retry_at_ms)
+        pending.then_some(if idle { self.retry_at_ms } else { self.lost_at_ms })
     }
 
-    fn number(&mut self) -> u32 {
+    fn number(&mut self, now_ms: Millis) -> u32 {
+        self.lost_at_ms = now_ms + CALL_LOST_MS;
         self.next_number = self.next_number.wrapping_add(1);
         self.next_number
+    }
+
+    /// Calls whose answer will not come any more have failed.
+    fn give_up_lost(&mut self, now_ms: Millis) {
+        let under_way = self.sending.is_some() || self.registering.is_some();
+        if under_way && now_ms >= self.lost_at_ms {
+            self.sending = None;
+            self.registering = None;
+            self.failed(now_ms);
+        }
     }
 
     fn failed(&mut self, now_ms: Millis) {
@@ -182,8 +198,9 @@ impl Queue {
             self.outbox.failures = 0;
             self.outbox.retry_at_ms = 0;
         }
-        let list = serde_json::to_string(gone).unwrap_or_default();
-        turn.sql.exec("DELETE FROM dead WHERE seq IN (SELECT value FROM json_each(?))", &[list.as_str().into()])?;
+        each_list(gone, |list| {
+            turn.sql.exec("DELETE FROM dead WHERE seq IN (SELECT value FROM json_each(?))", &[list])
+        })?;
         self.meta.dead_leaving = self.meta.dead_leaving.saturating_sub(gone.len() as u64);
         self.meta_changed = true;
         Ok(())
@@ -191,11 +208,12 @@ impl Queue {
 
     /// Starts the calls that are due: the name to the directory, dead letters to their queue.
     pub(super) fn make_calls(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.outbox.give_up_lost(turn.now_ms);
         if turn.now_ms < self.outbox.retry_at_ms {
             return Ok(());
         }
         if !self.meta.registered && self.outbox.registering.is_none() {
-            let number = self.outbox.number();
+            let number = self.outbox.number(turn.now_ms);
             self.outbox.registering = Some(number);
             let register = DirectoryCommand::Register { name: &self.name };
             let command = register.encode().map_err(|e| StoreError(e.to_string()))?;
@@ -234,7 +252,7 @@ impl Queue {
             let Some(item) = segment.items.first() else { continue };
             messages.push(forwarded(segment.head(item)?, body.bytes(), &target, turn.now_ms));
         }
-        let number = self.outbox.number();
+        let number = self.outbox.number(turn.now_ms);
         let command = Command::Forward { source: &self.name, messages };
         let command = encode(&target, command)?;
         turn.out.calls.push(Call { number, object: queue_object(&target), command });
@@ -249,7 +267,7 @@ impl Queue {
         let Some(target) = self.config().delivery.dead_letter_queue.clone() else {
             return Ok(Some(Reply::Moved(here)));
         };
-        let number = self.outbox.number();
+        let number = self.outbox.number(turn.now_ms);
         let recall = Command::Recall { source: &self.name, limit: REDRIVE_MAX as u32 };
         let command = encode(&target, recall)?;
         turn.out.calls.push(Call { number, object: queue_object(&target), command });

@@ -84,6 +84,12 @@ impl Idempotency {
         self.recent.push(answer);
     }
 
+    /// Whether there are more answers that no journal row has yet than one row should carry.
+    #[must_use]
+    pub fn is_flush_due(&self) -> bool {
+        self.recent.len() - self.journaled > ROW_ANSWERS
+    }
+
     /// Answers that no journal row has yet.
     pub fn take_unjournaled(&mut self) -> Vec<Answer> {
         let answers = self.recent[self.journaled..].to_vec();

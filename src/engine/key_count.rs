@@ -3,6 +3,9 @@
 use crate::store::{Sql, StoreError, Value};
 use std::collections::HashMap;
 
+/// Keys named in one statement: 1,000 of 256 characters, escaped, stay far under the platform's 2 MB.
+const STATEMENT_KEYS: usize = 1_000;
+
 /// The counts this turn looked at or changed.
 #[derive(Debug, Default)]
 pub struct KeyCounts {
@@ -15,20 +18,19 @@ impl KeyCounts {
     /// # Errors
     /// Storage.
     pub fn load(&mut self, sql: &mut dyn Sql, keys: &[&str]) -> Result<(), StoreError> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let list = serde_json::to_string(keys).map_err(|e| StoreError(e.to_string()))?;
-        let rows = sql.exec(
-            "SELECT key, accepted FROM keys WHERE key IN (SELECT value FROM json_each(?))",
-            &[list.as_str().into()],
-        )?;
-        for key in keys {
-            self.known.entry((*key).to_owned()).or_default();
-        }
-        for row in rows {
-            if let [Value::Text(key), Value::Int(accepted)] = &row[..] {
-                self.known.insert(key.clone(), (accepted.cast_unsigned(), false));
+        for keys in keys.chunks(STATEMENT_KEYS) {
+            let list = serde_json::to_string(keys).map_err(|e| StoreError(e.to_string()))?;
+            let rows = sql.exec(
+                "SELECT key, accepted FROM keys WHERE key IN (SELECT value FROM json_each(?))",
+                &[list.as_str().into()],
+            )?;
+            for key in keys {
+                self.known.entry((*key).to_owned()).or_default();
+            }
+            for row in rows {
+                if let [Value::Text(key), Value::Int(accepted)] = &row[..] {
+                    self.known.insert(key.clone(), (accepted.cast_unsigned(), false));
+                }
             }
         }
         Ok(())
@@ -64,16 +66,15 @@ impl KeyCounts {
         let known = std::mem::take(&mut self.known);
         let changed: Vec<(String, u64)> =
             known.into_iter().filter(|(_, (_, dirty))| *dirty).map(|(key, (n, _))| (key, n)).collect();
-        if changed.is_empty() {
-            return Ok(());
+        for changed in changed.chunks(STATEMENT_KEYS) {
+            let list = serde_json::to_string(changed).map_err(|e| StoreError(e.to_string()))?;
+            sql.exec(
+                "INSERT INTO keys (key, accepted)
+                 SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+                 ON CONFLICT (key) DO UPDATE SET accepted = excluded.accepted",
+                &[list.as_str().into()],
+            )?;
         }
-        let list = serde_json::to_string(&changed).map_err(|e| StoreError(e.to_string()))?;
-        sql.exec(
-            "INSERT INTO keys (key, accepted)
-             SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
-             ON CONFLICT (key) DO UPDATE SET accepted = excluded.accepted",
-            &[list.as_str().into()],
-        )?;
         Ok(())
     }
 }

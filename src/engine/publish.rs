@@ -17,6 +17,8 @@ use crate::limits::{OUTBOX_MAX, PRIORITY_DEFAULT, PRIORITY_MAX, SEQ_MAX};
 use crate::store::{Arg, StoreError};
 use crate::time::{MINUTE, Millis};
 
+/// Messages in one expiry row: about six bytes each.
+const ROW_EXPIRIES: usize = 100_000;
 /// How long a message of another queue is recognised when it comes again.
 pub(super) const FORWARD_WINDOW_MS: Millis = 10 * MINUTE;
 
@@ -257,7 +259,8 @@ impl Queue {
         }
         let mut expiries = std::mem::take(&mut self.builders.expiries);
         expiries.sort_unstable();
-        for group in expiries.chunk_by(|a, b| a.0 == b.0) {
+        let groups = expiries.chunk_by(|a, b| a.0 == b.0);
+        for group in groups.flat_map(|group| group.chunks(ROW_EXPIRIES)) {
             let members: Vec<(u8, u64)> = group.iter().map(|(_, lane, seq)| (*lane, *seq)).collect();
             let (at_ms, _, first_seq) = group[0];
             let data = postcard::to_allocvec(&members).map_err(|e| StoreError(e.to_string()))?;

@@ -229,7 +229,8 @@ impl Queue {
         lane.index = index + 1;
         self.meta_changed = true;
         if usize::from(lane.index) >= segment.items.len() {
-            lane.from = segment.first_seq + 1;
+            // Most often the next segment's very first, which finds it in memory.
+            lane.from = segment.items.last().map_or(segment.first_seq, |item| item.seq) + 1;
             lane.index = 0;
             let id = super::segment::segment_id(segment.lane, segment.first_seq);
             if !self.outstanding.holds_segment(id) {

@@ -14,7 +14,7 @@ use super::outcome::Outcome;
 use super::outcomes::Outcomes;
 use super::outstanding::Outstanding;
 use super::publish::{Builders, FORWARD_WINDOW_MS};
-use super::segment::Segments;
+use super::segment::{SINGLE, Segments, each_list, segment_id};
 use super::waiter::Waiters;
 use crate::command::reply::SinceStart;
 use crate::command::{Command, Envelope, Reply};
@@ -257,7 +257,8 @@ impl Queue {
         self.meta_changed = false;
         self.unjournaled_messages = 0;
         self.unjournaled_segments = 0;
-        if self.journal.is_checkpoint_due(self.meta.number, &self.outstanding) {
+        let due = self.idempotency.is_flush_due() || self.journal.is_checkpoint_due(self.meta.number, &self.outstanding);
+        if due {
             self.store_answers(turn)?;
             self.journal.checkpoint(turn.sql, &self.meta, &mut self.outstanding)
         } else {
@@ -278,16 +279,11 @@ impl Queue {
 
     fn delete_singles(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let seqs = std::mem::take(&mut self.finished_singles);
-        if seqs.is_empty() {
-            return Ok(());
-        }
-        let list = serde_json::to_string(&seqs).unwrap_or_default();
-        turn.sql.exec(
-            "DELETE FROM singles WHERE seq IN (SELECT value FROM json_each(?))",
-            &[list.as_str().into()],
-        )?;
+        each_list(&seqs, |list| {
+            turn.sql.exec("DELETE FROM singles WHERE seq IN (SELECT value FROM json_each(?))", &[list])
+        })?;
         for seq in seqs {
-            self.segments.forget(super::segment::segment_id(super::segment::SINGLE, seq));
+            self.segments.forget(segment_id(SINGLE, seq));
         }
         Ok(())
     }

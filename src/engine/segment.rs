@@ -20,6 +20,8 @@ const VERSION: u8 = 1;
 pub const LANES: usize = 10;
 /// The lane of messages that have a row of their own in `singles`.
 pub const SINGLE: u8 = 10;
+/// Numbers in one statement's list: 17 characters each stay far under the platform's 2 MB.
+const STATEMENT_NUMBERS: usize = 10_000;
 /// What a decoded message costs in the cache beside its bytes.
 const ITEM_BYTES: usize = 48;
 
@@ -395,18 +397,12 @@ impl Segments {
     /// # Errors
     /// Storage.
     pub fn delete(&mut self, sql: &mut dyn Sql, ids: &[u64]) -> Result<(), StoreError> {
-        match ids {
-            [] => return Ok(()),
-            [id] => {
-                sql.exec("DELETE FROM segments WHERE id = ?", &[(*id).into()])?;
-            }
-            _ => {
-                let list = serde_json::to_string(ids).unwrap_or_default();
-                sql.exec(
-                    "DELETE FROM segments WHERE id IN (SELECT value FROM json_each(?))",
-                    &[Arg::Text(&list)],
-                )?;
-            }
+        if let [id] = ids {
+            sql.exec("DELETE FROM segments WHERE id = ?", &[(*id).into()])?;
+        } else {
+            each_list(ids, |list| {
+                sql.exec("DELETE FROM segments WHERE id IN (SELECT value FROM json_each(?))", &[list])
+            })?;
         }
         ids.iter().for_each(|id| self.forget(*id));
         Ok(())
@@ -425,15 +421,29 @@ impl Segments {
         self.bytes += segment.memory_bytes();
         self.used.push_back(id);
         self.cache.insert(id, Rc::clone(&segment));
-        while self.bytes > SEGMENT_CACHE_BYTES_MAX || self.used.len() > 4 * self.cache.len() + 64 {
-            let Some(oldest) = self.used.pop_front() else { break };
-            // An identifier stands in the line once for each time it was read; only the last one counts.
-            if oldest != id && !self.used.contains(&oldest) {
-                self.forget(oldest);
+        // First in, first out. Identifiers of segments that are gone already are passed over; one that was read
+        // twice may go early, which costs a read.
+        while self.bytes > SEGMENT_CACHE_BYTES_MAX || self.used.len() > 2 * self.cache.len() + 64 {
+            match self.used.pop_front() {
+                Some(oldest) if oldest != id => self.forget(oldest),
+                Some(_) => {}
+                None => break,
             }
         }
         segment
     }
+}
+
+/// Calls `run` with JSON lists of `numbers`, each short enough for one statement.
+pub(super) fn each_list<T>(
+    numbers: &[u64],
+    mut run: impl FnMut(Arg<'_>) -> Result<T, StoreError>,
+) -> Result<(), StoreError> {
+    for numbers in numbers.chunks(STATEMENT_NUMBERS) {
+        let list = serde_json::to_string(numbers).map_err(|e| StoreError(e.to_string()))?;
+        run(Arg::Text(&list))?;
+    }
+    Ok(())
 }
 
 fn decode_row(lane: u8, row: Vec<Value>) -> Result<Segment, StoreError> {

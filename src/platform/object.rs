@@ -49,19 +49,19 @@ extern "C" fn object_open(len: usize, kind: u32, now_ms: f64) -> usize {
     }
 }
 
-/// Takes a request into the next turn. Input: the command (base64url where `is_text`), then a message's body
-/// where it travels beside the command.
+/// Takes a request into the next turn. Input: the command, then a message's body where it travels beside the
+/// command. Where `is_text`, the command is base64url, and a body may follow it there after a dot.
 #[unsafe(no_mangle)]
 extern "C" fn object_push(command_len: usize, body_len: usize, token: u32, is_text: u32) {
     let (command, body) = with_input(command_len + body_len, |input| {
         let (command, body) = input.split_at(command_len);
-        let command = if is_text == 0 {
-            command.to_vec()
-        } else {
-            // What is no base64url is no command either: decoding it says so.
-            std::str::from_utf8(command).ok().and_then(base64::decode_url).unwrap_or_default()
-        };
-        (command, body.to_vec())
+        if is_text == 0 {
+            return (command.to_vec(), body.to_vec());
+        }
+        match command.iter().position(|byte| *byte == b'.') {
+            Some(dot) => (decode(&command[..dot]), decode(&command[dot + 1..])),
+            None => (decode(command), body.to_vec()),
+        }
     });
     ROLE.with_borrow_mut(|role| match role {
         Some(Role::Queue(queue)) => queue.push(token, command, body),
@@ -113,6 +113,11 @@ extern "C" fn object_called(len: usize, number: u32, ok: u32) {
             }
         });
     });
+}
+
+/// What is no base64url is no command either: the object says so when it reads the command.
+fn decode(text: &[u8]) -> Vec<u8> {
+    std::str::from_utf8(text).ok().and_then(base64::decode_url).unwrap_or_default()
 }
 
 fn failure(error: &StoreError) -> usize {

@@ -1,4 +1,5 @@
-//! Base 64 (RFC 4648): standard and URL alphabets. Written padded (standard) or bare (URL); read either way.
+//! Base 64 (RFC 4648): standard and URL alphabets. Written padded (standard) or bare (URL); read
+//! either way.
 
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

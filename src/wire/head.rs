@@ -1,7 +1,8 @@
 //! A request's head as the host hands it over: `METHOD\nURL\nname: value\n…`.
 //!
-//! Read in place: nothing is copied, and no map is built. The host guarantees what the Fetch API does: names
-//! are lower case and occur once, neither names nor values hold a line break, and the URL is absolute.
+//! Read in place: nothing is copied, and no map is built. The host guarantees what the Fetch API
+//! does: names are lower case and occur once, neither names nor values hold a line break, and the
+//! URL is absolute.
 
 /// A head, split but not copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -51,7 +51,8 @@ pub fn number(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// Appends `"name":` after a comma, unless the object or array is still empty. `name` needs no escape.
+/// Appends `"name":` after a comma, unless the object or array is still empty. `name` needs no
+/// escape.
 pub fn name(out: &mut Vec<u8>, name: &str) {
     if !matches!(out.last(), Some(b'{' | b'[' | b',') | None) {
         out.push(b',');
@@ -80,7 +81,8 @@ pub fn member_number_if(out: &mut Vec<u8>, key: &str, value: Option<u64>) {
     }
 }
 
-/// `json`, which is valid JSON, without the blanks between its tokens; numbers and strings stay as written.
+/// `json`, which is valid JSON, without the blanks between its tokens; numbers and strings stay as
+/// written.
 #[must_use]
 pub fn compact(json: &str) -> Cow<'_, str> {
     let mut out: Option<Vec<u8>> = None;

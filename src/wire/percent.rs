@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// `text` with its `%XX` resolved; borrowed where there are none. `None` when an escape is broken or the
-/// result is not UTF-8.
+/// `text` with its `%XX` resolved; borrowed where there are none. `None` when an escape is broken
+/// or the result is not UTF-8.
 #[must_use]
 pub fn decode(text: &str) -> Option<Cow<'_, str>> {
     let Some(first) = text.bytes().position(|b| b == b'%') else {

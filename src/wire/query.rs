@@ -3,8 +3,8 @@
 use super::percent;
 use std::borrow::Cow;
 
-/// The value of the first pair called `name`, decoded (`+` is a space). `Some(None)` when it is there but
-/// cannot be decoded.
+/// The value of the first pair called `name`, decoded (`+` is a space). `Some(None)` when it is
+/// there but cannot be decoded.
 #[must_use]
 pub fn value<'a>(query: &'a str, name: &str) -> Option<Option<Cow<'a, str>>> {
     query.split('&').find_map(|pair| {

@@ -1,7 +1,7 @@
 //! Filters: which messages a reader, a subscription or a pull wants.
 //!
 //! A filter is JSON text, compiled once and asked per message. An object is an event pattern
-//! ([`pattern`]), a string is a selector ([`selector`]). Owns the two languages and their limits.
+//! (`pattern`), a string is a selector (`selector`). Owns the two languages and their limits.
 //! Invariants: compiling and matching never panic, allocate little, and take time bounded by the
 //! limits below times the size of the message. Out of scope: where a filter comes from and which
 //! messages it is asked about. `docs/FILTERS.md` is the description for users.

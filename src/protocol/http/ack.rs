@@ -150,7 +150,8 @@ fn timed<'a>(
     Ok((lease_id, time_ms))
 }
 
-/// An entry has a lease; whether it is one the queue gave out is the engine's to say, for that entry alone.
+/// An entry has a lease; whether it is one the queue gave out is the engine's to say, for that
+/// entry alone.
 fn check_lease(lease_id: &str, place: Place) -> Result<(), Fault> {
     if lease_id.is_empty() {
         return Err(Fault::bad(
@@ -165,7 +166,8 @@ fn check_lease(lease_id: &str, place: Place) -> Result<(), Fault> {
 mod tests {
     use super::*;
 
-    const FULL: &str = r#"{"acks": [{"lease_id": "a", "result": {"x": 1}, "release": true}, {"lease_id": "b"}],
+    const FULL: &str = r#"{"acks": [{"lease_id": "a", "result": {"x": 1}, "release": true},
+                 {"lease_id": "b"}],
         "retries": [{"lease_id": "c", "delay_ms": 0}, {"lease_id": "d"}],
         "extends": [{"lease_id": "e", "visibility_timeout_ms": 100}]}"#;
 

@@ -3,7 +3,8 @@
 use crate::limits::{ATTRIBUTE_NAME_CHARS_MAX, ATTRIBUTES_BYTES_MAX, ATTRIBUTES_MAX};
 use std::borrow::Cow;
 
-/// What the broker itself writes into attributes (the history of a dead letter, say) begins with this.
+/// What the broker itself writes into attributes (the history of a dead letter, say) begins with
+/// this.
 const RESERVED: &str = "tidegate-";
 
 /// Names and values in the order given; names are unique.
@@ -22,7 +23,8 @@ impl<'a> Attributes<'a> {
         let chars = name.chars().count();
         if chars == 0 || chars > ATTRIBUTE_NAME_CHARS_MAX || name.chars().any(char::is_control) {
             return Err(format!(
-                "the name of an attribute has 1 to {ATTRIBUTE_NAME_CHARS_MAX} characters, none of them a control"
+                "the name of an attribute has 1 to {ATTRIBUTE_NAME_CHARS_MAX} characters, none of \
+                 them a control"
             ));
         }
         if name
@@ -39,7 +41,8 @@ impl<'a> Attributes<'a> {
         self.bytes += name.len() + value.len();
         if self.entries.len() == ATTRIBUTES_MAX || self.bytes > ATTRIBUTES_BYTES_MAX {
             return Err(format!(
-                "a message has at most {ATTRIBUTES_MAX} attributes, and {ATTRIBUTES_BYTES_MAX} bytes of them"
+                "a message has at most {ATTRIBUTES_MAX} attributes, of \
+                 {ATTRIBUTES_BYTES_MAX} bytes together"
             ));
         }
         self.entries.push((name, value));

@@ -1,7 +1,7 @@
 //! Many messages in one request: a JSON document, a document a line, or a batch of CloudEvents.
 //!
-//! A document that cannot be read fails as a whole. A message in it that cannot be taken is a fault of its
-//! own, and the others are taken.
+//! A document that cannot be read fails as a whole. A message in it that cannot be taken is a fault
+//! of its own, and the others are taken.
 
 use super::cloud_events;
 use super::fields::{Field, Item, Place, document, not_json};
@@ -219,8 +219,9 @@ mod tests {
     use crate::limits::MESSAGE_BYTES_MAX;
 
     const FULL: &str = r#"{"messages": [
-        {"body": "a\n", "content_type": "text/plain", "key": "k", "delay_ms": 1, "ttl_ms": 2, "hold_ms": 3,
-         "priority": 0, "idempotency_key": "i", "attributes": {"region": "eu"}},
+        {"body": "a\n", "content_type": "text/plain", "key": "k", "delay_ms": 1,
+         "ttl_ms": 2, "hold_ms": 3, "priority": 0, "idempotency_key": "i",
+         "attributes": {"region": "eu"}},
         {"body": "_w==", "encoding": "base64"},
         {"body": "/w==", "encoding": "base64"},
         {"body": {"a": [1.0, "x y"]}, "encoding": "json", "priority": null},

@@ -1,8 +1,9 @@
 //! CloudEvents 1.0 as JSON documents: structured mode (one) and batched mode (a list).
 //!
-//! `data` or `data_base64` becomes the body and `datacontenttype` the content type; every other attribute
-//! becomes the message's attribute `ce-<name>`, just as in binary mode, where they are headers.
-//! See <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>.
+//! `data` or `data_base64` becomes the body and `datacontenttype` the content type; every other
+//! attribute becomes the message's attribute `ce-<name>`, just as in binary mode, where they are
+//! headers. See
+//! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>.
 
 use super::attributes::Attributes;
 use super::batch::bytes;
@@ -14,6 +15,17 @@ use crate::wire::base64;
 use crate::wire::json_text::compact;
 use std::borrow::Cow;
 
+/// The attributes that the specification itself defines (3.1 and 3.2) are text; extensions need not
+/// be.
+const TEXTS: [&str; 7] = [
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "dataschema",
+];
 const REQUIRED: [&str; 4] = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
 
 /// Reads one event from `body`, on top of what the headers said.
@@ -132,6 +144,9 @@ fn attribute_name(name: &str, field: &Field<'_, '_>) -> Result<String, Fault> {
 /// CloudEvents, 3.1: a string, a boolean or an integer; each has one canonical text.
 fn value<'a>(field: &Field<'_, 'a>) -> Result<Cow<'a, str>, Fault> {
     let raw = field.raw();
+    if TEXTS.contains(&field.name) {
+        return field.text();
+    }
     if raw == "true" || raw == "false" || serde_json::from_str::<i32>(raw).is_ok() {
         return Ok(Cow::Borrowed(raw));
     }
@@ -145,8 +160,9 @@ mod tests {
     use super::*;
     use crate::protocol::http::batch::{Form, read};
 
-    const EVENT: &str = r#"{"specversion": "1.0", "id": "1", "source": "/shop", "type": "order.placed",
-        "subject": "4711", "rank": 7, "test": true, "note": null, "data": {"a": 1}}"#;
+    const EVENT: &str = r#"{"specversion": "1.0", "id": "1", "source": "/shop",
+        "type": "order.placed", "subject": "4711", "rank": 7, "test": true, "note": null,
+        "data": {"a": 1}}"#;
 
     fn one(json: &str) -> Result<Incoming<'_>, Fault> {
         structured(json.as_bytes(), Incoming::default())
@@ -204,6 +220,10 @@ mod tests {
                 "id",
             ),
             (r#"{"specversion":"1.0","id":"1","type":"t"}"#, "source"),
+            (
+                r#"{"specversion":"1.0","id":"1","source":"s","type":7}"#,
+                "type",
+            ),
             (
                 r#"{"specversion":"1.0","id":"1","source":"s","type":"t","Bad":"x"}"#,
                 "Bad",

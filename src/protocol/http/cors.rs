@@ -4,19 +4,28 @@
 //! `Authorization`, never in cookies, so `access-control-allow-credentials` is never sent.
 
 use super::response::Response;
+use crate::error::{ErrorCode, Fault};
 
 /// Any header may be sent. A wildcard does not cover `Authorization`: it has to be named.
 const HEADERS: &str = "authorization, *";
 const METHODS: &str = "GET, HEAD, POST, PUT, DELETE";
 /// What a page may read beside the body.
 const EXPOSED: &str = "Location, Retry-After, Tidegate-Decided-By";
-/// Ten minutes. A change of `cors_origins` takes effect at once all the same: each answer says whom it is for.
+/// Ten minutes. A change of `cors_origins` takes effect at once all the same: each answer says whom
+/// it is for.
 const MAX_AGE_SECONDS: &str = "600";
 
 /// Whether `origin` is one of `allowed`.
 #[must_use]
 pub fn allows(allowed: &[String], origin: &str) -> bool {
     allowed.iter().any(|entry| entry == "*" || entry == origin)
+}
+
+/// The fault of a page that the queue does not talk to.
+#[must_use]
+pub fn forbidden(origin: &str) -> Fault {
+    let detail = format!("{origin} is not among the queue's cors_origins");
+    Fault::new(ErrorCode::Forbidden, detail)
 }
 
 /// Lets `origin`'s page read `response`, if it is allowed to.

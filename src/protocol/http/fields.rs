@@ -1,7 +1,7 @@
 //! JSON objects, read member by member, so that every fault names the field it is about.
 //!
-//! Values stay raw text until their reader is known; nothing but the list of members is allocated. The depth
-//! of a document is bounded by `serde_json` (128).
+//! Values stay raw text until their reader is known; nothing but the list of members is allocated.
+//! The depth of a document is bounded by `serde_json` (128).
 
 use crate::error::Fault;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -68,11 +68,11 @@ impl<'a> Item<'a> {
     /// `bad-request` when it is no object.
     pub fn fields(&self, place: Place) -> Result<impl Iterator<Item = Field<'_, 'a>>, Fault> {
         match self {
-            Self::Object(members) => Ok(members.iter().map(move |(name, raw)| Field {
-                place,
-                name,
-                raw: *raw,
-            })),
+            Self::Object(members) => {
+                Ok(members
+                    .iter()
+                    .map(move |(name, raw)| Field { place, name, raw }))
+            }
             Self::Other => Err(Fault::bad(place.path(), "a JSON object belongs here")),
         }
     }
@@ -101,6 +101,9 @@ pub fn not_json(what: &str, error: &serde_json::Error) -> Fault {
         format!("{what} is not the JSON that belongs here: {error}"),
     )
 }
+
+/// A name and a value, both text.
+pub type TextPair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// One member of an object.
 #[derive(Clone, Copy, Debug)]
@@ -176,21 +179,16 @@ impl<'a> Field<'_, 'a> {
     ///
     /// # Errors
     /// `bad-request` naming the field, or the member of it that is no string.
-    pub fn texts(&self) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, Fault> {
+    pub fn texts(&self) -> Result<Vec<TextPair<'a>>, Fault> {
         let Item::Object(members) = self.read::<Item<'a>>("an object belongs here")? else {
             return Err(self.fault("an object of strings belongs here"));
         };
-        let read = |(name, raw): (Cow<'a, str>, &'a RawValue)| match serde_json::from_str::<Text<'a>>(
-            raw.get(),
-        ) {
-            Ok(text) => Ok((name, text.0)),
-            Err(_) => {
-                let path = format!("{}.{name}", self.name);
-                Err(Fault::bad(
-                    self.place.field(&path),
-                    "the value of an attribute is a string",
-                ))
-            }
+        let read = |(name, raw): (Cow<'a, str>, &'a RawValue)| {
+            let text = serde_json::from_str::<Text<'a>>(raw.get());
+            let path = || self.place.field(&format!("{}.{name}", self.name));
+            let text =
+                text.map_err(|_| Fault::bad(path(), "the value of an attribute is a string"))?;
+            Ok((name, text.0))
         };
         members.into_iter().map(read).collect()
     }

@@ -142,7 +142,8 @@ pub fn check_content_type(text: &str) -> Result<(), String> {
     check_chars(text, CONTENT_TYPE_CHARS_MAX)
 }
 
-/// Checks the size of a body against the interface's limit; the queue's own is the engine's to check.
+/// Checks the size of a body against the interface's limit; the queue's own is the engine's to
+/// check.
 ///
 /// # Errors
 /// `message-too-large`.

@@ -4,8 +4,8 @@ use crate::command::{Accepted, Delivery, MessageState};
 use crate::wire::base64;
 use crate::wire::json_text::{member_number, member_number_if, member_string, name, string};
 
-/// Appends what a publisher is told of an accepted message. A batch leaves the position out: it would be
-/// that of the moment each was taken, not of the answer.
+/// Appends what a publisher is told of an accepted message. A batch leaves the position out: it
+/// would be that of the moment each was taken, not of the answer.
 pub fn write_accepted(out: &mut Vec<u8>, accepted: &Accepted, with_position: bool) {
     out.push(b'{');
     write_id(out, accepted.id);

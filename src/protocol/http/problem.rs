@@ -102,9 +102,9 @@ mod tests {
         assert_eq!(response.header("content-type"), Some(MEDIA_TYPE));
         assert_eq!(
             parsed(&response),
-            serde_json::json!({"type": "queue-full", "title": "The queue has no room", "status": 429,
-                "detail": "10 of 10", "limit": 10, "depth": 10, "estimated_wait_ms": 77,
-                "retry_after_ms": 1001})
+            serde_json::json!({"type": "queue-full", "title": "The queue has no room",
+                "status": 429, "detail": "10 of 10", "limit": 10, "depth": 10, 
+                "estimated_wait_ms": 77, "retry_after_ms": 1001})
         );
     }
 

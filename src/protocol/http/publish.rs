@@ -1,8 +1,8 @@
 //! One message, published by headers and a raw body.
 //!
-//! CloudEvents in binary content mode need no other form: the body is the event's data, `Content-Type` its
-//! `datacontenttype`, and each `ce-…` header becomes the attribute of the same name. In structured content
-//! mode (`cloud_events.rs`) the `Tidegate-…` headers hold as well.
+//! CloudEvents in binary content mode need no other form: the body is the event's data,
+//! `Content-Type` its `datacontenttype`, and each `ce-…` header becomes the attribute of the same
+//! name. In structured content mode (`cloud_events.rs`) the `Tidegate-…` headers hold as well.
 
 use super::incoming::{Incoming, Number, check_content_type, check_idempotency_key, check_key};
 use super::media;
@@ -23,7 +23,8 @@ pub fn read<'a>(head: &Head<'a>) -> Result<Incoming<'a>, Fault> {
         if let Some(rest) = name.strip_prefix("tidegate-") {
             tidegate_header(&mut message, rest, value)?;
         } else if let Some(rest) = name.strip_prefix("ce-") {
-            // HTTP binding of CloudEvents, 3.2: with the structured content type, the body has it all.
+            // HTTP binding of CloudEvents, 3.2: with the structured content type, the body has it
+            // all.
             if !structured {
                 is_event = true;
                 event_header(&mut message, name, rest, value)?;
@@ -41,7 +42,8 @@ pub fn read<'a>(head: &Head<'a>) -> Result<Incoming<'a>, Fault> {
     Ok(message)
 }
 
-/// Refuses headers that mean something to a single message only: in a batch each message has its own.
+/// Refuses headers that mean something to a single message only: in a batch each message has its
+/// own.
 ///
 /// # Errors
 /// `bad-request` naming the header.
@@ -80,8 +82,8 @@ fn tidegate_header<'a>(
         _ => {
             return Err(Fault::bad(
                 canonical(&format!("tidegate-{rest}")),
-                "there is no such header; there are: Tidegate-Key, Tidegate-Delay-Ms, Tidegate-Ttl-Ms, \
-                 Tidegate-Hold-Ms, Tidegate-Priority and Tidegate-Attr-{name}",
+                "there is no such header; there are: Tidegate-Key, Tidegate-Delay-Ms, \
+                 Tidegate-Ttl-Ms, Tidegate-Hold-Ms, Tidegate-Priority and Tidegate-Attr-{name}",
             ));
         }
     };
@@ -113,7 +115,8 @@ fn event_header<'a>(
         .map_err(|detail| Fault::bad(name, detail))
 }
 
-/// An idempotency key is a string of RFC 8941 (3.3.3), in quotes; most clients leave the quotes out.
+/// An idempotency key is a string of RFC 8941 (3.3.3), in quotes; most clients leave the quotes
+/// out.
 fn idempotency_key(value: &str) -> Result<Cow<'_, str>, Fault> {
     let fault = |detail: &str| Fault::bad("Idempotency-Key", detail);
     let key = match value.strip_prefix('"') {
@@ -171,7 +174,8 @@ mod tests {
         message(lines, |it| it.unwrap_err().figures.field.unwrap())
     }
 
-    const FULL: &str = "content-type: text/plain\ntidegate-key: k 1%20\nidempotency-key: \"a\\\"b\"\n\
+    const FULL: &str = "content-type: text/plain\ntidegate-key: k 1%20\n\
+        idempotency-key: \"a\\\"b\"\n\
         tidegate-delay-ms: 5\ntidegate-ttl-ms: 6\ntidegate-hold-ms: 7\ntidegate-priority: 9\n\
         tidegate-attr-region: eu\naccept: */*";
 
@@ -235,8 +239,8 @@ mod tests {
 
     #[test]
     fn binary_cloud_events_become_attributes() {
-        let lines = "ce-specversion: 1.0\nce-id: 1\nce-source: /s\nce-type: t\nce-name: Z%C3%BCrich\n\
-            content-type: application/json";
+        let lines = "ce-specversion: 1.0\nce-id: 1\nce-source: /s\nce-type: t\n\
+            ce-name: Z%C3%BCrich\ncontent-type: application/json";
         message(lines, |it| {
             let it = it.unwrap();
             assert_eq!(it.attributes.get("ce-name"), Some("Zürich"));

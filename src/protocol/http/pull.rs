@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn fields_are_read() {
-        let body = br#"{"batch_size": 1000, "visibility_timeout_ms": 100, "wait_ms": 30000, "filter": {"a": [1]}}"#;
+        let body = br#"{"batch_size": 1000, "visibility_timeout_ms": 100, "wait_ms": 30000,
+            "filter": {"a": [1]}}"#;
         let pull = read(body).unwrap();
         assert_eq!(
             (pull.batch_size, pull.wait_ms, pull.visibility_timeout_ms),

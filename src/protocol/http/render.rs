@@ -1,7 +1,8 @@
-//! From a queue's answer to a finished HTTP response. Total: every reply and every fault has its form.
+//! From a queue's answer to a finished HTTP response. Total: every reply and every fault has its
+//! form.
 //!
-//! The object that owns the state renders, so that the Worker hands the response through untouched; the edge
-//! renders the refusals it gives from its own memory. Both come here.
+//! The object that owns the state renders, so that the Worker hands the response through untouched;
+//! the edge renders the refusals it gives from its own memory. Both come here.
 
 use super::response::Response;
 use super::{cors, description, message, problem};
@@ -41,8 +42,8 @@ pub struct RenderContext<'a> {
     pub cors_origins: &'a [String],
     /// Who decided.
     pub decided_by: DecidedBy,
-    /// Whether the command was `Command::Preflight`: then `Reply::Done` is the answer to a browser's
-    /// preflight, with the `access-control-allow-*` headers when the origin may call.
+    /// Whether the command was `Command::Preflight`: then `Reply::Done` is the answer to a
+    /// browser's preflight, with the `access-control-allow-*` headers when the origin may call.
     pub preflight: bool,
 }
 
@@ -182,4 +183,270 @@ fn write_list<T>(out: &mut Vec<u8>, key: &str, items: &[T], write: impl Fn(&mut 
         write(out, item);
     }
     out.push(b']');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Blob, Description, State};
+    use crate::error::ErrorCode;
+    use crate::id::Id;
+    use serde_json::{Value, json};
+
+    fn context<'a>(origins: &'a [String], origin: Option<&'a str>) -> RenderContext<'a> {
+        RenderContext {
+            queue: "eu/orders",
+            origin,
+            cors_origins: origins,
+            decided_by: DecidedBy::Object,
+            preflight: false,
+        }
+    }
+
+    fn rendered(result: Result<Reply, Fault>) -> (Response, Value) {
+        let response = render(&result, &context(&[], None));
+        let document = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+        (response, document)
+    }
+
+    fn place(position: u64) -> Accepted {
+        Accepted {
+            id: Id(5),
+            seq: 7,
+            timestamp_ms: 1_700_000_000_000,
+            position,
+        }
+    }
+
+    fn delivery(body: &[u8]) -> Delivery {
+        Delivery {
+            id: Id(5),
+            seq: 7,
+            lease_id: Some("L".to_owned()),
+            attempts: 2,
+            timestamp_ms: 9,
+            state: None,
+            body: Blob::from(body.to_vec()),
+            content_type: Some("text/\"x\"".to_owned()),
+            key: Some("k\\".to_owned()),
+            priority: 4,
+            attributes: vec![
+                ("a\n".to_owned(), "\u{1}".to_owned()),
+                ("b".to_owned(), "ü".to_owned()),
+            ],
+        }
+    }
+
+    const ID: &str = "00000000000000000000000005";
+
+    #[test]
+    fn an_accepted_publish_is_202_with_its_location() {
+        let (response, document) = rendered(Ok(Reply::Accepted(place(3))));
+        assert_eq!(response.status, 202);
+        assert_eq!(
+            response.header("location"),
+            Some("/v1/queues/eu%2Forders/messages/00000000000000000000000005")
+        );
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+        let expected =
+            json!({"id": ID, "seq": 7, "timestamp_ms": 1_700_000_000_000u64, "position": 3});
+        assert_eq!(document, expected);
+        let (_, document) = rendered(Ok(Reply::Accepted(place(0))));
+        assert!(document.get("position").is_none());
+    }
+
+    #[test]
+    fn a_batch_keeps_the_order() {
+        let fault = Fault::new(ErrorCode::SoldOut, "gone");
+        let (response, document) = rendered(Ok(Reply::Batch(vec![Err(fault), Ok(place(1))])));
+        assert_eq!(
+            (
+                response.status,
+                &document["accepted"],
+                &document["rejected"]
+            ),
+            (200, &json!(1), &json!(1))
+        );
+        assert_eq!(document["messages"][0]["error"]["type"], "sold-out");
+        assert_eq!(
+            document["messages"][1],
+            json!({"id": ID, "seq": 7, "timestamp_ms": 1_700_000_000_000u64})
+        );
+    }
+
+    #[test]
+    fn bodies_are_text_or_base_64() {
+        let messages = vec![
+            delivery("ä\"\n\u{7f}".as_bytes()),
+            delivery(b"\xff\x00"),
+            delivery(b""),
+        ];
+        let (response, document) = rendered(Ok(Reply::Pulled {
+            messages,
+            depth: 12,
+        }));
+        assert_eq!((response.status, &document["depth"]), (200, &json!(12)));
+        assert_eq!(
+            document["messages"][0],
+            json!({"id": ID, "seq": 7, "lease_id": "L", "attempts": 2, "timestamp_ms": 9,
+                "body": "ä\"\n\u{7f}", "encoding": "utf8", "content_type": "text/\"x\"",
+                "key": "k\\", "priority": 4, "attributes": {"a\n": "\u{1}", "b": "ü"}})
+        );
+        assert_eq!(document["messages"][1]["body"], "/wA=");
+        assert_eq!(document["messages"][1]["encoding"], "base64");
+        assert_eq!(document["messages"][2]["body"], "");
+    }
+
+    #[test]
+    fn a_listing_has_states_and_no_leases() {
+        let message = Delivery {
+            lease_id: None,
+            state: Some(State::Held),
+            ..delivery(b"x")
+        };
+        let (_, document) = rendered(Ok(Reply::Browsed(vec![message])));
+        assert_eq!(document["messages"][0]["state"], "held");
+        assert!(
+            document["messages"][0].get("lease_id").is_none() && document.get("depth").is_none()
+        );
+    }
+
+    #[test]
+    fn an_acknowledgement_lists_what_failed() {
+        let fault = Fault::new(ErrorCode::LeaseExpired, "late");
+        let it = Acknowledged {
+            acked: 1,
+            retried: 2,
+            extended: 3,
+            errors: vec![("L\"".to_owned(), fault)],
+        };
+        let (_, document) = rendered(Ok(Reply::Acknowledged(it)));
+        assert_eq!(
+            (
+                &document["acked"],
+                &document["retried"],
+                &document["extended"]
+            ),
+            (&json!(1), &json!(2), &json!(3))
+        );
+        assert_eq!(document["errors"][0]["lease_id"], "L\"");
+        assert_eq!(document["errors"][0]["error"]["type"], "lease-expired");
+    }
+
+    #[test]
+    fn a_state_says_what_is_known() {
+        let it = MessageState {
+            id: Id(5),
+            seq: 7,
+            state: State::Done,
+            timestamp_ms: 9,
+            attempts: Some(1),
+            position: None,
+            result: Some(r#"{"paid":true}"#.to_owned()),
+        };
+        let (_, document) = rendered(Ok(Reply::State(it)));
+        let expected = json!({"id": ID, "seq": 7, "state": "done", "timestamp_ms": 9, "attempts": 1,
+            "result": {"paid": true}});
+        assert_eq!(document, expected);
+    }
+
+    #[test]
+    fn a_description_is_flat() {
+        let mut description = Description {
+            paused: true,
+            depth: 3,
+            rejected: vec![
+                (ErrorCode::SoldOut, true, 5),
+                (ErrorCode::SoldOut, false, 2),
+            ],
+            ..Description::default()
+        };
+        description
+            .config
+            .insert("capacity".to_owned(), json!({"max_messages": 10}));
+        let description = Box::new(description);
+        let (response, document) = rendered(Ok(Reply::Described {
+            description,
+            created: true,
+        }));
+        assert_eq!(response.status, 201);
+        assert_eq!(response.header("location"), Some("/v1/queues/eu%2Forders"));
+        assert_eq!(
+            (&document["name"], &document["paused"]),
+            (&json!("eu/orders"), &json!(true))
+        );
+        assert_eq!(
+            (&document["depth"], &document["oldest_at_ms"]),
+            (&json!(3), &Value::Null)
+        );
+        assert_eq!(document["capacity"]["max_messages"], 10);
+        assert_eq!(document["rejected_total"], 7);
+        assert_eq!(
+            document["rejected"][0],
+            json!({"reason": "sold-out", "decided_by": "edge", "total": 5})
+        );
+        for figure in [
+            "in_flight",
+            "delayed",
+            "accepted_total",
+            "acked_total",
+            "dead_total",
+            "backlog_bytes",
+        ] {
+            assert_eq!(document[figure], 0, "{figure}");
+        }
+        let description = Box::<Description>::default();
+        assert_eq!(
+            rendered(Ok(Reply::Described {
+                description,
+                created: false
+            }))
+            .0
+            .status,
+            200
+        );
+    }
+
+    #[test]
+    fn what_says_nothing_is_204() {
+        let (response, _) = rendered(Ok(Reply::Done));
+        assert_eq!((response.status, response.body.len()), (204, 0));
+        assert_eq!(rendered(Ok(Reply::Moved(4))).1, json!({"moved": 4}));
+    }
+
+    #[test]
+    fn only_allowed_origins_may_read() {
+        let listed = vec!["https://shop".to_owned()];
+        let anybody = vec!["*".to_owned()];
+        for (origins, origin, expected) in [
+            (&listed, Some("https://shop"), Some("https://shop")),
+            (&listed, Some("https://evil"), None),
+            (&listed, None, None),
+            (&anybody, Some("https://evil"), Some("https://evil")),
+        ] {
+            for preflight in [false, true] {
+                let context = RenderContext {
+                    preflight,
+                    ..context(origins, origin)
+                };
+                let response = render(&Ok(Reply::Done), &context);
+                assert_eq!(response.header("access-control-allow-origin"), expected);
+                assert_eq!(response.header("vary").is_some(), expected.is_some());
+                let methods = response.header("access-control-allow-methods");
+                assert_eq!(methods.is_some(), preflight && expected.is_some());
+            }
+        }
+        let fault = Err(Fault::new(ErrorCode::SoldOut, "gone"));
+        let response = render(&fault, &context(&listed, Some("https://shop")));
+        assert_eq!(
+            response.header("access-control-allow-origin"),
+            Some("https://shop")
+        );
+        assert!(
+            response
+                .header("access-control-expose-headers")
+                .unwrap()
+                .contains("Retry-After")
+        );
+    }
 }

@@ -8,6 +8,7 @@ mod properties;
 mod selector;
 
 use super::{Filter, Subject};
+use proptest::prelude::ProptestConfig;
 
 /// Compiles a filter that is known to be right.
 fn filter(json_text: &str) -> Filter {
@@ -38,4 +39,13 @@ fn with_body(body: &[u8]) -> Subject<'_> {
 /// Whether a pattern over the body holds of a body.
 fn body_matches(pattern: &str, body: &str) -> bool {
     filter(&format!("{{\"body\": {pattern}}}")).matches(&with_body(body.as_bytes()))
+}
+
+/// Properties over this many cases; what fails becomes a row of a table, not a file of seeds.
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }

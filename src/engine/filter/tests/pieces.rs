@@ -1,5 +1,6 @@
 //! The parts on their own: decimals, and text patterns against a naive reference.
 
+use super::cases;
 use crate::engine::filter::decimal::Decimal;
 use crate::engine::filter::glob::{Glob, Symbol};
 use proptest::prelude::*;
@@ -81,7 +82,7 @@ fn symbols() -> impl Strategy<Value = Vec<Symbol>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(4_000))]
 
     #[test]
     fn globs_agree_with_their_definition(symbols in symbols(), text in "[abé]{0,10}") {
@@ -90,7 +91,11 @@ proptest! {
     }
 
     #[test]
-    fn decimals_agree_with_integers(left in any::<i32>(), right in any::<i32>(), zeros in 0_u32..9) {
+    fn decimals_agree_with_integers(
+        left in any::<i32>(),
+        right in any::<i32>(),
+        zeros in 0_u32..9,
+    ) {
         let scaled = format!("{left}{}e-{zeros}", "0".repeat(zeros as usize));
         let right_text = format!("{right}.0");
         prop_assert_eq!(decimal(&scaled).cmp(&decimal(&right_text)), left.cmp(&right));

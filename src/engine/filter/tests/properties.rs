@@ -1,6 +1,6 @@
 //! What holds of every filter: nothing panics, nothing depends on how a condition is spelt.
 
-use super::{attributes, filter, selector_json};
+use super::{attributes, cases, filter, selector_json};
 use crate::engine::filter::selector::Selector;
 use crate::engine::filter::{Filter, Subject};
 use proptest::prelude::*;
@@ -64,6 +64,12 @@ const FRAGMENTS: &[&str] = &[
     "TRUE",
     "TidegateKey",
 ];
+
+/// Text of a few fragments.
+fn fragments() -> impl Strategy<Value = String> {
+    let fragment = prop::sample::select(FRAGMENTS.to_vec());
+    prop::collection::vec(fragment, 0..24).prop_map(|parts| parts.concat())
+}
 
 fn condition() -> impl Strategy<Value = String> {
     let name = || prop::sample::select(NAMES.to_vec());
@@ -139,7 +145,7 @@ fn survive(json_text: &str, body: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn arbitrary_text_never_panics(text in any::<String>(), body in any::<Vec<u8>>()) {
@@ -149,8 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn fragments_never_panic(parts in prop::collection::vec(prop::sample::select(FRAGMENTS.to_vec()), 0..24)) {
-        let text = parts.concat();
+    fn fragments_never_panic(text in fragments()) {
         survive(&text, text.as_bytes());
         survive(&selector_json(&text), b"");
         survive(&format!("{{\"key\": [{text}]}}"), b"");

@@ -223,16 +223,16 @@ fn selectors_say_what_they_should() {
 }
 
 /// The tables of the JMS specification: left, right, `AND`, `OR`.
-const TABLE: [(Option<bool>, Option<bool>, Option<bool>, Option<bool>); 9] = [
-    (TRUE, TRUE, TRUE, TRUE),
-    (TRUE, FALSE, FALSE, TRUE),
-    (TRUE, UNKNOWN, UNKNOWN, TRUE),
-    (FALSE, TRUE, FALSE, TRUE),
-    (FALSE, FALSE, FALSE, FALSE),
-    (FALSE, UNKNOWN, FALSE, UNKNOWN),
-    (UNKNOWN, TRUE, UNKNOWN, TRUE),
-    (UNKNOWN, FALSE, FALSE, UNKNOWN),
-    (UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN),
+const TABLE: [[Option<bool>; 4]; 9] = [
+    [TRUE, TRUE, TRUE, TRUE],
+    [TRUE, FALSE, FALSE, TRUE],
+    [TRUE, UNKNOWN, UNKNOWN, TRUE],
+    [FALSE, TRUE, FALSE, TRUE],
+    [FALSE, FALSE, FALSE, FALSE],
+    [FALSE, UNKNOWN, FALSE, UNKNOWN],
+    [UNKNOWN, TRUE, UNKNOWN, TRUE],
+    [UNKNOWN, FALSE, FALSE, UNKNOWN],
+    [UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN],
 ];
 
 fn spelt(truth: Option<bool>) -> &'static str {
@@ -245,7 +245,7 @@ fn spelt(truth: Option<bool>) -> &'static str {
 
 #[test]
 fn three_valued_logic_follows_the_tables() {
-    for (left, right, both, either) in TABLE {
+    for [left, right, both, either] in TABLE {
         let (left_text, right_text) = (spelt(left), spelt(right));
         assert_eq!(
             truth(&format!("{left_text} AND {right_text}")),

@@ -1,0 +1,137 @@
+// Reads what the core answers: little-endian words at fixed places, then texts and bytes one after another.
+// Written by src/platform/frame.rs.
+
+import { NONE } from "./core.js";
+
+/** Kinds of frames an edge answers with. */
+export const RESPOND = 0;
+export const RESPOND_AGAIN = 1;
+export const NEED_BODY = 2;
+export const CALL = 3;
+export const GATHER = 4;
+export const STREAM = 5;
+export const ASSET = 6;
+export const NOTHING = 7;
+
+/** Slots in which responses are kept. */
+export const SLOTS = 64;
+
+const WORD = 4;
+/** Up to this many bytes, one string costs the platform less than an array of its own. */
+const STRING_BODY_BYTES_MAX = 4096;
+
+/** Header lines as the Fetch API takes them. */
+function headersOf(text) {
+  const headers = {};
+  for (let start = 0; start < text.length; ) {
+    const colon = text.indexOf(": ", start);
+    const end = text.indexOf("\n", colon);
+    headers[text.slice(start, colon)] = text.slice(colon + 2, end);
+    start = end + 1;
+  }
+  return headers;
+}
+
+/**
+ * Reads status, sizes, headers and body at `at`.
+ * @param {import("./core.js").Core} core
+ * @param {number} at
+ * @returns {{status: number, headers: Record<string, string>, body: string | Uint8Array | null, end: number}}
+ */
+export function readResponse(core, at) {
+  const { view } = core;
+  const status = view.getUint32(at, true);
+  const headersLength = view.getUint32(at + WORD, true);
+  const bodyLength = view.getUint32(at + 2 * WORD, true);
+  const start = at + 3 * WORD;
+  const bodyAt = start + headersLength;
+  const headers = headersOf(core.text(start, headersLength));
+  let body = null;
+  if (bodyLength > STRING_BODY_BYTES_MAX) body = core.copy(bodyAt, bodyLength);
+  else if (bodyLength > 0) body = core.text(bodyAt, bodyLength);
+  return { status, headers, body, end: bodyAt + bodyLength };
+}
+
+/**
+ * A call to an object.
+ * @typedef {{object: string, command: string | Uint8Array, bodyMax: number | null}} Call
+ */
+
+/**
+ * Reads the call at `at`, and where it ends.
+ * @param {import("./core.js").Core} core
+ * @param {number} at
+ * @returns {Call & {end: number}}
+ */
+export function readCall(core, at) {
+  const { view } = core;
+  const objectLength = view.getUint32(at + WORD, true);
+  const commandLength = view.getUint32(at + 2 * WORD, true);
+  const bodyMax = view.getUint32(at + 3 * WORD, true);
+  const inHeader = view.getUint32(at + 4 * WORD, true) !== 0;
+  const start = at + 5 * WORD;
+  const end = start + objectLength + commandLength;
+  const result = { object: "", command: "", bodyMax: bodyMax === NONE ? null : bodyMax, end };
+  if (inHeader) {
+    // Names of objects are ASCII, as base64 is.
+    const text = core.text(start, objectLength + commandLength);
+    result.object = text.slice(0, objectLength);
+    result.command = text.slice(objectLength);
+  } else {
+    result.object = core.text(start, objectLength);
+    result.command = core.copy(start + objectLength, commandLength);
+  }
+  return result;
+}
+
+/**
+ * Reads all calls of an output of `length` bytes.
+ * @param {import("./core.js").Core} core
+ * @param {number} length
+ * @returns {Call[]}
+ */
+export function readCalls(core, length) {
+  const calls = [];
+  const start = core.exports.output();
+  for (let at = start; at < start + length; ) {
+    const call = readCall(core, at);
+    calls.push(call);
+    at = call.end;
+  }
+  return calls;
+}
+
+/**
+ * Reads what a turn brought about.
+ * @param {import("./core.js").Core} core
+ */
+export function readTurn(core) {
+  const { view } = core;
+  let at = core.exports.output();
+  const replyCount = view.getUint32(at, true);
+  const callCount = view.getUint32(at + WORD, true);
+  const wipe = view.getUint32(at + 2 * WORD, true) !== 0;
+  const alarmAt = view.getFloat64(at + 4 * WORD, true);
+  const timerAt = view.getFloat64(at + 6 * WORD, true);
+  at += 8 * WORD;
+  const replies = [];
+  for (let i = 0; i < replyCount; i++) {
+    const token = view.getUint32(at, true);
+    const response = readResponse(core, at + WORD);
+    replies.push({ token, response });
+    at = response.end;
+  }
+  const calls = [];
+  for (let i = 0; i < callCount; i++) {
+    const number = view.getUint32(at, true);
+    const toDirectory = view.getUint32(at + WORD, true) !== 0;
+    const objectLength = view.getUint32(at + 2 * WORD, true);
+    const commandLength = view.getUint32(at + 3 * WORD, true);
+    const start = at + 4 * WORD;
+    const object = core.text(start, objectLength);
+    const command = core.copy(start + objectLength, commandLength);
+    calls.push({ number, toDirectory, object, command });
+    at = start + objectLength + commandLength;
+  }
+  return { replies, calls, wipe, alarmAt, timerAt };
+}

@@ -1,0 +1,50 @@
+// Listings: a page of the directory, then each of its queues. The platform lets six calls wait at a time.
+
+import { fetchObject } from "./call.js";
+import { readCalls } from "./frames.js";
+
+const CALLS_MAX = 6;
+
+/**
+ * Gathers what a listing needs and hands it to the edge, whose output then is the response.
+ * @param {import("./core.js").Core} core
+ * @param {object} env
+ * @param {string} head
+ * @param {import("./frames.js").Call} directoryCall
+ */
+export async function gather(core, env, head, directoryCall) {
+  const page = await (await fetchObject(env.DIRECTORY, directoryCall)).text();
+  const calls = readCalls(core, core.exports.edge_describe(core.putText(page)));
+  const gone = new Uint8Array(calls.length);
+  const descriptions = await eachOf(calls, async (call, at) => {
+    const response = await fetchObject(env.QUEUE, call);
+    const text = await response.text();
+    if (response.status === 404) gone[at] = 1;
+    return response.ok ? text : "null";
+  });
+  if (gone.includes(1)) await forget(core, env, page, gone);
+  const size = core.exports.memory.buffer.byteLength;
+  const rest = `,"queues":[${descriptions.join(",")}],"wasm_memory_bytes":${size}}`;
+  const [headLength, length] = core.putTwo(head, page.slice(0, page.lastIndexOf("}")) + rest);
+  core.exports.edge_gathered(headLength, length, Date.now());
+}
+
+async function forget(core, env, page, gone) {
+  const [pageLength, goneLength] = core.putTwo(page, gone);
+  const [call] = readCalls(core, core.exports.edge_forget(pageLength, goneLength));
+  await (await fetchObject(env.DIRECTORY, call)).body?.cancel();
+}
+
+/** `run` of each item, a few at a time; results in the items' order. */
+async function eachOf(items, run) {
+  const results = new Array(items.length);
+  let next = 0;
+  const lane = async () => {
+    while (next < items.length) {
+      const at = next++;
+      results[at] = await run(items[at], at);
+    }
+  };
+  await Promise.all(Array.from({ length: CALLS_MAX }, lane));
+  return results;
+}

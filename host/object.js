@@ -1,0 +1,301 @@
+// The objects' host: collects the requests that arrive together, runs them as one turn of the core in one
+// transaction, and carries the turn's effects out. Decides nothing about what is stored.
+
+import { DurableObject } from "cloudflare:workers";
+import { readBody } from "./body.js";
+import { COMMAND_HEADER } from "./call.js";
+import { Core } from "./core.js";
+import { readTurn } from "./frames.js";
+import { overloaded, unavailable } from "./problem.js";
+import { sqlImport } from "./sql.js";
+
+/** Requests in one turn. */
+const TURN_REQUESTS_MAX = 256;
+/** Bytes of commands and bodies in one turn: memory of an instance grows to it and never shrinks. */
+const TURN_BYTES_MAX = 8 << 20;
+/** Requests, and bytes of them, that may stand in line for a turn. */
+const LINE_REQUESTS_MAX = 4096;
+const LINE_BYTES_MAX = 32 << 20;
+/** Calls to other objects at a time: with a client's own they stay below the platform's six. */
+const CALLS_MAX = 4;
+/** How soon an alarm is tried again whose turn failed. */
+const ALARM_RETRY_MS = 5_000;
+/** How much the clock may lag behind the alarm it set. */
+const ALARM_SKEW_MS = 1_000;
+const QUEUE = 0;
+const DIRECTORY = 1;
+
+/** One request, from its arrival to its answer. */
+class Entry {
+  constructor(token, command, body) {
+    this.token = token;
+    this.command = command;
+    this.body = body;
+    this.size = command.length + (body === null ? 0 : body.length);
+    /** @type {Response | null} */
+    this.response = null;
+    /** @type {((response: Response) => void) | null} */
+    this.resolve = null;
+  }
+
+  answer(response) {
+    if (this.resolve === null) this.response = response;
+    else this.resolve(response);
+  }
+
+  /** The response, at once where it is there already. */
+  wait() {
+    return this.response ?? new Promise((resolve) => (this.resolve = resolve));
+  }
+}
+
+class CoreObject extends DurableObject {
+  constructor(ctx, env, kind) {
+    super(ctx, env);
+    this.kind = kind;
+    /** @type {Core | null} opened from storage when needed, dropped when a turn fails */
+    this.core = null;
+    this.work = { rowsRead: 0, rowsWritten: 0, commits: 0 };
+    /** Requests for the next turn. */
+    this.line = [];
+    this.lineBytes = 0;
+    /** Requests that a turn has taken and not answered yet, by token. */
+    this.open = new Map();
+    this.lastToken = 0;
+    /** Whether a tick is on its way: requests gather until it comes. */
+    this.gathering = false;
+    /** Whether a turn is due even without requests. */
+    this.isDue = false;
+    this.isWiping = false;
+    this.timer = null;
+    this.calls = [];
+    this.callsOpen = 0;
+    this.alarmAt = 0;
+  }
+
+  /**
+   * One command: in a header, with a message there too, as the body, or none; or as the body.
+   * @param {Request} request
+   */
+  fetch(request) {
+    const command = request.headers.get(COMMAND_HEADER);
+    if (command === null || request.method !== "GET") return this.takeBody(request, command);
+    return this.take(request, command, null);
+  }
+
+  async takeBody(request, command) {
+    if (command === null) return this.take(request, new Uint8Array(await request.arrayBuffer()), null);
+    // The bound is the path: `http://object/{bytes}`.
+    const max = Number(request.url.slice(request.url.lastIndexOf("/") + 1));
+    return this.take(request, command, await readBody(request, max));
+  }
+
+  /** Has one request answered: in a turn of its own while idle, else with what arrives until the next tick. */
+  take(request, command, body) {
+    if (this.line.length >= LINE_REQUESTS_MAX || this.lineBytes > LINE_BYTES_MAX) return overloaded();
+    this.lastToken = (this.lastToken + 1) >>> 0;
+    const entry = new Entry(this.lastToken, command, body);
+    this.line.push(entry);
+    this.lineBytes += entry.size;
+    if (!this.gathering && !this.isWiping) this.turn();
+    if (entry.response === null && this.open.has(entry.token)) this.watch(entry, request);
+    return entry.wait();
+  }
+
+  /** Lets the core know when the caller of a waiting request goes away. */
+  watch(entry, request) {
+    request.signal.addEventListener("abort", () => {
+      if (this.open.delete(entry.token)) this.core?.exports.object_cancel(entry.token);
+    });
+  }
+
+  /** Runs what is in line, and lets the next requests gather until the platform has seen to its other events. */
+  turn() {
+    const entries = this.takeLine();
+    this.isDue = false;
+    this.gather();
+    return this.run(entries);
+  }
+
+  gather() {
+    if (this.gathering) return;
+    this.gathering = true;
+    setTimeout(() => {
+      this.gathering = false;
+      if (!this.isWiping && (this.line.length > 0 || this.isDue)) this.turn();
+    }, 0);
+  }
+
+  takeLine() {
+    let bytes = 0;
+    let count = 0;
+    for (const entry of this.line) {
+      bytes += entry.size;
+      if (count > 0 && (count === TURN_REQUESTS_MAX || bytes > TURN_BYTES_MAX)) break;
+      this.lineBytes -= entry.size;
+      count += 1;
+    }
+    if (count < this.line.length) this.isDue = true;
+    return this.line.splice(0, count);
+  }
+
+  /** One turn in one transaction; whether it succeeded. */
+  run(entries) {
+    const now = Math.max(Date.now(), Math.min(this.alarmAt, Date.now() + ALARM_SKEW_MS));
+    for (const entry of entries) this.open.set(entry.token, entry);
+    try {
+      const written = this.work.rowsWritten;
+      const turn = this.ctx.storage.transactionSync(() => this.runCore(entries, Date.now()));
+      if (this.work.rowsWritten !== written) this.work.commits += 1;
+      this.perform(turn);
+      return true;
+    } catch (error) {
+      this.fail(error);
+      return false;
+    }
+  }
+
+  runCore(entries, now) {
+    this.core ??= this.openCore(now);
+    const { core, work } = this;
+    for (const { token, command, body } of entries) {
+      const isText = typeof command === "string";
+      if (body === null && isText) {
+        core.exports.object_push(core.putText(command), 0, token, 1);
+      } else {
+        const [commandLength, bodyLength] = core.putTwo(command, body ?? "");
+        core.exports.object_push(commandLength, bodyLength, token, isText ? 1 : 0);
+      }
+    }
+    const length = core.exports.object_run(now, work.rowsRead, work.rowsWritten, work.commits);
+    if (length < 0) throw new Error(core.text(core.exports.output(), -length));
+    return readTurn(core);
+  }
+
+  openCore(now) {
+    this.work = { rowsRead: 0, rowsWritten: 0, commits: 0 };
+    const core = new Core(sqlImport(this.ctx.storage.sql, this.work));
+    const entropy = crypto.getRandomValues(new Uint8Array(16));
+    const [, nameLength] = core.putTwo(entropy, this.ctx.id.name ?? "");
+    const failed = core.exports.object_open(entropy.length + nameLength, this.kind, now);
+    if (failed > 0) throw new Error(core.text(core.exports.output(), failed));
+    return core;
+  }
+
+  /** A turn failed and is rolled back: what is in memory may differ from what is stored, so it goes. */
+  fail(error) {
+    console.error(`${this.ctx.id.name}: a turn failed: ${error}`);
+    this.core = null;
+    this.calls.length = 0;
+    this.clearTimer();
+    for (const entry of this.open.values()) {
+      entry.answer(unavailable("the queue failed and starts anew; try again"));
+    }
+    this.open.clear();
+  }
+
+  perform({ replies, calls, wipe, alarmAt, timerAt }) {
+    for (const { token, response } of replies) {
+      const entry = this.open.get(token);
+      if (entry === undefined) continue;
+      this.open.delete(token);
+      entry.answer(new Response(response.body, response));
+    }
+    if (wipe) {
+      this.wipe();
+      return;
+    }
+    if (alarmAt >= 0) this.setAlarm(alarmAt);
+    this.setTimer(timerAt);
+    for (const call of calls) this.calls.push(call);
+    this.pump();
+  }
+
+  setAlarm(at) {
+    this.alarmAt = at;
+    this.work.rowsWritten += 1;
+    // Part of this event's writes: when it fails, the platform resets the object.
+    this.ctx.storage.setAlarm(at);
+  }
+
+  setTimer(at) {
+    this.clearTimer();
+    if (at < 0) return;
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      this.makeDue();
+    }, Math.max(0, at - Date.now()));
+  }
+
+  clearTimer() {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+  }
+
+  makeDue() {
+    this.isDue = true;
+    this.gather();
+  }
+
+  /** Drops everything: the core of a queue that was deleted, its storage and its alarm. */
+  async wipe() {
+    this.isWiping = true;
+    this.core = null;
+    this.calls.length = 0;
+    this.alarmAt = 0;
+    this.clearTimer();
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+    this.isWiping = false;
+    if (this.line.length > 0) this.gather();
+  }
+
+  /** Starts calls to other objects, a few at a time. */
+  pump() {
+    while (this.callsOpen < CALLS_MAX && this.calls.length > 0) {
+      this.callsOpen += 1;
+      this.call(this.calls.shift(), this.core);
+    }
+  }
+
+  async call({ number, toDirectory, object, command }, core) {
+    let ok = false;
+    let body = new Uint8Array(0);
+    try {
+      const namespace = toDirectory ? this.env.DIRECTORY : this.env.QUEUE;
+      const response = await namespace.getByName(object).fetch("http://object/", { method: "POST", body: command });
+      ok = response.ok;
+      body = new Uint8Array(await response.arrayBuffer());
+    } catch (error) {
+      console.warn(`${this.ctx.id.name}: a call to ${object} failed: ${error}`);
+    }
+    this.callsOpen -= 1;
+    // The instance that made the call may be gone, and its number with it.
+    if (core === this.core && core !== null) {
+      const [length] = core.putTwo(body, "");
+      core.exports.object_called(length, number, ok ? 1 : 0);
+      this.makeDue();
+    }
+    this.pump();
+  }
+
+  /** The one alarm. A turn that fails leaves the alarm armed. */
+  alarm() {
+    if (this.isWiping) return;
+    if (!this.turn()) this.ctx.storage.setAlarm(Date.now() + ALARM_RETRY_MS);
+  }
+}
+
+/** One queue. */
+export class QueueObject extends CoreObject {
+  constructor(ctx, env) {
+    super(ctx, env, QUEUE);
+  }
+}
+
+/** The names of all queues. */
+export class DirectoryObject extends CoreObject {
+  constructor(ctx, env) {
+    super(ctx, env, DIRECTORY);
+  }
+}

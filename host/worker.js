@@ -1,0 +1,129 @@
+// The Worker: carries out, for each request, what the edge in the core says. Decides nothing by itself.
+
+import { serveAsset } from "./assets.js";
+import { readBody } from "./body.js";
+import { callQueue } from "./call.js";
+import { Core } from "./core.js";
+import * as frames from "./frames.js";
+import { gather } from "./gather.js";
+import { internal, problem } from "./problem.js";
+import { scheduleReports } from "./reports.js";
+import { stream } from "./stream.js";
+
+export { DirectoryObject, QueueObject } from "./object.js";
+
+/** @type {Core | null} this isolate's edge */
+let edge = null;
+/** What the edge answered before, by its slot: body and ResponseInit. */
+const slots = [];
+const WORD = 4;
+
+function openEdge(env) {
+  const core = new Core();
+  const settings = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (typeof value === "string") settings[name] = value;
+  }
+  const failed = core.exports.edge_init(core.putText(JSON.stringify(settings)));
+  if (failed > 0) throw new SettingsError(core.text(core.exports.output(), failed));
+  return core;
+}
+
+class SettingsError extends Error {}
+
+/** `METHOD\nURL\nname: value\n…`, as the core reads it. */
+function headOf(request) {
+  let head = `${request.method}\n${request.url}\n`;
+  for (const [name, value] of request.headers) head += `${name}: ${value}\n`;
+  return head;
+}
+
+/** The next step, as the core left it in the output. */
+function step(request, env, ctx, head) {
+  const core = edge;
+  const at = core.exports.output();
+  switch (core.view.getUint32(at, true)) {
+    case frames.RESPOND:
+    case frames.RESPOND_AGAIN:
+      scheduleReports(core, env, ctx);
+      return respond(core, at);
+    case frames.NEED_BODY:
+      return withBody(request, env, ctx, head, core.view.getUint32(at + WORD, true));
+    case frames.CALL:
+      return callFor(request, env, head, frames.readCall(core, at));
+    case frames.GATHER:
+      return gather(core, env, head, frames.readCall(core, at)).then(() => respond(edge, edge.exports.output()));
+    case frames.STREAM:
+      return stream(core, env, core.text(at + 2 * WORD, core.view.getUint32(at + WORD, true)));
+    default:
+      return serveAsset(request, env);
+  }
+}
+
+function respond(core, at) {
+  const slot = core.view.getUint32(at + WORD, true);
+  if (core.view.getUint32(at, true) === frames.RESPOND_AGAIN) {
+    return new Response(slots[slot].body, slots[slot].init);
+  }
+  const { status, headers, body } = frames.readResponse(core, at + 2 * WORD);
+  const init = { status, headers: new Headers(headers) };
+  if (slot < frames.SLOTS) slots[slot] = { body, init };
+  return new Response(body, init);
+}
+
+async function withBody(request, env, ctx, head, max) {
+  const body = await readBody(request, max);
+  return guarded(env, () => {
+    const [headLength, bodyLength] = edge.putTwo(head, body);
+    edge.exports.edge_body(headLength, bodyLength, Date.now());
+    return step(request, env, ctx, head);
+  });
+}
+
+/** Hands the object's response through, unless it says what the edge shall answer, now and for a while. */
+async function callFor(request, env, head, call) {
+  const response = await callQueue(env, call, request);
+  if (response.status < 300 && request.method !== "OPTIONS") return response;
+  const verdict = response.headers.get("tidegate-verdict");
+  if (verdict === null) return response;
+  return guarded(env, () => {
+    const [headLength, length] = edge.putTwo(head, verdict);
+    edge.exports.edge_verdict(headLength, length, Date.now());
+    const at = edge.exports.output();
+    if (edge.view.getUint32(at, true) !== frames.NOTHING) return respond(edge, at);
+    const plain = new Response(response.body, response);
+    plain.headers.delete("tidegate-verdict");
+    return plain;
+  });
+}
+
+/** Runs a step of the core. One that traps is thrown away: the next request gets a new one. */
+function guarded(env, run) {
+  try {
+    edge ??= openEdge(env);
+    return run();
+  } catch (error) {
+    edge = null;
+    if (error instanceof SettingsError) {
+      const title = "The queue could not be reached; try again";
+      return problem(503, "unavailable", title, `this deployment is not set up: ${error.message}`);
+    }
+    console.error(`the edge failed: ${error}`);
+    return internal();
+  }
+}
+
+export default {
+  /**
+   * @param {Request} request
+   * @param {object} env
+   * @param {ExecutionContext} ctx
+   */
+  fetch(request, env, ctx) {
+    const head = headOf(request);
+    return guarded(env, () => {
+      edge.exports.edge_open(edge.putText(head), Date.now());
+      return step(request, env, ctx, head);
+    });
+  },
+};

@@ -1,0 +1,44 @@
+// npm run deploy: builds and hands over to wrangler, whose arguments may follow:
+// `npm run deploy -- --dry-run --outdir build/deploy` shows what would be uploaded, without an
+// account. wrangler is large and needs a newer Node than the rest, so both come on first use.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { buildCore } from './lib/core.mjs';
+import { Failure, run } from './lib/steps.mjs';
+import { ROOT, installPackages, nodeIsAtLeast } from './lib/tools.mjs';
+
+const TOOLS = path.join(ROOT, 'tools', 'deploy');
+/** The oldest Node that wrangler runs on: major, minor. */
+const NODE_NEEDED = [22, 12];
+
+run(async () => {
+  await installPackages();
+  await installPackages({ directory: TOOLS, label: 'Installing wrangler' });
+  await buildCore();
+  const require = createRequire(path.join(TOOLS, 'package.json'));
+  const wrangler = path.join(path.dirname(require.resolve('wrangler/package.json')), 'bin');
+  const args = [path.join(wrangler, 'wrangler.js'), 'deploy', ...process.argv.slice(2)];
+  const child = spawn(newNode(require), args, { cwd: ROOT, env: environment(), stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  const [code] = await once(child, 'exit');
+  return code ?? 1;
+});
+
+/** The Node that runs us if it is new enough for wrangler, else the one installed beside it. */
+function newNode(require) {
+  if (nodeIsAtLeast(...NODE_NEEDED)) return process.execPath;
+  const name = `node-${process.platform}-${process.arch}`;
+  try {
+    return require.resolve(`${name}/bin/node`);
+  } catch {
+    throw new Failure(`wrangler needs Node ${NODE_NEEDED.join('.')} or newer.`);
+  }
+}
+
+/** Says nothing home unless asked to: what is not set stays off. */
+function environment() {
+  return { WRANGLER_SEND_METRICS: 'false', ...process.env };
+}

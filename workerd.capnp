@@ -1,0 +1,52 @@
+# Tidegate on workerd itself: locally and self-hosted. Addresses and directories are given on the command line:
+#   workerd serve workerd.capnp --socket-addr http=127.0.0.1:8787 --directory-path data=.tidegate --directory-path www=www
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "tidegate", worker = .tidegate),
+    (name = "data", disk = (writable = true)),
+    (name = "www", disk = ()),
+  ],
+  sockets = [(name = "http", http = (), service = "tidegate")],
+);
+
+const tidegate :Workerd.Worker = (
+  modules = [
+    (name = "host/worker.js", esModule = embed "host/worker.js"),
+    (name = "host/assets.js", esModule = embed "host/assets.js"),
+    (name = "host/body.js", esModule = embed "host/body.js"),
+    (name = "host/call.js", esModule = embed "host/call.js"),
+    (name = "host/core.js", esModule = embed "host/core.js"),
+    (name = "host/frames.js", esModule = embed "host/frames.js"),
+    (name = "host/gather.js", esModule = embed "host/gather.js"),
+    (name = "host/object.js", esModule = embed "host/object.js"),
+    (name = "host/problem.js", esModule = embed "host/problem.js"),
+    (name = "host/reports.js", esModule = embed "host/reports.js"),
+    (name = "host/sql.js", esModule = embed "host/sql.js"),
+    (name = "host/stream.js", esModule = embed "host/stream.js"),
+    (name = "build/tidegate.wasm", wasm = embed "build/tidegate.wasm"),
+  ],
+  compatibilityDate = "2026-11-01",
+  # The callers of requests that wait in an object are seen to go away.
+  compatibilityFlags = ["enable_request_signal"],
+  bindings = [
+    (name = "QUEUE", durableObjectNamespace = "QueueObject"),
+    (name = "DIRECTORY", durableObjectNamespace = "DirectoryObject"),
+    (name = "ASSETS", service = "www"),
+    (name = "AUTH", fromEnvironment = "AUTH"),
+    (name = "ADMIN_TOKEN", fromEnvironment = "ADMIN_TOKEN"),
+    (name = "TOKEN_SECRET", fromEnvironment = "TOKEN_SECRET"),
+    (name = "JWKS_URL", fromEnvironment = "JWKS_URL"),
+    (name = "AUTO_CREATE", fromEnvironment = "AUTO_CREATE"),
+    (name = "ALLOW_PRIVATE_TARGETS", fromEnvironment = "ALLOW_PRIVATE_TARGETS"),
+    (name = "TICKET_KEY", fromEnvironment = "TICKET_KEY"),
+    (name = "LOOPBACK", fromEnvironment = "LOOPBACK"),
+  ],
+  # A key names a directory of the data and is part of every object's identity: it never changes.
+  durableObjectNamespaces = [
+    (className = "QueueObject", uniqueKey = "tidegate-queue", enableSql = true),
+    (className = "DirectoryObject", uniqueKey = "tidegate-directory", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "data"),
+);

@@ -1,0 +1,46 @@
+// The live figures of one queue.
+
+import { h, setText } from "../dom.js";
+import { age, bytes, count, duration } from "../format.js";
+
+/** Label, the figure, and a line below it; all of the queue as the server describes it. */
+const FIGURES = [
+  ["Waiting", (q) => count(q.depth), (q) => `of ${count(q.capacity?.max_messages)}, ${bytes(q.backlog_bytes)}`],
+  ["In flight", (q) => count(q.in_flight), (q) => `leases of ${duration(q.delivery?.visibility_timeout_ms ?? 0)}`],
+  ["Delayed", (q) => count(q.delayed), (q) => (q.held ? `and ${count(q.held)} held` : "not due yet")],
+  ["Accepted", (q) => count(q.accepted_total), acceptedOf],
+  ["Rejected", (q) => count(q.rejected_total), rejectedBy],
+  ["Acked", (q) => count(q.acked_total), () => "done"],
+  ["Dead", (q) => count(q.dead_total), (q) => `after ${count(q.delivery?.max_attempts)} attempts`],
+  ["Oldest", (q) => age(q.oldest_at_ms), () => "in the backlog"],
+];
+
+function acceptedOf({ capacity }) {
+  return capacity?.max_accepted === null ? "no bound" : `stock of ${count(capacity?.max_accepted)}`;
+}
+
+function rejectedBy({ rejected }) {
+  if (!Array.isArray(rejected)) return "refused";
+  const edge = rejected.filter((entry) => entry.decided_by === "edge");
+  return `${count(edge.reduce((sum, { total }) => sum + total, 0))} at the edge`;
+}
+
+/** A strip of figures. */
+export class Figures {
+  constructor() {
+    this.parts = FIGURES.map(([label]) => {
+      const value = h("dd", { class: "value", "data-figure": label.toLowerCase().replace(" ", "_") }, "–");
+      const note = h("dd", { class: "note-line" });
+      return { value, note, element: h("div", {}, h("dt", {}, label), value, note) };
+    });
+    this.element = h("dl", { class: "figures" }, this.parts.map((part) => part.element));
+  }
+
+  /** @param {any} queue as `GET /v1/queues/{queue}` answers */
+  show(queue) {
+    FIGURES.forEach(([, value, note], at) => {
+      setText(this.parts[at].value, value(queue));
+      setText(this.parts[at].note, note(queue));
+    });
+  }
+}

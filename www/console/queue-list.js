@@ -1,0 +1,200 @@
+// The list of queues with their live figures, and the making of new ones.
+
+import { getQueue, listQueues, putQueue } from "../calls.js";
+import { linkTo } from "./app.js";
+import { curlBox } from "./curl.js";
+import { h } from "../dom.js";
+import { makeExample } from "./example.js";
+import { FieldError, FieldSet, numberOf, showProblem } from "./fields.js";
+import { age, count } from "../format.js";
+import { poll } from "./polling.js";
+
+const EVERY_MS = 2000;
+const PAGE_QUEUES = 50;
+
+/** Heading, what a queue has to say, and what it means. */
+const COLUMNS = [
+  ["Waiting", (queue) => count(queue.depth), "messages ready to be pulled"],
+  ["In flight", (queue) => count(queue.in_flight), "leased and not acknowledged yet"],
+  ["Delayed", (queue) => count(queue.delayed), "not due yet"],
+  ["Accepted", (queue) => count(queue.accepted_total), "publishes taken, ever"],
+  ["Rejected", (queue) => count(queue.rejected_total), "publishes refused, ever"],
+  ["Acked", (queue) => count(queue.acked_total), "acknowledged, ever"],
+  ["Dead", (queue) => count(queue.dead_total), "given up, ever"],
+  ["Oldest", (queue) => age(queue.oldest_at_ms), "age of the oldest message"],
+];
+
+/**
+ * @param {import("./app.js").App} app
+ * @param {AbortSignal} signal aborted when the page is left
+ * @returns {HTMLElement}
+ */
+export function queueListPage(app, signal) {
+  const body = h("tbody");
+  const listing = h("div", { class: "card listing", hidden: true }, h("table", { class: "queues" },
+    h("caption", { class: "visually-hidden" }, "Queues and their live figures"),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Queue"),
+      COLUMNS.map(([name, , title]) => h("th", { scope: "col", title }, name)))), body));
+  const welcome = emptyState(app);
+  const pages = new Pages(() => polling.now());
+  const polling = poll(async () => {
+    const { body: page } = await app.api.send(listQueues({ limit: PAGE_QUEUES, cursor: pages.cursor }), { signal });
+    const isEmpty = page.queues.length === 0 && pages.isFirst;
+    listing.hidden = isEmpty;
+    welcome.hidden = !isEmpty;
+    pages.show(page.cursor);
+    fillRows(body, page.queues);
+  }, { everyMs: EVERY_MS, signal, onOutcome: (error) => app.showTrouble(error) });
+
+  return h("div", { class: "stack page" },
+    h("div", { class: "row spread" },
+      h("div", {}, h("h1", {}, "Queues"), h("p", { class: "lead" }, "Figures are live, every two seconds.")),
+      h("a", { class: "button", href: "/demo/flash-sale/" }, "Open the flash sale")),
+    welcome, listing, pages.element, creation(app));
+}
+
+/** Rows are kept and only their figures change, so that focus and selection last. */
+function fillRows(body, queues) {
+  const known = new Map([...body.rows].map((row) => [row.dataset.queue, row]));
+  const rows = queues.map((queue) => {
+    const row = known.get(queue.name) ?? newRow(queue.name);
+    COLUMNS.forEach(([, read], at) => {
+      const cell = row.cells[at + 1];
+      const text = read(queue);
+      if (cell.textContent !== text) cell.textContent = text;
+      cell.classList.toggle("zero", text === "0" || text === "–");
+    });
+    row.querySelector(".tag").hidden = !queue.paused;
+    return row;
+  });
+  const isSame = rows.length === body.rows.length && rows.every((row, at) => row === body.rows[at]);
+  if (!isSame) body.replaceChildren(...rows);
+}
+
+function newRow(name) {
+  return h("tr", { "data-queue": name },
+    h("th", { scope: "row" }, h("a", { class: "wrap-anywhere", href: linkTo("queues", name) }, name), " ",
+      h("span", { class: "tag warn", hidden: true }, "paused")),
+    COLUMNS.map(([heading]) => h("td", { "data-heading": heading })));
+}
+
+/** The way through a list that has several pages. */
+class Pages {
+  constructor(onChange) {
+    this.cursors = [undefined];
+    this.next = undefined;
+    const go = (step) => () => {
+      step();
+      onChange();
+    };
+    this.back = h("button", { type: "button", onclick: go(() => this.cursors.pop()) }, "Previous page");
+    this.forth = h("button", { type: "button", onclick: go(() => this.cursors.push(this.next)) }, "Next page");
+    this.element = h("nav", { class: "row", "aria-label": "Pages of the list", hidden: true }, this.back, this.forth);
+  }
+
+  get cursor() {
+    return this.cursors.at(-1);
+  }
+
+  get isFirst() {
+    return this.cursors.length === 1;
+  }
+
+  show(next) {
+    this.next = next;
+    this.back.disabled = this.isFirst;
+    this.forth.disabled = next === undefined;
+    this.element.hidden = this.isFirst && next === undefined;
+  }
+}
+
+function emptyState(app) {
+  const problem = h("div", { class: "problem", role: "alert", hidden: true });
+  const make = h("button", {
+    type: "button", class: "main",
+    onclick: async () => {
+      make.disabled = true;
+      try {
+        location.hash = linkTo("queues", await makeExample(app.api), "messages");
+      } catch (error) {
+        showProblem(problem, error);
+      }
+      make.disabled = false;
+    },
+  }, "Make an example queue");
+  return h("section", { class: "card welcome", hidden: true },
+    h("h2", {}, "No queues yet"),
+    h("p", { class: "muted" }, "A queue takes messages up to the capacity you set, refuses the rest at once, and hands",
+      " what it took to your workers at their pace. Start with one that has a few orders in it, or watch a whole",
+      " flash sale happen."),
+    h("div", { class: "row" }, make, h("a", { class: "button", href: "/demo/flash-sale/" }, "Watch a flash sale")),
+    problem);
+}
+
+function creation(app) {
+  const fields = new FieldSet([
+    {
+      name: "queue", label: "Name", placeholder: "shop/orders",
+      hint: "1–128 of A–Z a–z 0–9 . _ - with / between levels",
+    },
+    {
+      name: "capacity.max_accepted", label: "Total stock", unit: "messages",
+      hint: "The number ever accepted. Empty: no bound",
+    },
+    {
+      name: "capacity.max_messages", label: "Backlog", unit: "messages",
+      hint: "The number that may wait at a time. Empty: 100,000",
+    },
+  ]);
+  const curl = curlBox(app, "Create a queue");
+  const call = () => putQueue(fields.text("queue") || "my-queue", configurationOf(fields));
+  const update = () => curl.show(call());
+  const form = h("form", {
+    class: "card stack", oninput: update,
+    onsubmit: async (event) => {
+      event.preventDefault();
+      await create(app, fields, call());
+    },
+  }, h("h2", {}, "New queue"), h("div", { class: "fields" }, fields.elements()), fields.general,
+  h("div", { class: "row" }, h("button", { class: "main" }, "Create"),
+    h("span", { class: "muted small" }, "Everything else can be set afterwards, live.")), curl.element);
+  update();
+  return form;
+}
+
+function configurationOf(fields) {
+  const capacity = {};
+  for (const name of ["max_accepted", "max_messages"]) {
+    const text = fields.text(`capacity.${name}`);
+    if (text !== "") capacity[name] = numberOf(text);
+  }
+  return Object.keys(capacity).length > 0 ? { capacity } : {};
+}
+
+async function create(app, fields, call) {
+  fields.clear();
+  const name = fields.text("queue");
+  try {
+    if (name === "") throw new FieldError("queue", "A queue needs a name.");
+    if (await exists(app.api, name)) {
+      throw new FieldError("queue", "There is a queue of this name already. Open it to change it.");
+    }
+    await app.api.send(call);
+    app.say(`Created ${name}.`);
+    location.hash = linkTo("queues", name);
+  } catch (error) {
+    fields.show(error);
+  }
+}
+
+/** PUT changes a queue that exists; whoever creates does not mean that. */
+async function exists(api, name) {
+  try {
+    await api.send(getQueue(name));
+    return true;
+  } catch (error) {
+    if (error.type === "not-found") return false;
+    throw error;
+  }
+}
+
