@@ -103,7 +103,11 @@ impl Fault {
     /// A fault without figures.
     #[must_use]
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), figures: Box::default() }
+        Self {
+            code,
+            detail: detail.into(),
+            figures: Box::default(),
+        }
     }
 
     /// A malformed `field` (a header, a JSON path, a query parameter).
@@ -126,8 +130,10 @@ mod tests {
 
     #[test]
     fn codes_are_frozen() {
-        let list: Vec<String> =
-            ErrorCode::ALL.iter().map(|c| format!("{} {} {}", *c as u16, c.slug(), c.status())).collect();
+        let list: Vec<String> = ErrorCode::ALL
+            .iter()
+            .map(|c| format!("{} {} {}", *c as u16, c.slug(), c.status()))
+            .collect();
         assert_eq!(
             list.join("\n"),
             "1 bad-request 400\n2 unauthorized 401\n3 forbidden 403\n4 not-found 404\n\

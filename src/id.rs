@@ -18,7 +18,9 @@ pub const ID_CHARS: usize = 26;
 pub struct Secret(pub [u64; 2]);
 
 /// A message's identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Id(pub u128);
 
 impl Id {
@@ -90,7 +92,10 @@ impl fmt::Display for Id {
 }
 
 fn check(secret: Secret, stem: u128) -> u32 {
-    let high = hash64(Secret([secret.0[0] ^ (stem >> 64) as u64, secret.0[1]]), &(stem as u64).to_le_bytes());
+    let high = hash64(
+        Secret([secret.0[0] ^ (stem >> 64) as u64, secret.0[1]]),
+        &(stem as u64).to_le_bytes(),
+    );
     (high >> 36) as u32
 }
 
@@ -155,7 +160,10 @@ mod tests {
         assert_eq!(Id::parse(&older.to_string()), Some(older));
         assert_eq!(Id::parse(&older.to_string().to_lowercase()), Some(older));
         assert!(older < newer && older.to_string() < newer.to_string());
-        assert_eq!((older.at_ms(), older.seq(), older.lane()), (1_700_000_000_000, 5, 4));
+        assert_eq!(
+            (older.at_ms(), older.seq(), older.lane()),
+            (1_700_000_000_000, 5, 4)
+        );
     }
 
     #[test]
@@ -169,7 +177,13 @@ mod tests {
 
     #[test]
     fn malformed_text_is_no_id() {
-        for bad in ["", "0", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "0000000000000000000000000U", "0000000000000000000000000é"] {
+        for bad in [
+            "",
+            "0",
+            "8ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+            "0000000000000000000000000U",
+            "0000000000000000000000000é",
+        ] {
             assert_eq!(Id::parse(bad), None, "{bad}");
         }
     }

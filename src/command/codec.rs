@@ -14,8 +14,12 @@ pub const VERSION: u8 = 1;
 /// # Errors
 /// `internal` when it cannot be written, which is a defect.
 pub fn encode(envelope: &Envelope<'_>) -> Result<Vec<u8>, Fault> {
-    postcard::to_extend(envelope, vec![VERSION])
-        .map_err(|e| Fault::new(ErrorCode::Internal, format!("a command could not be encoded: {e}")))
+    postcard::to_extend(envelope, vec![VERSION]).map_err(|e| {
+        Fault::new(
+            ErrorCode::Internal,
+            format!("a command could not be encoded: {e}"),
+        )
+    })
 }
 
 /// Reads an envelope; it borrows from `bytes`.
@@ -24,8 +28,15 @@ pub fn encode(envelope: &Envelope<'_>) -> Result<Vec<u8>, Fault> {
 /// `unavailable` for another version, `internal` for bytes that are no command.
 pub fn decode(bytes: &[u8]) -> Result<Envelope<'_>, Fault> {
     match bytes.split_first() {
-        Some((&VERSION, rest)) => postcard::from_bytes(rest)
-            .map_err(|e| Fault::new(ErrorCode::Internal, format!("a command could not be decoded: {e}"))),
-        _ => Err(Fault::new(ErrorCode::Unavailable, "the queue runs another version just now; try again")),
+        Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|e| {
+            Fault::new(
+                ErrorCode::Internal,
+                format!("a command could not be decoded: {e}"),
+            )
+        }),
+        _ => Err(Fault::new(
+            ErrorCode::Unavailable,
+            "the queue runs another version just now; try again",
+        )),
     }
 }

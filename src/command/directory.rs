@@ -13,7 +13,11 @@ pub enum DirectoryCommand<'a> {
     Register { name: &'a str },
     /// These queues were found to be gone, after a listing that was `as_of` this registration: a name that
     /// was registered again since then stays.
-    Unregister { #[serde(borrow)] names: Vec<&'a str>, as_of: u64 },
+    Unregister {
+        #[serde(borrow)]
+        names: Vec<&'a str>,
+        as_of: u64,
+    },
     /// Names in order, from the one after `after`.
     List { after: Option<&'a str>, limit: u32 },
 }
@@ -25,7 +29,10 @@ impl DirectoryCommand<'_> {
     /// `internal` when it cannot be written, which is a defect.
     pub fn encode(&self) -> Result<Vec<u8>, Fault> {
         postcard::to_extend(self, vec![VERSION]).map_err(|e| {
-            Fault::new(ErrorCode::Internal, format!("a command could not be encoded: {e}"))
+            Fault::new(
+                ErrorCode::Internal,
+                format!("a command could not be encoded: {e}"),
+            )
         })
     }
 }
@@ -37,7 +44,10 @@ impl DirectoryCommand<'_> {
 pub fn decode(bytes: &[u8]) -> Result<DirectoryCommand<'_>, Fault> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|e| {
-            Fault::new(ErrorCode::Internal, format!("a command could not be decoded: {e}"))
+            Fault::new(
+                ErrorCode::Internal,
+                format!("a command could not be decoded: {e}"),
+            )
         }),
         _ => Err(Fault::new(
             ErrorCode::Unavailable,
@@ -54,8 +64,14 @@ mod tests {
     fn commands_round_trip() {
         for command in [
             DirectoryCommand::Register { name: "a/b" },
-            DirectoryCommand::Unregister { names: vec!["a", "b"], as_of: 7 },
-            DirectoryCommand::List { after: Some("a"), limit: 5 },
+            DirectoryCommand::Unregister {
+                names: vec!["a", "b"],
+                as_of: 7,
+            },
+            DirectoryCommand::List {
+                after: Some("a"),
+                limit: 5,
+            },
         ] {
             assert_eq!(decode(&command.encode().unwrap()), Ok(command));
         }

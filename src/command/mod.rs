@@ -15,8 +15,10 @@ use crate::id::Id;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
+pub use reply::{
+    Accepted, Acknowledged, Blob, Delivery, Description, LeaseId, MessageState, Reply, State,
+};
 pub use verdict::Verdict;
-pub use reply::{Accepted, Acknowledged, Blob, Delivery, Description, LeaseId, MessageState, Reply, State};
 
 /// A command with what every command needs: whose queue, from where, and what the edge has to report.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -72,7 +74,11 @@ pub enum Command<'a> {
     /// Whether the envelope's origin may call this queue from a browser.
     Preflight,
     /// Dead letters or overflow of another queue, on their way into this one. Taken once each.
-    Forward { source: &'a str, #[serde(borrow)] messages: Vec<Forwarded<'a>> },
+    Forward {
+        source: &'a str,
+        #[serde(borrow)]
+        messages: Vec<Forwarded<'a>>,
+    },
     /// Hand back the dead letters that came from `source` (asked by `source`, on being redriven).
     Recall { source: &'a str, limit: u32 },
 }
@@ -155,7 +161,11 @@ pub enum Wait {
     /// Answer when the state is final, or after this long.
     Final { wait_ms: Millis },
     /// Answer when state or position differ from these, or after this long. Event streams are made of it.
-    Change { wait_ms: Millis, state: State, position: Option<u64> },
+    Change {
+        wait_ms: Millis,
+        state: State,
+        position: Option<u64>,
+    },
 }
 
 /// `&[u8]` as one length-prefixed run of bytes rather than a sequence of numbers.

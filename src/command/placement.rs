@@ -21,13 +21,25 @@ pub fn queue_object(name: &str) -> String {
 /// `bad-request` with `field` as given.
 pub fn check_name(name: &str, field: &str) -> Result<(), Fault> {
     if name.is_empty() || name.len() > NAME_CHARS_MAX {
-        return Err(Fault::bad(field, format!("a name has 1 to {NAME_CHARS_MAX} characters")));
+        return Err(Fault::bad(
+            field,
+            format!("a name has 1 to {NAME_CHARS_MAX} characters"),
+        ));
     }
-    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/')) {
-        return Err(Fault::bad(field, "a name is made of A-Z a-z 0-9 . _ - and / between levels"));
+    if !name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/'))
+    {
+        return Err(Fault::bad(
+            field,
+            "a name is made of A-Z a-z 0-9 . _ - and / between levels",
+        ));
     }
     if name.split('/').any(str::is_empty) {
-        return Err(Fault::bad(field, "a level of a name is not empty: no / first, last or doubled"));
+        return Err(Fault::bad(
+            field,
+            "a level of a name is not empty: no / first, last or doubled",
+        ));
     }
     Ok(())
 }

@@ -20,7 +20,10 @@ pub enum Reply {
     /// One message's state.
     State(MessageState),
     /// A queue's configuration and figures; `created` when this call made the queue.
-    Described { description: Box<Description>, created: bool },
+    Described {
+        description: Box<Description>,
+        created: bool,
+    },
     /// Messages, without leases, in order of `seq`.
     Browsed(Vec<Delivery>),
     /// Nothing to say: it is done.
@@ -57,7 +60,11 @@ impl Blob {
     #[must_use]
     pub fn new(data: Rc<Vec<u8>>, start: usize, end: usize) -> Self {
         let end = end.min(data.len());
-        Self { start: start.min(end), end, data }
+        Self {
+            start: start.min(end),
+            end,
+            data,
+        }
     }
 
     /// The bytes.
@@ -70,7 +77,11 @@ impl Blob {
 impl From<Vec<u8>> for Blob {
     fn from(bytes: Vec<u8>) -> Self {
         let end = bytes.len();
-        Self { data: Rc::new(bytes), start: 0, end }
+        Self {
+            data: Rc::new(bytes),
+            start: 0,
+            end,
+        }
     }
 }
 
@@ -121,7 +132,10 @@ impl LeaseId {
     #[must_use]
     pub fn parse(text: &str, secret: Secret) -> Option<Self> {
         let value = Id::parse(text)?.0;
-        let lease = Self { seq: (value >> 80) as u64, lease: (value >> 32) as u64 & 0xFFFF_FFFF_FFFF };
+        let lease = Self {
+            seq: (value >> 80) as u64,
+            lease: (value >> 32) as u64 & 0xFFFF_FFFF_FFFF,
+        };
         (lease.check(secret) == value as u32).then_some(lease)
     }
 
@@ -187,7 +201,10 @@ impl State {
     /// Whether the message will never change again by itself.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Done | Self::Dead | Self::Expired | Self::Cancelled)
+        matches!(
+            self,
+            Self::Done | Self::Dead | Self::Expired | Self::Cancelled
+        )
     }
 }
 

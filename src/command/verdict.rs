@@ -26,8 +26,12 @@ impl Verdict {
     /// # Errors
     /// `internal` when it cannot be written, which is a defect.
     pub fn encode(&self) -> Result<Vec<u8>, Fault> {
-        postcard::to_allocvec(self)
-            .map_err(|e| Fault::new(ErrorCode::Internal, format!("a verdict could not be encoded: {e}")))
+        postcard::to_allocvec(self).map_err(|e| {
+            Fault::new(
+                ErrorCode::Internal,
+                format!("a verdict could not be encoded: {e}"),
+            )
+        })
     }
 
     /// Reads the binary form; `None` for anything else, which costs one more call and nothing worse.

@@ -20,12 +20,18 @@ impl DirectoryObject {
     /// Whatever the database said.
     pub fn open(sql: &mut dyn Sql) -> Result<Self, StoreError> {
         directory::open(sql)?;
-        Ok(Self { arrivals: Vec::new() })
+        Ok(Self {
+            arrivals: Vec::new(),
+        })
     }
 
     /// Takes a request into the next turn.
     pub fn push(&mut self, token: u32, command: Vec<u8>) {
-        self.arrivals.push(Arrival { token, command, body: Vec::new() });
+        self.arrivals.push(Arrival {
+            token,
+            command,
+            body: Vec::new(),
+        });
     }
 
     /// Runs a turn with all requests taken since the last one.
@@ -46,7 +52,9 @@ impl DirectoryObject {
 }
 
 fn respond(names: Option<&directory::Names>) -> Response {
-    let Some(names) = names else { return Response::empty() };
+    let Some(names) = names else {
+        return Response::empty();
+    };
     match serde_json::to_vec(names) {
         Ok(body) => Response::json(200, body),
         Err(error) => problem(Fault::new(ErrorCode::Internal, error.to_string())),

@@ -53,7 +53,11 @@ impl QueueObject {
 
     /// Takes a request into the next turn.
     pub fn push(&mut self, token: u32, command: Vec<u8>, body: Vec<u8>) {
-        self.arrivals.push(Arrival { token, command, body });
+        self.arrivals.push(Arrival {
+            token,
+            command,
+            body,
+        });
     }
 
     /// The caller of a waiting request has gone.
@@ -105,7 +109,8 @@ impl QueueObject {
         let mut envelope = codec::decode(&arrival.command)?;
         let preflight = envelope.command == Command::Preflight;
         let origin = envelope.origin.map(str::to_owned);
-        self.asked.insert(arrival.token, Asked { origin, preflight });
+        self.asked
+            .insert(arrival.token, Asked { origin, preflight });
         if let Some(origin) = envelope.origin
             && !preflight
             && !cors::allows(self.queue.cors_origins(), origin)
@@ -127,7 +132,11 @@ impl QueueObject {
             Err(fault) if fault.figures.verdict_ms.is_some() => self.refusal(fault),
             _ => {
                 let response = render(result, &self.context(&asked));
-                if asked.preflight { self.with_verdict(response, None, VERDICT_MS_MAX) } else { response }
+                if asked.preflight {
+                    self.with_verdict(response, None, VERDICT_MS_MAX)
+                } else {
+                    response
+                }
             }
         };
         turn.replies.push((token, response));
@@ -136,14 +145,28 @@ impl QueueObject {
     /// A refusal that holds for every publisher: the edge renders it, now and until it is no longer valid.
     fn refusal(&self, fault: &Fault) -> Response {
         let mut fault = fault.clone();
-        let valid_ms = fault.figures.verdict_ms.take().unwrap_or_default().min(VERDICT_MS_MAX);
-        let response = Response { status: fault.code.status(), ..Response::default() };
+        let valid_ms = fault
+            .figures
+            .verdict_ms
+            .take()
+            .unwrap_or_default()
+            .min(VERDICT_MS_MAX);
+        let response = Response {
+            status: fault.code.status(),
+            ..Response::default()
+        };
         self.with_verdict(response, Some(fault), valid_ms)
     }
 
     fn with_verdict(&self, response: Response, fault: Option<Fault>, valid_ms: Millis) -> Response {
         let cors_origins = self.queue.cors_origins().to_vec();
-        match (Verdict { fault, valid_ms, cors_origins }).encode() {
+        match (Verdict {
+            fault,
+            valid_ms,
+            cors_origins,
+        })
+        .encode()
+        {
             Ok(bytes) => response.with(verdict::HEADER, base64::encode_url(&bytes)),
             Err(fault) => render(&Err(fault), &self.context(&Asked::default())),
         }

@@ -14,7 +14,11 @@ use crate::error::{ErrorCode, Fault};
 use crate::time::Millis;
 
 impl Queue {
-    pub(super) fn acknowledge(&mut self, turn: &mut Turn<'_>, ack: &Ack<'_>) -> Result<Reply, Stop> {
+    pub(super) fn acknowledge(
+        &mut self,
+        turn: &mut Turn<'_>,
+        ack: &Ack<'_>,
+    ) -> Result<Reply, Stop> {
         let mut done = Acknowledged::default();
         for entry in &ack.acks {
             match self.finish(turn, entry) {
@@ -46,7 +50,10 @@ impl Queue {
         if ack.release {
             let segment = self.segments.get(turn.sql, entry.place)?;
             let key = match &segment {
-                Some(s) => s.head(&s.items[usize::from(entry.place.index)])?.key.map(str::to_owned),
+                Some(s) => s
+                    .head(&s.items[usize::from(entry.place.index)])?
+                    .key
+                    .map(str::to_owned),
                 None => None,
             };
             self.give_back(turn, key.as_deref())?;
@@ -55,13 +62,24 @@ impl Queue {
         if let Some(result) = ack.result {
             let (attempts, at_ms) = (entry.attempts, turn.now_ms);
             let result = Some(result.to_owned());
-            self.outcomes.add(End { seq, state: State::Done, attempts, at_ms, result });
+            self.outcomes.add(End {
+                seq,
+                state: State::Done,
+                attempts,
+                at_ms,
+                result,
+            });
         }
         self.waiters.finished(seq);
         Ok(())
     }
 
-    fn retry(&mut self, turn: &mut Turn<'_>, lease_id: &str, delay_ms: Option<Millis>) -> Result<(), Stop> {
+    fn retry(
+        &mut self,
+        turn: &mut Turn<'_>,
+        lease_id: &str,
+        delay_ms: Option<Millis>,
+    ) -> Result<(), Stop> {
         let (seq, entry) = self.leased(lease_id, turn.now_ms)?;
         let delivery = &self.config().delivery;
         if entry.attempts >= delivery.max_attempts {
@@ -75,17 +93,29 @@ impl Queue {
         let delay_ms = delay_ms.unwrap_or_else(|| delivery.backoff.delay_ms(entry.attempts));
         let status = match delay_ms {
             0 => Status::Ready,
-            _ => Status::Waiting { until_ms: turn.now_ms + delay_ms },
+            _ => Status::Waiting {
+                until_ms: turn.now_ms + delay_ms,
+            },
         };
         self.outstanding.put(seq, Entry { status, ..entry });
         Ok(())
     }
 
-    fn extend(&mut self, turn: &mut Turn<'_>, lease_id: &str, timeout_ms: Option<Millis>) -> Result<(), Stop> {
+    fn extend(
+        &mut self,
+        turn: &mut Turn<'_>,
+        lease_id: &str,
+        timeout_ms: Option<Millis>,
+    ) -> Result<(), Stop> {
         let (seq, entry) = self.leased(lease_id, turn.now_ms)?;
-        let Status::Leased { lease, .. } = entry.status else { return Ok(()) };
+        let Status::Leased { lease, .. } = entry.status else {
+            return Ok(());
+        };
         let timeout_ms = timeout_ms.unwrap_or(self.config().delivery.visibility_timeout_ms);
-        let status = Status::Leased { lease, until_ms: turn.now_ms + timeout_ms };
+        let status = Status::Leased {
+            lease,
+            until_ms: turn.now_ms + timeout_ms,
+        };
         self.outstanding.put(seq, Entry { status, ..entry });
         Ok(())
     }
@@ -100,7 +130,11 @@ impl Queue {
                 "the lease has run out or was used already; the message may have been delivered again",
             )
         };
-        let entry = self.outstanding.get(lease_id.seq).copied().ok_or_else(expired)?;
+        let entry = self
+            .outstanding
+            .get(lease_id.seq)
+            .copied()
+            .ok_or_else(expired)?;
         match entry.status {
             Status::Leased { lease, until_ms } if lease == lease_id.lease && until_ms > now_ms => {
                 Ok((lease_id.seq, entry))

@@ -39,43 +39,61 @@ impl Queue {
                 config.max_message_bytes
             );
             let limit = config.max_message_bytes;
-            return Err(Fault::new(ErrorCode::MessageTooLarge, detail).with(|f| f.limit = Some(limit)));
+            return Err(
+                Fault::new(ErrorCode::MessageTooLarge, detail).with(|f| f.limit = Some(limit))
+            );
         }
         let per_key = capacity.publish_rate.is_some_and(|r| r.per_key);
         if (capacity.max_per_key.is_some() || per_key) && draft.key.is_none() {
-            return Err(Fault::bad("Tidegate-Key", "this queue has a limit per key, so a publish needs a key"));
+            return Err(Fault::bad(
+                "Tidegate-Key",
+                "this queue has a limit per key, so a publish needs a key",
+            ));
         }
         if let Some(opens_at_ms) = capacity.opens_at_ms.filter(|at| *at > now_ms) {
             let left = opens_at_ms - now_ms;
-            return Err(Fault::new(ErrorCode::NotOpen, "the queue is not open yet").with(|f| {
-                f.opens_at_ms = Some(opens_at_ms);
-                f.retry_after_ms = Some(left);
-                f.verdict_ms = Some(left.min(VERDICT_MS_MAX));
-            }));
+            return Err(
+                Fault::new(ErrorCode::NotOpen, "the queue is not open yet").with(|f| {
+                    f.opens_at_ms = Some(opens_at_ms);
+                    f.retry_after_ms = Some(left);
+                    f.verdict_ms = Some(left.min(VERDICT_MS_MAX));
+                }),
+            );
         }
         if capacity.closes_at_ms.is_some_and(|at| at <= now_ms) {
-            return Err(Fault::new(ErrorCode::Closed, "the queue has closed for good")
-                .with(|f| f.verdict_ms = Some(VERDICT_MS_MAX)));
+            return Err(
+                Fault::new(ErrorCode::Closed, "the queue has closed for good")
+                    .with(|f| f.verdict_ms = Some(VERDICT_MS_MAX)),
+            );
         }
         Ok(())
     }
 
     /// Whether a message of this size fits the backlog and the stock.
     pub(super) fn overflow_of(&self, capacity: &Capacity, body_bytes: u64) -> Option<Over> {
-        if capacity.max_accepted.is_some_and(|max| self.meta.accepted >= max) {
+        if capacity
+            .max_accepted
+            .is_some_and(|max| self.meta.accepted >= max)
+        {
             return Some(Over::Accepted);
         }
-        let full = self.depth() >= capacity.max_messages || self.meta.bytes + body_bytes > capacity.max_bytes;
+        let full = self.depth() >= capacity.max_messages
+            || self.meta.bytes + body_bytes > capacity.max_bytes;
         full.then_some(Over::Backlog)
     }
 
     /// The refusal of a message that does not fit.
     pub(super) fn refusal(&self, over: &Over, capacity: &Capacity, now_ms: Millis) -> Fault {
-        let redirect = capacity.redirect_url.clone().filter(|_| {
-            capacity.overflow == super::config::Overflow::Redirect
-        });
+        let redirect = capacity
+            .redirect_url
+            .clone()
+            .filter(|_| capacity.overflow == super::config::Overflow::Redirect);
         match over {
-            Over::Accepted => Fault::new(ErrorCode::SoldOut, "every place there was has been given out").with(|f| {
+            Over::Accepted => Fault::new(
+                ErrorCode::SoldOut,
+                "every place there was has been given out",
+            )
+            .with(|f| {
                 f.limit = capacity.max_accepted;
                 f.redirect_url = redirect;
                 f.verdict_ms = Some(VERDICT_MS_MAX);
@@ -89,7 +107,10 @@ impl Queue {
                 let detail = if by_count {
                     format!("the backlog has {depth} messages, which is all it may have")
                 } else {
-                    format!("the backlog has {} bytes of {}; this message does not fit", self.meta.bytes, capacity.max_bytes)
+                    format!(
+                        "the backlog has {} bytes of {}; this message does not fit",
+                        self.meta.bytes, capacity.max_bytes
+                    )
                 };
                 // A smaller message may still fit where the bytes are the limit: that verdict is for this one alone.
                 let for_all = by_count || self.meta.bytes >= capacity.max_bytes;
@@ -100,7 +121,11 @@ impl Queue {
                 };
                 Fault::new(ErrorCode::QueueFull, detail).with(|f| {
                     f.depth = Some(if by_count { depth } else { self.meta.bytes });
-                    f.limit = Some(if by_count { capacity.max_messages } else { capacity.max_bytes });
+                    f.limit = Some(if by_count {
+                        capacity.max_messages
+                    } else {
+                        capacity.max_bytes
+                    });
                     f.estimated_wait_ms = known.then_some(estimated_ms);
                     f.retry_after_ms = Some(capacity.retry_after_ms);
                     f.redirect_url = redirect;
@@ -112,17 +137,23 @@ impl Queue {
 
     /// Refuses a key that has had its share.
     pub(super) fn check_key(&mut self, turn: &mut Turn<'_>, draft: &Draft<'_>) -> Result<(), Stop> {
-        let (Some(limit), Some(key)) = (self.config().capacity.max_per_key, draft.key) else { return Ok(()) };
+        let (Some(limit), Some(key)) = (self.config().capacity.max_per_key, draft.key) else {
+            return Ok(());
+        };
         if self.key_counts.get(turn.sql, key)? < limit {
             return Ok(());
         }
         let detail = format!("this key has {limit} accepted messages, which is all it may have");
-        Err(Fault::new(ErrorCode::KeyLimit, detail).with(|f| f.limit = Some(limit)).into())
+        Err(Fault::new(ErrorCode::KeyLimit, detail)
+            .with(|f| f.limit = Some(limit))
+            .into())
     }
 
     /// Takes a token from the publish rate's bucket (the generic cell rate algorithm, in microseconds).
     pub(super) fn take_token(&mut self, draft: &Draft<'_>, now_ms: Millis) -> Result<(), Fault> {
-        let Some(rate) = self.config().capacity.publish_rate else { return Ok(()) };
+        let Some(rate) = self.config().capacity.publish_rate else {
+            return Ok(());
+        };
         let now_us = now_ms * 1_000;
         if !rate.per_key {
             return match advance(&rate, self.meta.rate_us, now_us) {
@@ -130,7 +161,8 @@ impl Queue {
                     self.meta.rate_us = next;
                     Ok(())
                 }
-                Err(wait_ms) => Err(rate_limited(wait_ms).with(|f| f.verdict_ms = Some(wait_ms.min(VERDICT_MS_MAX)))),
+                Err(wait_ms) => Err(rate_limited(wait_ms)
+                    .with(|f| f.verdict_ms = Some(wait_ms.min(VERDICT_MS_MAX)))),
             };
         }
         let line = hash64(self.secret, draft.key.unwrap_or_default().as_bytes());
@@ -156,6 +188,9 @@ pub(super) fn advance(rate: &PublishRate, at_us: u64, now_us: u64) -> Result<u64
 }
 
 fn rate_limited(wait_ms: Millis) -> Fault {
-    Fault::new(ErrorCode::RateLimited, "more publishes than the queue's publish_rate allows")
-        .with(|f| f.retry_after_ms = Some(wait_ms.min(3_600 * SECOND)))
+    Fault::new(
+        ErrorCode::RateLimited,
+        "more publishes than the queue's publish_rate allows",
+    )
+    .with(|f| f.retry_after_ms = Some(wait_ms.min(3_600 * SECOND)))
 }

@@ -12,7 +12,12 @@ use crate::time::Millis;
 impl Queue {
     /// Messages after `after_seq` that are not final, by sequence number. Cut where their bodies grow too large
     /// for one answer; the first always fits.
-    pub(super) fn browse(&mut self, turn: &mut Turn<'_>, after_seq: u64, limit: u32) -> Result<Reply, Stop> {
+    pub(super) fn browse(
+        &mut self,
+        turn: &mut Turn<'_>,
+        after_seq: u64,
+        limit: u32,
+    ) -> Result<Reply, Stop> {
         let limit = limit.clamp(1, BROWSE_MESSAGES_MAX) as usize;
         let mut found = self.browse_outstanding(turn, after_seq, limit)?;
         found.append(&mut self.browse_singles(turn, after_seq, limit)?);
@@ -31,11 +36,23 @@ impl Queue {
         Ok(Reply::Browsed(found))
     }
 
-    fn browse_outstanding(&mut self, turn: &mut Turn<'_>, after: u64, limit: usize) -> Result<Vec<Delivery>, StoreError> {
-        let entries: Vec<_> = self.outstanding.from(after + 1).take(limit).map(|(_, entry)| *entry).collect();
+    fn browse_outstanding(
+        &mut self,
+        turn: &mut Turn<'_>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let entries: Vec<_> = self
+            .outstanding
+            .from(after + 1)
+            .take(limit)
+            .map(|(_, entry)| *entry)
+            .collect();
         let mut found = Vec::with_capacity(entries.len());
         for entry in entries {
-            let Some(segment) = self.segments.get(turn.sql, entry.place)? else { continue };
+            let Some(segment) = self.segments.get(turn.sql, entry.place)? else {
+                continue;
+            };
             let item = segment.items[usize::from(entry.place.index)];
             let state = match entry.status {
                 Status::Ready => State::Queued,
@@ -43,12 +60,20 @@ impl Queue {
                 Status::Waiting { .. } => State::Delayed,
             };
             let delivery = self.delivery(&segment, &item, entry.attempts)?;
-            found.push(Delivery { state: Some(state), ..delivery });
+            found.push(Delivery {
+                state: Some(state),
+                ..delivery
+            });
         }
         Ok(found)
     }
 
-    fn browse_singles(&mut self, turn: &mut Turn<'_>, after: u64, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+    fn browse_singles(
+        &mut self,
+        turn: &mut Turn<'_>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
         if self.meta.delayed + self.meta.held == 0 {
             return Ok(Vec::new());
         }
@@ -65,9 +90,18 @@ impl Queue {
                 continue;
             }
             let segment = Segment::decode(SINGLE, head, body)?;
-            let Some(item) = segment.items.first() else { continue };
-            let state = if held == 1 { State::Held } else { State::Delayed };
-            found.push(Delivery { state: Some(state), ..self.delivery(&segment, item, 0)? });
+            let Some(item) = segment.items.first() else {
+                continue;
+            };
+            let state = if held == 1 {
+                State::Held
+            } else {
+                State::Delayed
+            };
+            found.push(Delivery {
+                state: Some(state),
+                ..self.delivery(&segment, item, 0)?
+            });
         }
         Ok(found)
     }
@@ -91,13 +125,22 @@ impl Queue {
             from = from.max(segment.first_seq);
         }
         while found.len() < limit {
-            let Some(segment) = self.segments.next(turn.sql, lane, from)? else { break };
+            let Some(segment) = self.segments.next(turn.sql, lane, from)? else {
+                break;
+            };
             from = segment.first_seq + 1;
             for (index, item) in segment.items.iter().enumerate() {
                 let index = index as u16;
-                if item.seq > after && found.len() < limit && self.is_ahead(&segment, index) && !segment.is_gone(index) {
+                if item.seq > after
+                    && found.len() < limit
+                    && self.is_ahead(&segment, index)
+                    && !segment.is_gone(index)
+                {
                     let delivery = self.delivery(&segment, item, 0)?;
-                    found.push(Delivery { state: Some(State::Queued), ..delivery });
+                    found.push(Delivery {
+                        state: Some(State::Queued),
+                        ..delivery
+                    });
                 }
             }
         }
@@ -127,14 +170,21 @@ impl Queue {
             cancelled_total: totals.cancelled,
             since_start: self.since,
         };
-        Ok(Reply::Described { description: Box::new(description), created })
+        Ok(Reply::Described {
+            description: Box::new(description),
+            created,
+        })
     }
 
     /// Acceptance of the oldest message of the backlog.
     fn oldest_ms(&mut self, turn: &mut Turn<'_>) -> Result<Option<Millis>, StoreError> {
         let mut oldest: Option<Millis> = None;
         let mut note = |at_ms| oldest = Some(oldest.map_or(at_ms, |at: Millis| at.min(at_ms)));
-        if let Some((_, entry)) = self.outstanding.from(0).next().map(|(seq, entry)| (seq, *entry))
+        if let Some((_, entry)) = self
+            .outstanding
+            .from(0)
+            .next()
+            .map(|(seq, entry)| (seq, *entry))
             && let Some(segment) = self.segments.get(turn.sql, entry.place)?
         {
             note(segment.at_ms);
@@ -145,9 +195,15 @@ impl Queue {
             }
         }
         if self.meta.delayed + self.meta.held > 0 {
-            let rows = turn.sql.exec("SELECT head FROM singles ORDER BY seq LIMIT 1", &[])?;
+            let rows = turn
+                .sql
+                .exec("SELECT head FROM singles ORDER BY seq LIMIT 1", &[])?;
             if let Some(row) = rows.into_iter().next() {
-                let head = row.into_iter().next().map(Value::into_blob).unwrap_or_default();
+                let head = row
+                    .into_iter()
+                    .next()
+                    .map(Value::into_blob)
+                    .unwrap_or_default();
                 note(Segment::decode(SINGLE, head, Vec::new())?.at_ms);
             }
         }

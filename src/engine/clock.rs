@@ -34,17 +34,30 @@ impl Queue {
             return Some(now_ms);
         }
         let retention_ms = self.config().retention_ms;
-        let oldest_ms = self.meta.lanes.iter().filter(|lane| lane.fresh() > 0).map(|lane| lane.oldest_ms).min();
+        let oldest_ms = self
+            .meta
+            .lanes
+            .iter()
+            .filter(|lane| lane.fresh() > 0)
+            .map(|lane| lane.oldest_ms)
+            .min();
         let room = self.outstanding.len() < OUTSTANDING_MAX;
-        let pruned = [self.meta.outcomes_prune_at_ms, self.meta.idempotency_prune_at_ms];
+        let pruned = [
+            self.meta.outcomes_prune_at_ms,
+            self.meta.idempotency_prune_at_ms,
+        ];
         [
             self.outstanding.first_timer().map(|(at, _)| at),
             self.next_single_ms.filter(|_| room),
             self.next_expiry_ms,
             oldest_ms.map(|at| at + retention_ms),
-            self.outstanding.from(0).next().map(|(_, entry)| (entry.at_ms + retention_ms).max(now_ms + MINUTE)),
+            self.outstanding
+                .from(0)
+                .next()
+                .map(|(_, entry)| (entry.at_ms + retention_ms).max(now_ms + MINUTE)),
             pruned.into_iter().filter(|at| *at > 0).min(),
-            self.outbox.wakeup_ms(self.meta.dead_leaving > 0 || !self.meta.registered),
+            self.outbox
+                .wakeup_ms(self.meta.dead_leaving > 0 || !self.meta.registered),
         ]
         .into_iter()
         .flatten()
@@ -53,18 +66,28 @@ impl Queue {
 
     fn run_timers(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         for _ in 0..TIMERS_PER_TURN_MAX {
-            let Some((at_ms, seq)) = self.outstanding.first_timer() else { return Ok(()) };
+            let Some((at_ms, seq)) = self.outstanding.first_timer() else {
+                return Ok(());
+            };
             if at_ms > turn.now_ms {
                 return Ok(());
             }
-            let Some(entry) = self.outstanding.get(seq).copied() else { return Ok(()) };
+            let Some(entry) = self.outstanding.get(seq).copied() else {
+                return Ok(());
+            };
             let leased = matches!(entry.status, Status::Leased { .. });
             if leased && entry.attempts >= self.config().delivery.max_attempts {
                 self.give_up(turn, seq, Reason::LeaseExpired)?;
             } else if entry.expires_at_ms <= turn.now_ms {
                 self.expire_outstanding(turn, seq)?;
             } else {
-                self.outstanding.put(seq, Entry { status: Status::Ready, ..entry });
+                self.outstanding.put(
+                    seq,
+                    Entry {
+                        status: Status::Ready,
+                        ..entry
+                    },
+                );
             }
         }
         self.more_work = true;
@@ -101,10 +124,23 @@ impl Queue {
     }
 
     /// Makes a delayed message outstanding.
-    pub(super) fn take_single(&mut self, turn: &mut Turn<'_>, seq: u64, due_ms: Millis) -> Result<(), StoreError> {
-        let place = Place { lane: SINGLE, first_seq: seq, index: 0 };
-        let Some(segment) = self.segments.get(turn.sql, place)? else { return Ok(()) };
-        let Some(item) = segment.items.first() else { return Ok(()) };
+    pub(super) fn take_single(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seq: u64,
+        due_ms: Millis,
+    ) -> Result<(), StoreError> {
+        let place = Place {
+            lane: SINGLE,
+            first_seq: seq,
+            index: 0,
+        };
+        let Some(segment) = self.segments.get(turn.sql, place)? else {
+            return Ok(());
+        };
+        let Some(item) = segment.items.first() else {
+            return Ok(());
+        };
         self.meta.delayed -= 1;
         let entry = Entry {
             place,
@@ -128,11 +164,25 @@ impl Queue {
         state: State,
         give_back: bool,
     ) -> Result<(), StoreError> {
-        let rows = turn.sql.exec("SELECT held FROM singles WHERE seq = ?", &[seq.into()])?;
-        let held = rows.first().and_then(|row| row.first()).map_or(0, Value::uint) == 1;
-        let place = Place { lane: SINGLE, first_seq: seq, index: 0 };
-        let Some(segment) = self.segments.get(turn.sql, place)? else { return Ok(()) };
-        let Some(item) = segment.items.first() else { return Ok(()) };
+        let rows = turn
+            .sql
+            .exec("SELECT held FROM singles WHERE seq = ?", &[seq.into()])?;
+        let held = rows
+            .first()
+            .and_then(|row| row.first())
+            .map_or(0, Value::uint)
+            == 1;
+        let place = Place {
+            lane: SINGLE,
+            first_seq: seq,
+            index: 0,
+        };
+        let Some(segment) = self.segments.get(turn.sql, place)? else {
+            return Ok(());
+        };
+        let Some(item) = segment.items.first() else {
+            return Ok(());
+        };
         if held {
             self.meta.held -= 1;
         } else {
@@ -149,17 +199,30 @@ impl Queue {
     }
 
     /// Gives a place back to the stock, and to its key's share.
-    pub(super) fn give_back(&mut self, turn: &mut Turn<'_>, key: Option<&str>) -> Result<(), StoreError> {
+    pub(super) fn give_back(
+        &mut self,
+        turn: &mut Turn<'_>,
+        key: Option<&str>,
+    ) -> Result<(), StoreError> {
         self.meta.accepted = self.meta.accepted.saturating_sub(1);
         self.meta_changed = true;
         match key {
-            Some(key) if self.config().capacity.max_per_key.is_some() => self.key_counts.change(turn.sql, key, true),
+            Some(key) if self.config().capacity.max_per_key.is_some() => {
+                self.key_counts.change(turn.sql, key, true)
+            }
             _ => Ok(()),
         }
     }
 
     /// Writes down how a message ended, counts it, and tells who waits for it.
-    pub(super) fn end(&mut self, turn: &Turn<'_>, seq: u64, state: State, attempts: u32, result: Option<String>) {
+    pub(super) fn end(
+        &mut self,
+        turn: &Turn<'_>,
+        seq: u64,
+        state: State,
+        attempts: u32,
+        result: Option<String>,
+    ) {
         match state {
             State::Expired => self.meta.totals.expired += 1,
             State::Cancelled => self.meta.totals.cancelled += 1,
@@ -167,12 +230,22 @@ impl Queue {
             _ => {}
         }
         self.meta_changed = true;
-        self.outcomes.add(End { seq, state, attempts, at_ms: turn.now_ms, result });
+        self.outcomes.add(End {
+            seq,
+            state,
+            attempts,
+            at_ms: turn.now_ms,
+            result,
+        });
         self.waiters.finished(seq);
     }
 
     /// Expires an outstanding message.
-    pub(super) fn expire_outstanding(&mut self, turn: &mut Turn<'_>, seq: u64) -> Result<(), StoreError> {
+    pub(super) fn expire_outstanding(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seq: u64,
+    ) -> Result<(), StoreError> {
         if let Some(entry) = self.remove_outstanding(seq) {
             self.end(turn, seq, State::Expired, entry.attempts, None);
         }
@@ -185,7 +258,9 @@ impl Queue {
         self.meta.bytes -= u64::from(entry.body_bytes);
         if entry.place.lane == SINGLE {
             self.finished_singles.push(seq);
-        } else if last && self.meta.lanes[usize::from(entry.place.lane)].from > entry.place.first_seq {
+        } else if last
+            && self.meta.lanes[usize::from(entry.place.lane)].from > entry.place.first_seq
+        {
             self.finished_segments.push(entry.place.segment_id());
         }
         Some(entry)
@@ -200,8 +275,8 @@ impl Queue {
         self.more_work |= rows.len() == 16;
         for mut row in rows {
             let data = row.pop().map(Value::into_blob).unwrap_or_default();
-            let members: Vec<(u8, u64)> =
-                postcard::from_bytes(&data).map_err(|e| StoreError(format!("an expiry row is damaged: {e}")))?;
+            let members: Vec<(u8, u64)> = postcard::from_bytes(&data)
+                .map_err(|e| StoreError(format!("an expiry row is damaged: {e}")))?;
             let mut fresh: Vec<(u8, u64)> = Vec::new();
             for (lane, seq) in members {
                 match self.outstanding.get(seq).map(|entry| entry.status) {
@@ -217,7 +292,10 @@ impl Queue {
             }
             self.end_fresh(turn, &fresh, State::Expired)?;
             let [at_ms, first_seq] = [0, 1].map(|i| row.get(i).map_or(0, Value::uint));
-            turn.sql.exec("DELETE FROM expiry WHERE at_ms = ? AND first_seq = ?", &[at_ms.into(), first_seq.into()])?;
+            turn.sql.exec(
+                "DELETE FROM expiry WHERE at_ms = ? AND first_seq = ?",
+                &[at_ms.into(), first_seq.into()],
+            )?;
             self.meta_changed = true;
         }
         self.next_expiry_ms = first(turn.sql, "SELECT min(at_ms) FROM expiry")?;
@@ -226,7 +304,10 @@ impl Queue {
 
     fn single_exists(&self, turn: &mut Turn<'_>, seq: u64) -> Result<bool, StoreError> {
         Ok(!self.finished_singles.contains(&seq)
-            && !turn.sql.exec("SELECT 1 FROM singles WHERE seq = ?", &[seq.into()])?.is_empty())
+            && !turn
+                .sql
+                .exec("SELECT 1 FROM singles WHERE seq = ?", &[seq.into()])?
+                .is_empty())
     }
 
     /// Ends messages that nobody has taken yet, where they are still ahead of their lane's cursor. Returns how many.
@@ -244,12 +325,18 @@ impl Queue {
                 continue;
             };
             let last = segment.items.last().map_or(seq, |item| item.seq);
-            let here = rest.iter().take_while(|(l, s)| *l == lane && *s <= last).count().max(1);
+            let here = rest
+                .iter()
+                .take_while(|(l, s)| *l == lane && *s <= last)
+                .count()
+                .max(1);
             let (group, later) = rest.split_at(here);
             rest = later;
             let mut indexes = Vec::new();
             for (_, seq) in group {
-                let Some(index) = segment.index_of(*seq) else { continue };
+                let Some(index) = segment.index_of(*seq) else {
+                    continue;
+                };
                 if self.is_ahead(&segment, index) && !segment.is_gone(index) {
                     indexes.push(index);
                     self.meta.bytes -= u64::from(segment.items[usize::from(index)].body_bytes);
@@ -272,13 +359,25 @@ impl Queue {
     /// Whether a message of a segment is still ahead of its lane's cursor.
     pub(super) fn is_ahead(&self, segment: &Segment, index: u16) -> bool {
         let lane = &self.meta.lanes[usize::from(segment.lane)];
-        (segment.first_seq, index) >= (lane.from, if segment.first_seq == lane.from { lane.index } else { 0 })
+        (segment.first_seq, index)
+            >= (
+                lane.from,
+                if segment.first_seq == lane.from {
+                    lane.index
+                } else {
+                    0
+                },
+            )
     }
 
     /// Expires messages that are older than the queue's retention.
     fn expire_retained(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let Some(before_ms) = turn.now_ms.checked_sub(self.config().retention_ms) else { return Ok(()) };
-        let old: Vec<u64> = self.outstanding.from(0)
+        let Some(before_ms) = turn.now_ms.checked_sub(self.config().retention_ms) else {
+            return Ok(());
+        };
+        let old: Vec<u64> = self
+            .outstanding
+            .from(0)
             .take_while(|(_, entry)| entry.at_ms <= before_ms)
             .filter(|(_, entry)| !matches!(entry.status, Status::Leased { .. }))
             .take(TIMERS_PER_TURN_MAX)
@@ -295,7 +394,9 @@ impl Queue {
                 if cursor.fresh() == 0 || cursor.oldest_ms > before_ms {
                     break;
                 }
-                let Some((segment, index)) = self.fresh_segment(turn, lane)? else { break };
+                let Some((segment, index)) = self.fresh_segment(turn, lane)? else {
+                    break;
+                };
                 if segment.at_ms > before_ms {
                     break;
                 }
@@ -323,7 +424,8 @@ impl Queue {
         }
         if due(self.meta.idempotency_prune_at_ms) {
             let next_ms = self.idempotency.prune(turn.sql, turn.now_ms)?;
-            self.meta.idempotency_prune_at_ms = next_ms.map_or(0, |at| at.max(turn.now_ms) + MINUTE);
+            self.meta.idempotency_prune_at_ms =
+                next_ms.map_or(0, |at| at.max(turn.now_ms) + MINUTE);
             self.meta_changed = true;
         }
         Ok(())

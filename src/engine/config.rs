@@ -148,7 +148,11 @@ impl Default for Config {
             delivery: Delivery {
                 visibility_timeout_ms: 30 * SECOND,
                 max_attempts: 5,
-                backoff: Backoff { initial_ms: 0, max_ms: 15 * MINUTE, multiplier: 2.0 },
+                backoff: Backoff {
+                    initial_ms: 0,
+                    max_ms: 15 * MINUTE,
+                    multiplier: 2.0,
+                },
                 dead_letter_queue: None,
                 order: Order::BestEffort,
             },
@@ -167,7 +171,11 @@ impl Backoff {
     pub fn delay_ms(&self, attempts: u32) -> Millis {
         let power = i32::try_from(attempts.saturating_sub(1).min(1_000)).unwrap_or(0);
         let delay = self.initial_ms as f64 * self.multiplier.powi(power);
-        if delay >= self.max_ms as f64 { self.max_ms } else { delay as Millis }
+        if delay >= self.max_ms as f64 {
+            self.max_ms
+        } else {
+            delay as Millis
+        }
     }
 }
 
@@ -187,12 +195,12 @@ impl Config {
                 "capacity" => config.capacity.patch(value, &default.capacity)?,
                 "delivery" => config.delivery.patch(value, &default.delivery)?,
                 "retention_ms" => {
-                    config.retention_ms =
-                        uint(value, field, SECOND, RETENTION_MS_MAX)?.unwrap_or(default.retention_ms);
+                    config.retention_ms = uint(value, field, SECOND, RETENTION_MS_MAX)?
+                        .unwrap_or(default.retention_ms);
                 }
                 "result_retention_ms" => {
-                    config.result_retention_ms =
-                        uint(value, field, 0, RETENTION_MS_MAX)?.unwrap_or(default.result_retention_ms);
+                    config.result_retention_ms = uint(value, field, 0, RETENTION_MS_MAX)?
+                        .unwrap_or(default.result_retention_ms);
                 }
                 "dedup_window_ms" => {
                     config.dedup_window_ms =
@@ -229,7 +237,10 @@ impl Config {
         if let (Some(opens), Some(closes)) = (capacity.opens_at_ms, capacity.closes_at_ms)
             && closes <= opens
         {
-            return Err(Fault::bad("capacity.closes_at_ms", "closes_at_ms must be after opens_at_ms"));
+            return Err(Fault::bad(
+                "capacity.closes_at_ms",
+                "closes_at_ms must be after opens_at_ms",
+            ));
         }
         let backoff = self.delivery.backoff;
         if backoff.initial_ms > backoff.max_ms {
@@ -267,7 +278,11 @@ impl Config {
             "dedup_window_ms": self.dedup_window_ms, "max_message_bytes": self.max_message_bytes,
             "cors_origins": self.cors_origins, "push": null,
         });
-        if let Value::Object(map) = value { map } else { Map::new() }
+        if let Value::Object(map) = value {
+            map
+        } else {
+            Map::new()
+        }
     }
 }
 
@@ -278,7 +293,8 @@ impl Capacity {
             let field = field.as_str();
             match name.as_str() {
                 "max_messages" => {
-                    self.max_messages = uint(value, field, 0, COUNT_MAX)?.unwrap_or(default.max_messages);
+                    self.max_messages =
+                        uint(value, field, 0, COUNT_MAX)?.unwrap_or(default.max_messages);
                 }
                 "max_bytes" => {
                     self.max_bytes = uint(value, field, 0, COUNT_MAX)?.unwrap_or(default.max_bytes);
@@ -338,9 +354,12 @@ impl Backoff {
             let field = field.as_str();
             match name.as_str() {
                 "initial_ms" => {
-                    self.initial_ms = uint(value, field, 0, DELAY_MS_MAX)?.unwrap_or(default.initial_ms);
+                    self.initial_ms =
+                        uint(value, field, 0, DELAY_MS_MAX)?.unwrap_or(default.initial_ms);
                 }
-                "max_ms" => self.max_ms = uint(value, field, 0, DELAY_MS_MAX)?.unwrap_or(default.max_ms),
+                "max_ms" => {
+                    self.max_ms = uint(value, field, 0, DELAY_MS_MAX)?.unwrap_or(default.max_ms)
+                }
                 "multiplier" => {
                     self.multiplier =
                         float(value, field, 1.0, MULTIPLIER_MAX)?.unwrap_or(default.multiplier);
@@ -357,7 +376,11 @@ impl PublishRate {
         if value.is_null() {
             return Ok(None);
         }
-        let mut rate = Self { per_second: 0.0, burst: 0, per_key: false };
+        let mut rate = Self {
+            per_second: 0.0,
+            burst: 0,
+            per_key: false,
+        };
         for (name, value) in object(value, field)? {
             let inner = format!("{field}.{name}");
             match name.as_str() {
@@ -376,7 +399,10 @@ impl PublishRate {
             }
         }
         if rate.per_second == 0.0 {
-            return Err(Fault::bad(format!("{field}.per_second"), "a publish_rate needs per_second"));
+            return Err(Fault::bad(
+                format!("{field}.per_second"),
+                "a publish_rate needs per_second",
+            ));
         }
         if rate.burst == 0 {
             rate.burst = (rate.per_second.ceil() as u64).max(1);
@@ -398,33 +424,51 @@ impl Overflow {
     }
 
     fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, o)| *o == self).map_or("", |(name, _)| name)
+        Self::NAMES
+            .iter()
+            .find(|(_, o)| *o == self)
+            .map_or("", |(name, _)| name)
     }
 }
 
 impl Order {
-    const NAMES: [(&str, Self); 3] =
-        [("best_effort", Self::BestEffort), ("fifo", Self::Fifo), ("key", Self::Key)];
+    const NAMES: [(&str, Self); 3] = [
+        ("best_effort", Self::BestEffort),
+        ("fifo", Self::Fifo),
+        ("key", Self::Key),
+    ];
 
     fn parse(value: &Value, field: &str) -> Result<Self, Fault> {
         choice(value, field, &Self::NAMES, Self::BestEffort)
     }
 
     fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, o)| *o == self).map_or("", |(name, _)| name)
+        Self::NAMES
+            .iter()
+            .find(|(_, o)| *o == self)
+            .map_or("", |(name, _)| name)
     }
 }
 
 fn number(n: f64) -> Value {
-    if n.fract() == 0.0 { json!(n as u64) } else { json!(n) }
+    if n.fract() == 0.0 {
+        json!(n as u64)
+    } else {
+        json!(n)
+    }
 }
 
 fn unknown(field: &str) -> Fault {
-    Fault::bad(field, format!("there is no field {field:?} in a queue's configuration"))
+    Fault::bad(
+        field,
+        format!("there is no field {field:?} in a queue's configuration"),
+    )
 }
 
 fn object<'a>(value: &'a Value, field: &str) -> Result<&'a Map<String, Value>, Fault> {
-    value.as_object().ok_or_else(|| Fault::bad(field, format!("{field} is a JSON object")))
+    value
+        .as_object()
+        .ok_or_else(|| Fault::bad(field, format!("{field} is a JSON object")))
 }
 
 fn uint(value: &Value, field: &str, min: u64, max: u64) -> Result<Option<u64>, Fault> {
@@ -433,7 +477,10 @@ fn uint(value: &Value, field: &str, min: u64, max: u64) -> Result<Option<u64>, F
     }
     match value.as_u64() {
         Some(n) if (min..=max).contains(&n) => Ok(Some(n)),
-        _ => Err(Fault::bad(field, format!("{field} is a whole number from {min} to {max}"))),
+        _ => Err(Fault::bad(
+            field,
+            format!("{field} is a whole number from {min} to {max}"),
+        )),
     }
 }
 
@@ -443,7 +490,10 @@ fn float(value: &Value, field: &str, min: f64, max: f64) -> Result<Option<f64>, 
     }
     match value.as_f64() {
         Some(n) if n >= min && n <= max => Ok(Some(n)),
-        _ => Err(Fault::bad(field, format!("{field} is a number from {min} to {max}"))),
+        _ => Err(Fault::bad(
+            field,
+            format!("{field} is a number from {min} to {max}"),
+        )),
     }
 }
 
@@ -455,11 +505,18 @@ fn text(value: &Value, field: &str) -> Result<Option<String>, Fault> {
     }
 }
 
-fn choice<T: Copy>(value: &Value, field: &str, names: &[(&str, T)], default: T) -> Result<T, Fault> {
+fn choice<T: Copy>(
+    value: &Value,
+    field: &str,
+    names: &[(&str, T)],
+    default: T,
+) -> Result<T, Fault> {
     if value.is_null() {
         return Ok(default);
     }
-    let found = value.as_str().and_then(|s| names.iter().find(|(name, _)| *name == s));
+    let found = value
+        .as_str()
+        .and_then(|s| names.iter().find(|(name, _)| *name == s));
     found.map(|(_, choice)| *choice).ok_or_else(|| {
         let list: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
         Fault::bad(field, format!("{field} is one of {}", list.join(", ")))
@@ -467,16 +524,26 @@ fn choice<T: Copy>(value: &Value, field: &str, names: &[(&str, T)], default: T) 
 }
 
 fn absent(value: &Value, field: &str, why: &str) -> Result<(), Fault> {
-    if value.is_null() { Ok(()) } else { Err(Fault::bad(field, why)) }
+    if value.is_null() {
+        Ok(())
+    } else {
+        Err(Fault::bad(field, why))
+    }
 }
 
 /// A URL that can stand in a `Location` header: absolute, `http` or `https`, printable ASCII.
 fn url(value: &Value, field: &str) -> Result<Option<String>, Fault> {
-    let Some(url) = text(value, field)? else { return Ok(None) };
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let Some(url) = text(value, field)? else {
+        return Ok(None);
+    };
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
     let has_host = rest.is_some_and(|r| !r.is_empty() && !r.starts_with(['/', '?', '#', ':']));
     if !has_host || url.len() > URL_CHARS_MAX || !url.bytes().all(|b| b.is_ascii_graphic()) {
-        let detail = format!("{field} is an absolute http or https URL of at most {URL_CHARS_MAX} characters");
+        let detail = format!(
+            "{field} is an absolute http or https URL of at most {URL_CHARS_MAX} characters"
+        );
         return Err(Fault::bad(field, detail));
     }
     Ok(Some(url))
@@ -488,7 +555,9 @@ fn origins(value: &Value) -> Result<Vec<String>, Fault> {
     let bad = || {
         Fault::bad(
             field,
-            format!("cors_origins is a list of at most {CORS_ORIGINS_MAX} origins such as \"https://shop.example\", or \"*\""),
+            format!(
+                "cors_origins is a list of at most {CORS_ORIGINS_MAX} origins such as \"https://shop.example\", or \"*\""
+            ),
         )
     };
     if value.is_null() {
@@ -506,7 +575,11 @@ fn origins(value: &Value) -> Result<Vec<String>, Fault> {
                 || host.is_some_and(|h| {
                     !h.is_empty() && h.len() <= 255 && !h.contains(['/', '?', '#', '@', ','])
                 }) && origin.bytes().all(|b| b.is_ascii_graphic());
-            if valid { Ok(origin.to_owned()) } else { Err(bad()) }
+            if valid {
+                Ok(origin.to_owned())
+            } else {
+                Err(bad())
+            }
         })
         .collect()
 }
@@ -522,7 +595,14 @@ mod tests {
             .unwrap();
         assert_eq!(config.capacity.max_accepted, Some(5));
         assert_eq!(config.delivery.backoff.initial_ms, 10);
-        assert_eq!(config.patched(r#"{"capacity":{"max_accepted":null}}"#).unwrap().capacity.max_accepted, None);
+        assert_eq!(
+            config
+                .patched(r#"{"capacity":{"max_accepted":null}}"#)
+                .unwrap()
+                .capacity
+                .max_accepted,
+            None
+        );
         assert_eq!(config.capacity.max_messages, 100_000);
     }
 
@@ -540,14 +620,35 @@ mod tests {
         for (patch, field) in [
             (r#"{"nope":1}"#, "nope"),
             (r#"{"capacity":{"nope":1}}"#, "capacity.nope"),
-            (r#"{"capacity":{"max_messages":-1}}"#, "capacity.max_messages"),
-            (r#"{"capacity":{"max_messages":1.5}}"#, "capacity.max_messages"),
-            (r#"{"capacity":{"overflow":"redirect"}}"#, "capacity.redirect_url"),
-            (r#"{"capacity":{"overflow":"dead_letter"}}"#, "delivery.dead_letter_queue"),
-            (r#"{"capacity":{"redirect_url":"ftp://x"}}"#, "capacity.redirect_url"),
-            (r#"{"capacity":{"publish_rate":{"burst":1}}}"#, "capacity.publish_rate.per_second"),
+            (
+                r#"{"capacity":{"max_messages":-1}}"#,
+                "capacity.max_messages",
+            ),
+            (
+                r#"{"capacity":{"max_messages":1.5}}"#,
+                "capacity.max_messages",
+            ),
+            (
+                r#"{"capacity":{"overflow":"redirect"}}"#,
+                "capacity.redirect_url",
+            ),
+            (
+                r#"{"capacity":{"overflow":"dead_letter"}}"#,
+                "delivery.dead_letter_queue",
+            ),
+            (
+                r#"{"capacity":{"redirect_url":"ftp://x"}}"#,
+                "capacity.redirect_url",
+            ),
+            (
+                r#"{"capacity":{"publish_rate":{"burst":1}}}"#,
+                "capacity.publish_rate.per_second",
+            ),
             (r#"{"delivery":{"order":"lifo"}}"#, "delivery.order"),
-            (r#"{"delivery":{"backoff":{"initial_ms":1000,"max_ms":10}}}"#, "delivery.backoff.initial_ms"),
+            (
+                r#"{"delivery":{"backoff":{"initial_ms":1000,"max_ms":10}}}"#,
+                "delivery.backoff.initial_ms",
+            ),
             (r#"{"cors_origins":["https://a/b"]}"#, "cors_origins"),
             (r#"[]"#, "body"),
             (r#"{"#, "body"),
@@ -559,9 +660,21 @@ mod tests {
 
     #[test]
     fn backoff_grows_to_its_bound() {
-        let backoff = Backoff { initial_ms: 100, max_ms: 1_000, multiplier: 2.0 };
+        let backoff = Backoff {
+            initial_ms: 100,
+            max_ms: 1_000,
+            multiplier: 2.0,
+        };
         let delays: Vec<u64> = (1..=6).map(|n| backoff.delay_ms(n)).collect();
         assert_eq!(delays, [100, 200, 400, 800, 1_000, 1_000]);
-        assert_eq!(Backoff { initial_ms: 0, max_ms: 5, multiplier: 9.0 }.delay_ms(1_000), 0);
+        assert_eq!(
+            Backoff {
+                initial_ms: 0,
+                max_ms: 5,
+                multiplier: 9.0
+            }
+            .delay_ms(1_000),
+            0
+        );
     }
 }

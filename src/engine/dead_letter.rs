@@ -10,14 +10,14 @@ use super::outcome::Call;
 use super::pull::Want;
 use super::queue::{Queue, Turn};
 use super::segment::{Builder, Head, SINGLE, Segment, each_list};
-use crate::command::placement::{DIRECTORY, queue_object};
 use crate::command::directory::DirectoryCommand;
+use crate::command::placement::{DIRECTORY, queue_object};
 use crate::command::{Command, Draft, Envelope, Forwarded, Reply, State, codec};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
 use crate::limits::{FORWARD_MESSAGES_MAX, OUTBOX_MAX};
 use crate::store::{Arg, StoreError, Value};
-use crate::time::{Millis, MINUTE, SECOND};
+use crate::time::{MINUTE, Millis, SECOND};
 
 /// Attributes that carry a dead letter's history.
 const QUEUE: &str = "tidegate-dead-queue";
@@ -73,7 +73,11 @@ impl Outbox {
     /// When a call has to be tried again, if there is anything to send.
     pub fn wakeup_ms(&self, pending: bool) -> Option<Millis> {
         let idle = self.sending.is_none() && self.registering.is_none();
-        pending.then_some(if idle { self.retry_at_ms } else { self.lost_at_ms })
+        pending.then_some(if idle {
+            self.retry_at_ms
+        } else {
+            self.lost_at_ms
+        })
     }
 
     fn number(&mut self, now_ms: Millis) -> u32 {
@@ -105,14 +109,26 @@ impl Queue {
     }
 
     /// Makes an outstanding message a dead letter.
-    pub(super) fn give_up(&mut self, turn: &mut Turn<'_>, seq: u64, reason: Reason) -> Result<(), StoreError> {
-        let Some(entry) = self.outstanding.get(seq).copied() else { return Ok(()) };
+    pub(super) fn give_up(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seq: u64,
+        reason: Reason,
+    ) -> Result<(), StoreError> {
+        let Some(entry) = self.outstanding.get(seq).copied() else {
+            return Ok(());
+        };
         if let Some(segment) = self.segments.get(turn.sql, entry.place)? {
             let item = segment.items[usize::from(entry.place.index)];
             let mut head = segment.head(&item)?;
             head.attempts = entry.attempts;
             let id = Id::mint(self.secret, segment.at_ms, seq, segment.lane);
-            let target = self.config().delivery.dead_letter_queue.clone().unwrap_or_default();
+            let target = self
+                .config()
+                .delivery
+                .dead_letter_queue
+                .clone()
+                .unwrap_or_default();
             let body = segment.body(&item);
             self.bury(turn, seq, id, head, body.bytes(), &target, reason.name())?;
         }
@@ -133,10 +149,15 @@ impl Queue {
         target: &str,
         reason: &str,
     ) -> Result<(), StoreError> {
-        let (id, attempts, now) = (id.to_string(), head.attempts.to_string(), turn.now_ms.to_string());
+        let (id, attempts, now) = (
+            id.to_string(),
+            head.attempts.to_string(),
+            turn.now_ms.to_string(),
+        );
         let name = self.name.clone();
         let mut head: Head<'_> = head;
-        head.attributes.retain(|(name, _)| !name.starts_with(PREFIX));
+        head.attributes
+            .retain(|(name, _)| !name.starts_with(PREFIX));
         head.attributes.extend([
             (QUEUE, name.as_str()),
             (ID, id.as_str()),
@@ -149,7 +170,12 @@ impl Queue {
         let (_, head, body) = builder.finish(turn.now_ms, 0);
         turn.sql.exec(
             "INSERT INTO dead (seq, target, head, body) VALUES (?, ?, ?, ?)",
-            &[seq.into(), target.into(), Arg::Blob(&head), Arg::Blob(&body)],
+            &[
+                seq.into(),
+                target.into(),
+                Arg::Blob(&head),
+                Arg::Blob(&body),
+            ],
         )?;
         if target.is_empty() {
             self.meta.dead_kept += 1;
@@ -171,17 +197,30 @@ impl Queue {
                 } else {
                     self.outbox.failed(turn.now_ms);
                 }
-            } else if self.outbox.sending.as_ref().is_some_and(|(n, _)| *n == number) {
+            } else if self
+                .outbox
+                .sending
+                .as_ref()
+                .is_some_and(|(n, _)| *n == number)
+            {
                 let (_, seqs) = self.outbox.sending.take().unwrap_or_default();
                 self.settle_sent(turn, &seqs, if ok { moved(&body) } else { 0 })?;
-            } else if let Some(at) = self.outbox.recalls.iter().position(|(n, _, _)| *n == number) {
+            } else if let Some(at) = self
+                .outbox
+                .recalls
+                .iter()
+                .position(|(n, _, _)| *n == number)
+            {
                 let (_, token, here) = self.outbox.recalls.remove(at);
                 let reply = if ok {
                     Ok(Reply::Moved(here + moved(&body)))
                 } else if here > 0 {
                     Ok(Reply::Moved(here))
                 } else {
-                    Err(Fault::new(ErrorCode::Unavailable, "the dead-letter queue could not be reached; try again"))
+                    Err(Fault::new(
+                        ErrorCode::Unavailable,
+                        "the dead-letter queue could not be reached; try again",
+                    ))
                 };
                 turn.out.replies.push((token, reply));
             }
@@ -189,7 +228,12 @@ impl Queue {
         Ok(())
     }
 
-    fn settle_sent(&mut self, turn: &mut Turn<'_>, seqs: &[u64], moved: u64) -> Result<(), StoreError> {
+    fn settle_sent(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seqs: &[u64],
+        moved: u64,
+    ) -> Result<(), StoreError> {
         let gone = &seqs[..seqs.len().min(moved as usize)];
         if gone.len() < seqs.len() {
             // The other queue is full or out of reach: the rest stays here, and is tried again.
@@ -199,7 +243,10 @@ impl Queue {
             self.outbox.retry_at_ms = 0;
         }
         each_list(gone, |list| {
-            turn.sql.exec("DELETE FROM dead WHERE seq IN (SELECT value FROM json_each(?))", &[list])
+            turn.sql.exec(
+                "DELETE FROM dead WHERE seq IN (SELECT value FROM json_each(?))",
+                &[list],
+            )
         })?;
         self.meta.dead_leaving = self.meta.dead_leaving.saturating_sub(gone.len() as u64);
         self.meta_changed = true;
@@ -217,7 +264,11 @@ impl Queue {
             self.outbox.registering = Some(number);
             let register = DirectoryCommand::Register { name: &self.name };
             let command = register.encode().map_err(|e| StoreError(e.to_string()))?;
-            turn.out.calls.push(Call { number, object: DIRECTORY.to_owned(), command });
+            turn.out.calls.push(Call {
+                number,
+                object: DIRECTORY.to_owned(),
+                command,
+            });
         }
         if self.meta.dead_leaving > 0 && self.outbox.sending.is_none() {
             self.send_dead(turn)?;
@@ -226,8 +277,15 @@ impl Queue {
     }
 
     fn send_dead(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let first = turn.sql.exec("SELECT target FROM dead WHERE target > '' ORDER BY target LIMIT 1", &[])?;
-        let Some(target) = first.first().and_then(|row| row.first()).map(|v| v.text().to_owned()) else {
+        let first = turn.sql.exec(
+            "SELECT target FROM dead WHERE target > '' ORDER BY target LIMIT 1",
+            &[],
+        )?;
+        let Some(target) = first
+            .first()
+            .and_then(|row| row.first())
+            .map(|v| v.text().to_owned())
+        else {
             self.meta.dead_leaving = 0;
             return Ok(());
         };
@@ -246,38 +304,75 @@ impl Queue {
             seqs.push(row.first().map_or(0, Value::uint));
             segments.push(Segment::decode(SINGLE, head, body)?);
         }
-        let bodies: Vec<_> = segments.iter().filter_map(|s| s.items.first().map(|item| s.body(item))).collect();
+        let bodies: Vec<_> = segments
+            .iter()
+            .filter_map(|s| s.items.first().map(|item| s.body(item)))
+            .collect();
         let mut messages = Vec::new();
         for (segment, body) in segments.iter().zip(&bodies) {
-            let Some(item) = segment.items.first() else { continue };
-            messages.push(forwarded(segment.head(item)?, body.bytes(), &target, turn.now_ms));
+            let Some(item) = segment.items.first() else {
+                continue;
+            };
+            messages.push(forwarded(
+                segment.head(item)?,
+                body.bytes(),
+                &target,
+                turn.now_ms,
+            ));
         }
         let number = self.outbox.number(turn.now_ms);
-        let command = Command::Forward { source: &self.name, messages };
+        let command = Command::Forward {
+            source: &self.name,
+            messages,
+        };
         let command = encode(&target, command)?;
-        turn.out.calls.push(Call { number, object: queue_object(&target), command });
+        turn.out.calls.push(Call {
+            number,
+            object: queue_object(&target),
+            command,
+        });
         self.outbox.sending = Some((number, seqs));
         Ok(())
     }
 
     /// Moves dead letters back: those kept here into the backlog, those in the dead-letter queue by asking it,
     /// and, where this queue is one, those of other queues on their way home.
-    pub(super) fn redrive(&mut self, turn: &mut Turn<'_>, token: u32) -> Result<Option<Reply>, Stop> {
+    pub(super) fn redrive(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+    ) -> Result<Option<Reply>, Stop> {
         let here = self.revive(turn)? + self.send_home(turn, None, REDRIVE_MAX)?;
         let Some(target) = self.config().delivery.dead_letter_queue.clone() else {
             return Ok(Some(Reply::Moved(here)));
         };
         let number = self.outbox.number(turn.now_ms);
-        let recall = Command::Recall { source: &self.name, limit: REDRIVE_MAX as u32 };
+        let recall = Command::Recall {
+            source: &self.name,
+            limit: REDRIVE_MAX as u32,
+        };
         let command = encode(&target, recall)?;
-        turn.out.calls.push(Call { number, object: queue_object(&target), command });
+        turn.out.calls.push(Call {
+            number,
+            object: queue_object(&target),
+            command,
+        });
         self.outbox.recalls.push((number, token, here));
         Ok(None)
     }
 
     /// Sends the dead letters of `source` back to it.
-    pub(super) fn recall(&mut self, turn: &mut Turn<'_>, source: &str, limit: u32) -> Result<Reply, Stop> {
-        Ok(Reply::Moved(self.send_home(turn, Some(source), u64::from(limit))?))
+    pub(super) fn recall(
+        &mut self,
+        turn: &mut Turn<'_>,
+        source: &str,
+        limit: u32,
+    ) -> Result<Reply, Stop> {
+        Ok(Reply::Moved(self.send_home(
+            turn,
+            Some(source),
+            u64::from(limit),
+        )?))
     }
 
     /// Puts the dead letters kept here back into the backlog, as far as there is room.
@@ -285,7 +380,10 @@ impl Queue {
         let config = self.config();
         let mut moved = 0;
         while self.meta.dead_kept > 0 && moved < REDRIVE_MAX {
-            let rows = turn.sql.exec("SELECT seq, head, body FROM dead WHERE target = '' ORDER BY seq LIMIT 100", &[])?;
+            let rows = turn.sql.exec(
+                "SELECT seq, head, body FROM dead WHERE target = '' ORDER BY seq LIMIT 100",
+                &[],
+            )?;
             if rows.is_empty() {
                 self.meta.dead_kept = 0;
             }
@@ -307,13 +405,16 @@ impl Queue {
     }
 
     fn revive_one(&mut self, turn: &mut Turn<'_>, seq: u64, segment: &Segment) -> Result<(), Stop> {
-        let Some(item) = segment.items.first() else { return Ok(()) };
+        let Some(item) = segment.items.first() else {
+            return Ok(());
+        };
         let mut head = segment.head(item)?;
         head.expires_at_ms = None;
         let body = segment.body(item);
         let due_ms = turn.now_ms.max(self.meta.singles_taken.0 + 1);
         self.insert_single_row(turn, seq, head, body.bytes(), due_ms, false)?;
-        turn.sql.exec("DELETE FROM dead WHERE seq = ?", &[seq.into()])?;
+        turn.sql
+            .exec("DELETE FROM dead WHERE seq = ?", &[seq.into()])?;
         self.meta.dead_kept -= 1;
         self.meta.delayed += 1;
         self.meta.bytes += body.bytes().len() as u64;
@@ -326,13 +427,22 @@ impl Queue {
     }
 
     /// Takes queued dead letters of other queues out of the backlog and addresses them to where they came from.
-    fn send_home(&mut self, turn: &mut Turn<'_>, source: Option<&str>, limit: u64) -> Result<u64, Stop> {
+    fn send_home(
+        &mut self,
+        turn: &mut Turn<'_>,
+        source: Option<&str>,
+        limit: u64,
+    ) -> Result<u64, Stop> {
         let pattern = match source {
             Some(source) => serde_json::json!({"attributes": {QUEUE: [source]}}),
             None => serde_json::json!({"attributes": {QUEUE: [{"exists": true}]}}),
         };
         let filter = super::filter::Filter::compile(&pattern.to_string())?;
-        let want = Want { batch_size: STEP, visibility_timeout_ms: None, filter: Some(filter) };
+        let want = Want {
+            batch_size: STEP,
+            visibility_timeout_ms: None,
+            filter: Some(filter),
+        };
         let mut moved = 0;
         while moved < limit && self.meta.dead_leaving < OUTBOX_MAX {
             let messages = self.lease(turn, &want)?;
@@ -352,7 +462,9 @@ impl Queue {
 
     /// Moves a leased message into the outbox, to go to `target`.
     fn leave(&mut self, turn: &mut Turn<'_>, seq: u64, target: &str) -> Result<(), StoreError> {
-        let Some(entry) = self.outstanding.get(seq).copied() else { return Ok(()) };
+        let Some(entry) = self.outstanding.get(seq).copied() else {
+            return Ok(());
+        };
         if let Some(segment) = self.segments.get(turn.sql, entry.place)? {
             let item = segment.items[usize::from(entry.place.index)];
             let mut builder = Builder::default();
@@ -362,7 +474,12 @@ impl Queue {
             let (_, head, body) = builder.finish(turn.now_ms, 0);
             turn.sql.exec(
                 "INSERT INTO dead (seq, target, head, body) VALUES (?, ?, ?, ?)",
-                &[seq.into(), target.into(), Arg::Blob(&head), Arg::Blob(&body)],
+                &[
+                    seq.into(),
+                    target.into(),
+                    Arg::Blob(&head),
+                    Arg::Blob(&body),
+                ],
             )?;
             self.meta.dead_leaving += 1;
         }
@@ -375,20 +492,33 @@ impl Queue {
 
 /// A dead letter as it is sent to `target`: home without its history, elsewhere with it.
 fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -> Forwarded<'a> {
-    let attribute = |wanted| head.attributes.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+    let attribute = |wanted| {
+        head.attributes
+            .iter()
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| *value)
+    };
     let is_home = attribute(QUEUE) == Some(target);
     let id = attribute(ID).and_then(Id::parse).unwrap_or(Id(0));
     // A message that dies again after coming home goes out again under the same identifier: tell them apart.
-    let buried_ms = attribute(AT_MS).and_then(|at| at.parse::<u64>().ok()).unwrap_or(0);
+    let buried_ms = attribute(AT_MS)
+        .and_then(|at| at.parse::<u64>().ok())
+        .unwrap_or(0);
     let id = Id(id.0 ^ u128::from(buried_ms) << 28 ^ u128::from(is_home));
-    let attributes =
-        head.attributes.iter().filter(|(name, _)| !is_home || !name.starts_with(PREFIX)).copied().collect();
+    let attributes = head
+        .attributes
+        .iter()
+        .filter(|(name, _)| !is_home || !name.starts_with(PREFIX))
+        .copied()
+        .collect();
     let draft = Draft {
         body,
         content_type: head.content_type,
         key: head.key,
         priority: head.priority,
-        ttl_ms: head.expires_at_ms.map(|at| at.saturating_sub(now_ms).max(1)),
+        ttl_ms: head
+            .expires_at_ms
+            .map(|at| at.saturating_sub(now_ms).max(1)),
         attributes,
         ..Draft::default()
     };
@@ -396,12 +526,20 @@ fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -
 }
 
 fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
-    let envelope = Envelope { queue, origin: None, auto_create: true, refused: Vec::new(), command };
+    let envelope = Envelope {
+        queue,
+        origin: None,
+        auto_create: true,
+        refused: Vec::new(),
+        command,
+    };
     codec::encode(&envelope).map_err(|e| StoreError(e.to_string()))
 }
 
 /// The figure of a `{"moved": n}` document.
 fn moved(body: &[u8]) -> u64 {
     let document: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    document.and_then(|d| d.get("moved").and_then(serde_json::Value::as_u64)).unwrap_or(0)
+    document
+        .and_then(|d| d.get("moved").and_then(serde_json::Value::as_u64))
+        .unwrap_or(0)
 }

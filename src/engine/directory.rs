@@ -38,7 +38,10 @@ pub fn run(sql: &mut dyn Sql, command: &DirectoryCommand<'_>) -> Result<Option<N
         DirectoryCommand::Register { name } => register(sql, name).map(|()| None),
         DirectoryCommand::Unregister { ref names, as_of } => {
             for name in names {
-                sql.exec("DELETE FROM queues WHERE name = ? AND number <= ?", &[(*name).into(), as_of.into()])?;
+                sql.exec(
+                    "DELETE FROM queues WHERE name = ? AND number <= ?",
+                    &[(*name).into(), as_of.into()],
+                )?;
             }
             Ok(None)
         }
@@ -48,24 +51,46 @@ pub fn run(sql: &mut dyn Sql, command: &DirectoryCommand<'_>) -> Result<Option<N
 
 fn register(sql: &mut dyn Sql, name: &str) -> Result<(), StoreError> {
     let number = registrations(sql)? + 1;
-    sql.exec("INSERT OR REPLACE INTO registrations (one, number) VALUES (1, ?)", &[number.into()])?;
-    sql.exec("INSERT OR REPLACE INTO queues (name, number) VALUES (?, ?)", &[name.into(), number.into()])?;
+    sql.exec(
+        "INSERT OR REPLACE INTO registrations (one, number) VALUES (1, ?)",
+        &[number.into()],
+    )?;
+    sql.exec(
+        "INSERT OR REPLACE INTO queues (name, number) VALUES (?, ?)",
+        &[name.into(), number.into()],
+    )?;
     Ok(())
 }
 
 fn list(sql: &mut dyn Sql, after: Option<&str>, limit: u32) -> Result<Names, StoreError> {
     let limit = limit.clamp(1, LIST_QUEUES_MAX);
     // No name is empty, so all names come after the empty one.
-    let args = [Arg::from(after.unwrap_or_default()), Arg::from(u64::from(limit) + 1)];
-    let rows = sql.exec("SELECT name FROM queues WHERE name > ? ORDER BY name LIMIT ?", &args)?;
+    let args = [
+        Arg::from(after.unwrap_or_default()),
+        Arg::from(u64::from(limit) + 1),
+    ];
+    let rows = sql.exec(
+        "SELECT name FROM queues WHERE name > ? ORDER BY name LIMIT ?",
+        &args,
+    )?;
     let more = rows.len() > limit as usize;
-    let names: Vec<String> =
-        rows.iter().take(limit as usize).map(|row| row[0].text().to_owned()).collect();
+    let names: Vec<String> = rows
+        .iter()
+        .take(limit as usize)
+        .map(|row| row[0].text().to_owned())
+        .collect();
     let cursor = if more { names.last().cloned() } else { None };
-    Ok(Names { names, cursor, as_of: registrations(sql)? })
+    Ok(Names {
+        names,
+        cursor,
+        as_of: registrations(sql)?,
+    })
 }
 
 fn registrations(sql: &mut dyn Sql) -> Result<u64, StoreError> {
     let rows = sql.exec("SELECT number FROM registrations", &[])?;
-    Ok(rows.first().and_then(|row| row.first()).map_or(0, Value::uint))
+    Ok(rows
+        .first()
+        .and_then(|row| row.first())
+        .map_or(0, Value::uint))
 }

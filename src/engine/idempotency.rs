@@ -52,14 +52,20 @@ pub struct Idempotency {
 #[must_use]
 pub fn print(secret: Secret, key: &str) -> Print {
     let other = Secret([secret.0[1], !secret.0[0]]);
-    (hash64(secret, key.as_bytes()), hash64(other, key.as_bytes()))
+    (
+        hash64(secret, key.as_bytes()),
+        hash64(other, key.as_bytes()),
+    )
 }
 
 impl Idempotency {
     /// The answers a start found in the journal and in heads.
     #[must_use]
     pub fn recovered(answers: Vec<Answer>, journaled: usize) -> Self {
-        let mut this = Self { journaled, ..Self::default() };
+        let mut this = Self {
+            journaled,
+            ..Self::default()
+        };
         answers.into_iter().for_each(|answer| this.insert(answer));
         this
     }
@@ -68,7 +74,12 @@ impl Idempotency {
     ///
     /// # Errors
     /// Storage.
-    pub fn find(&mut self, sql: &mut dyn Sql, print: Print, since_ms: Millis) -> Result<Option<Answer>, StoreError> {
+    pub fn find(
+        &mut self,
+        sql: &mut dyn Sql,
+        print: Print,
+        since_ms: Millis,
+    ) -> Result<Option<Answer>, StoreError> {
         self.load(sql)?;
         let answer = match self.index.get(&print.0) {
             None => None,
@@ -80,7 +91,8 @@ impl Idempotency {
 
     /// Remembers an answer.
     pub fn insert(&mut self, answer: Answer) {
-        self.index.insert(answer.print.0, IN_MEMORY | self.recent.len() as u32);
+        self.index
+            .insert(answer.print.0, IN_MEMORY | self.recent.len() as u32);
         self.recent.push(answer);
     }
 
@@ -101,19 +113,33 @@ impl Idempotency {
     ///
     /// # Errors
     /// Storage.
-    pub fn flush(&mut self, sql: &mut dyn Sql, next: u64, until_ms: Millis) -> Result<u64, StoreError> {
+    pub fn flush(
+        &mut self,
+        sql: &mut dyn Sql,
+        next: u64,
+        until_ms: Millis,
+    ) -> Result<u64, StoreError> {
         let recent = std::mem::take(&mut self.recent);
         self.journaled = 0;
         let mut number = next;
         for answers in recent.chunks(ROW_ANSWERS) {
-            let prints: Vec<u8> = answers.iter().flat_map(|a| a.print.0.to_le_bytes()).collect();
+            let prints: Vec<u8> = answers
+                .iter()
+                .flat_map(|a| a.print.0.to_le_bytes())
+                .collect();
             let data = postcard::to_allocvec(answers).map_err(|e| StoreError(e.to_string()))?;
             sql.exec(
                 "INSERT INTO idempotency (number, until_ms, prints, answers) VALUES (?, ?, ?, ?)",
-                &[number.into(), until_ms.into(), Arg::Blob(&prints), Arg::Blob(&data)],
+                &[
+                    number.into(),
+                    until_ms.into(),
+                    Arg::Blob(&prints),
+                    Arg::Blob(&data),
+                ],
             )?;
             for answer in answers {
-                self.index.insert(answer.print.0, number as u32 & !IN_MEMORY);
+                self.index
+                    .insert(answer.print.0, number as u32 & !IN_MEMORY);
             }
             if let Some(rows) = &mut self.rows {
                 rows.push(number);
@@ -132,13 +158,24 @@ impl Idempotency {
     ///
     /// # Errors
     /// Storage.
-    pub fn prune(&mut self, sql: &mut dyn Sql, now_ms: Millis) -> Result<Option<Millis>, StoreError> {
-        let over = sql.exec("SELECT number FROM idempotency WHERE until_ms <= ?", &[now_ms.into()])?;
+    pub fn prune(
+        &mut self,
+        sql: &mut dyn Sql,
+        now_ms: Millis,
+    ) -> Result<Option<Millis>, StoreError> {
+        let over = sql.exec(
+            "SELECT number FROM idempotency WHERE until_ms <= ?",
+            &[now_ms.into()],
+        )?;
         for row in over {
             self.drop_row(sql, row.first().map_or(0, Value::uint))?;
         }
         let next = sql.exec("SELECT min(until_ms) FROM idempotency", &[])?;
-        Ok(next.first().and_then(|row| row.first()).map(Value::uint).filter(|at| *at > 0))
+        Ok(next
+            .first()
+            .and_then(|row| row.first())
+            .map(Value::uint)
+            .filter(|at| *at > 0))
     }
 
     fn drop_row(&mut self, sql: &mut dyn Sql, number: u64) -> Result<(), StoreError> {
@@ -160,11 +197,22 @@ impl Idempotency {
             return Ok(());
         }
         let found = sql.exec("SELECT number FROM idempotency ORDER BY number", &[])?;
-        let rows: Vec<u64> = found.iter().filter_map(|row| row.first()).map(Value::uint).collect();
+        let rows: Vec<u64> = found
+            .iter()
+            .filter_map(|row| row.first())
+            .map(Value::uint)
+            .collect();
         for number in &rows {
             for print in prints_of(sql, *number)? {
                 // A key in memory is later than one in a row.
-                self.index.entry(print).and_modify(|at| if *at & IN_MEMORY == 0 { *at = *number as u32 }).or_insert(*number as u32);
+                self.index
+                    .entry(print)
+                    .and_modify(|at| {
+                        if *at & IN_MEMORY == 0 {
+                            *at = *number as u32
+                        }
+                    })
+                    .or_insert(*number as u32);
             }
         }
         self.rows = Some(rows);
@@ -173,15 +221,31 @@ impl Idempotency {
 }
 
 fn prints_of(sql: &mut dyn Sql, number: u64) -> Result<Vec<u64>, StoreError> {
-    let rows = sql.exec("SELECT prints FROM idempotency WHERE number = ?", &[number.into()])?;
-    let bytes = rows.into_iter().next().and_then(|r| r.into_iter().next()).map(Value::into_blob).unwrap_or_default();
+    let rows = sql.exec(
+        "SELECT prints FROM idempotency WHERE number = ?",
+        &[number.into()],
+    )?;
+    let bytes = rows
+        .into_iter()
+        .next()
+        .and_then(|r| r.into_iter().next())
+        .map(Value::into_blob)
+        .unwrap_or_default();
     let (words, _) = bytes.as_chunks::<8>();
     Ok(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
 }
 
 fn find_in_row(sql: &mut dyn Sql, number: u64, print: Print) -> Result<Option<Answer>, StoreError> {
-    let rows = sql.exec("SELECT answers FROM idempotency WHERE number = ?", &[number.into()])?;
-    let bytes = rows.into_iter().next().and_then(|r| r.into_iter().next()).map(Value::into_blob).unwrap_or_default();
+    let rows = sql.exec(
+        "SELECT answers FROM idempotency WHERE number = ?",
+        &[number.into()],
+    )?;
+    let bytes = rows
+        .into_iter()
+        .next()
+        .and_then(|r| r.into_iter().next())
+        .map(Value::into_blob)
+        .unwrap_or_default();
     let answers: Vec<Answer> = postcard::from_bytes(&bytes)
         .map_err(|e| StoreError(format!("a row of idempotency keys is damaged: {e}")))?;
     // The last one counts: a key may come again once its window was over.

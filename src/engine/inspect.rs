@@ -12,7 +12,13 @@ use crate::limits::OUTSTANDING_MAX;
 use crate::store::StoreError;
 
 impl Queue {
-    pub(super) fn inspect(&mut self, turn: &mut Turn<'_>, token: u32, id: Id, wait: Wait) -> Result<Option<Reply>, Stop> {
+    pub(super) fn inspect(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+        id: Id,
+        wait: Wait,
+    ) -> Result<Option<Reply>, Stop> {
         let state = self.state_of(turn, id)?;
         if wait_is_over(&state, wait) {
             return Ok(Some(Reply::State(state)));
@@ -24,7 +30,12 @@ impl Queue {
     /// What is known of the message.
     pub(super) fn state_of(&mut self, turn: &mut Turn<'_>, id: Id) -> Result<MessageState, Stop> {
         let (seq, lane) = (id.seq(), id.lane());
-        let unknown = || Fault::new(ErrorCode::NotFound, "this queue knows no message with this id (any more)");
+        let unknown = || {
+            Fault::new(
+                ErrorCode::NotFound,
+                "this queue knows no message with this id (any more)",
+            )
+        };
         if !id.is_genuine(self.secret) || seq <= self.meta.purged_seq || seq >= self.meta.next_seq {
             return Err(unknown().into());
         }
@@ -43,7 +54,9 @@ impl Queue {
                 Status::Leased { .. } => state(State::Leased, attempts, None),
                 Status::Waiting { .. } => state(State::Delayed, attempts, None),
                 Status::Ready => {
-                    let position = self.outstanding.queued_before(entry.rank, seq) + self.fresh_before(entry.rank) + 1;
+                    let position = self.outstanding.queued_before(entry.rank, seq)
+                        + self.fresh_before(entry.rank)
+                        + 1;
                     state(State::Queued, attempts, Some(position))
                 }
             });
@@ -59,16 +72,28 @@ impl Queue {
             && self.is_ahead(&segment, index)
             && !segment.is_gone(index)
         {
-            return Ok(state(State::Queued, Some(0), Some(self.position_in(&segment, index))));
+            return Ok(state(
+                State::Queued,
+                Some(0),
+                Some(self.position_in(&segment, index)),
+            ));
         }
         if let Some(end) = self.outcomes.find(turn.sql, seq)? {
             let ended = state(end.state, Some(end.attempts), None);
-            return Ok(MessageState { result: end.result, ..ended });
+            return Ok(MessageState {
+                result: end.result,
+                ..ended
+            });
         }
-        if !turn.sql.exec("SELECT 1 FROM dead WHERE seq = ?", &[seq.into()])?.is_empty() {
+        if !turn
+            .sql
+            .exec("SELECT 1 FROM dead WHERE seq = ?", &[seq.into()])?
+            .is_empty()
+        {
             return Ok(state(State::Dead, None, None));
         }
-        let forgotten = seq <= self.meta.forgotten_seq || id.at_ms() + self.config().retention_ms <= turn.now_ms;
+        let forgotten = seq <= self.meta.forgotten_seq
+            || id.at_ms() + self.config().retention_ms <= turn.now_ms;
         if forgotten || lane > SINGLE {
             return Err(unknown().into());
         }
@@ -80,24 +105,44 @@ impl Queue {
         if self.finished_singles.contains(&seq) {
             return Ok(None);
         }
-        let rows = turn.sql.exec("SELECT held FROM singles WHERE seq = ?", &[seq.into()])?;
-        Ok(rows.first().and_then(|row| row.first()).map(|held| (held.int() == 1, 0)))
+        let rows = turn
+            .sql
+            .exec("SELECT held FROM singles WHERE seq = ?", &[seq.into()])?;
+        Ok(rows
+            .first()
+            .and_then(|row| row.first())
+            .map(|held| (held.int() == 1, 0)))
     }
 
     /// Fresh messages that go before every message of this rank.
     fn fresh_before(&self, rank: u8) -> u64 {
         let lanes = self.meta.lanes.iter().enumerate();
-        lanes.filter(|(lane, _)| self.rank(*lane as u8) < rank).map(|(_, lane)| lane.fresh()).sum()
+        lanes
+            .filter(|(lane, _)| self.rank(*lane as u8) < rank)
+            .map(|(_, lane)| lane.fresh())
+            .sum()
     }
 
     /// The place in line of a message that nobody has taken; 1 is next.
     fn position_in(&self, segment: &Segment, index: u16) -> u64 {
         let rank = self.rank(segment.lane);
         let lane = &self.meta.lanes[usize::from(segment.lane)];
-        let first = if segment.first_seq == lane.from { lane.index } else { 0 };
-        let gone = segment.gone.iter().filter(|i| (first..index).contains(i)).count() as u64;
+        let first = if segment.first_seq == lane.from {
+            lane.index
+        } else {
+            0
+        };
+        let gone = segment
+            .gone
+            .iter()
+            .filter(|i| (first..index).contains(i))
+            .count() as u64;
         let ahead = (segment.ordinal + u64::from(index)).saturating_sub(lane.taken);
-        let better = if self.order() == Order::BestEffort { self.fresh_before(rank) } else { 0 };
+        let better = if self.order() == Order::BestEffort {
+            self.fresh_before(rank)
+        } else {
+            0
+        };
         self.outstanding.queued_to_rank(rank) + better + ahead.saturating_sub(gone) + 1
     }
 
@@ -107,18 +152,34 @@ impl Queue {
         if state.state != State::Held {
             return Err(wrong_state(&state, "only a held message can be confirmed").into());
         }
-        let place = Place { lane: SINGLE, first_seq: id.seq(), index: 0 };
+        let place = Place {
+            lane: SINGLE,
+            first_seq: id.seq(),
+            index: 0,
+        };
         let segment = self.segments.get(turn.sql, place)?;
         let due_ms = match &segment {
-            Some(s) => s.items.first().map(|item| s.head(item)).transpose()?.and_then(|head| head.due_ms),
+            Some(s) => s
+                .items
+                .first()
+                .map(|item| s.head(item))
+                .transpose()?
+                .and_then(|head| head.due_ms),
             None => None,
         };
         let (due_ms, now) = match due_ms.filter(|at| *at > turn.now_ms) {
             Some(at) => (at, false),
             None if self.outstanding.len() < OUTSTANDING_MAX => (0, true),
-            None => return Err(Fault::new(ErrorCode::Overloaded, "too many messages are outstanding").into()),
+            None => {
+                return Err(
+                    Fault::new(ErrorCode::Overloaded, "too many messages are outstanding").into(),
+                );
+            }
         };
-        turn.sql.exec("UPDATE singles SET held = 0, due_ms = ? WHERE seq = ?", &[due_ms.into(), id.seq().into()])?;
+        turn.sql.exec(
+            "UPDATE singles SET held = 0, due_ms = ? WHERE seq = ?",
+            &[due_ms.into(), id.seq().into()],
+        )?;
         self.meta.held -= 1;
         self.meta.delayed += 1;
         self.meta_changed = true;
@@ -135,7 +196,11 @@ impl Queue {
         let state = self.state_of(turn, id)?;
         let seq = id.seq();
         if state.state == State::Leased || state.state.is_final() {
-            return Err(wrong_state(&state, "only a held, delayed or queued message can be cancelled").into());
+            return Err(wrong_state(
+                &state,
+                "only a held, delayed or queued message can be cancelled",
+            )
+            .into());
         }
         if let Some(entry) = self.outstanding.get(seq).copied() {
             self.give_back_place_of(turn, entry.place)?;
@@ -146,7 +211,14 @@ impl Queue {
             self.next_single_ms = self.first_single_ms(turn.sql)?;
         } else if let Some(segment) = self.segments.holding(turn.sql, id.lane(), seq)? {
             let index = segment.index_of(seq).unwrap_or(0);
-            self.give_back_place_of(turn, Place { lane: id.lane(), first_seq: segment.first_seq, index })?;
+            self.give_back_place_of(
+                turn,
+                Place {
+                    lane: id.lane(),
+                    first_seq: segment.first_seq,
+                    index,
+                },
+            )?;
             self.end_fresh(turn, &[(id.lane(), seq)], State::Cancelled)?;
         }
         Ok(Reply::Done)
@@ -154,7 +226,10 @@ impl Queue {
 
     fn give_back_place_of(&mut self, turn: &mut Turn<'_>, place: Place) -> Result<(), StoreError> {
         let key = match self.segments.get(turn.sql, place)? {
-            Some(s) => s.head(&s.items[usize::from(place.index)])?.key.map(str::to_owned),
+            Some(s) => s
+                .head(&s.items[usize::from(place.index)])?
+                .key
+                .map(str::to_owned),
             None => None,
         };
         self.give_back(turn, key.as_deref())
@@ -162,7 +237,11 @@ impl Queue {
 
     /// Drops the oldest queued message. `false` when there is none.
     pub(super) fn drop_oldest(&mut self, turn: &mut Turn<'_>) -> Result<bool, StoreError> {
-        let again = self.outstanding.from(0).find(|(_, e)| e.status == Status::Ready).map(|(seq, _)| seq);
+        let again = self
+            .outstanding
+            .from(0)
+            .find(|(_, e)| e.status == Status::Ready)
+            .map(|(seq, _)| seq);
         let mut oldest: Option<(u64, u8)> = None;
         for lane in 0..LANES as u8 {
             if self.meta.lanes[usize::from(lane)].fresh() == 0 {
@@ -179,7 +258,9 @@ impl Queue {
             self.expire_outstanding(turn, seq)?;
             return Ok(true);
         }
-        let Some((seq, lane)) = oldest else { return Ok(false) };
+        let Some((seq, lane)) = oldest else {
+            return Ok(false);
+        };
         if let Some((segment, index)) = self.fresh_segment(turn, lane)? {
             self.meta.bytes -= u64::from(segment.items[usize::from(index)].body_bytes);
             self.pass(&segment, index);
@@ -194,12 +275,22 @@ pub(super) fn wait_is_over(state: &MessageState, wait: Wait) -> bool {
     match wait {
         Wait::None => true,
         Wait::Final { wait_ms } => wait_ms == 0 || state.state.is_final(),
-        Wait::Change { wait_ms, state: known, position } => {
-            wait_ms == 0 || state.state.is_final() || state.state != known || state.position != position
+        Wait::Change {
+            wait_ms,
+            state: known,
+            position,
+        } => {
+            wait_ms == 0
+                || state.state.is_final()
+                || state.state != known
+                || state.position != position
         }
     }
 }
 
 fn wrong_state(state: &MessageState, detail: &str) -> Fault {
-    Fault::new(ErrorCode::WrongState, format!("the message is {}; {detail}", state.state.name()))
+    Fault::new(
+        ErrorCode::WrongState,
+        format!("the message is {}; {detail}", state.state.name()),
+    )
 }

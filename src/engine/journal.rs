@@ -121,7 +121,11 @@ pub struct Totals {
 impl Totals {
     /// Counts `n` refusals.
     pub fn reject(&mut self, code: ErrorCode, by_edge: bool, n: u64) {
-        match self.rejected.iter_mut().find(|(c, e, _)| (*c, *e) == (code, by_edge)) {
+        match self
+            .rejected
+            .iter_mut()
+            .find(|(c, e, _)| (*c, *e) == (code, by_edge))
+        {
             Some((_, _, total)) => *total += n,
             None => self.rejected.push((code, by_edge, n)),
         }
@@ -182,7 +186,12 @@ impl Journal {
         outstanding: &mut Outstanding,
         answers: Vec<Answer>,
     ) -> Result<(), StoreError> {
-        let mut record = Record { meta: meta.clone(), put: Vec::new(), removed: Vec::new(), answers };
+        let mut record = Record {
+            meta: meta.clone(),
+            put: Vec::new(),
+            removed: Vec::new(),
+            answers,
+        };
         for seq in std::mem::take(&mut outstanding.touched) {
             match outstanding.get(seq) {
                 Some(entry) => record.put.push((seq, *entry)),
@@ -194,7 +203,11 @@ impl Journal {
         sql.exec(
             "INSERT INTO journal (slot, number, data) VALUES (?, ?, ?)
              ON CONFLICT (slot) DO UPDATE SET number = excluded.number, data = excluded.data",
-            &[(meta.number % JOURNAL_SLOTS).into(), meta.number.into(), Arg::Blob(&data)],
+            &[
+                (meta.number % JOURNAL_SLOTS).into(),
+                meta.number.into(),
+                Arg::Blob(&data),
+            ],
         )?;
         Ok(())
     }
@@ -210,14 +223,20 @@ impl Journal {
         outstanding: &mut Outstanding,
     ) -> Result<(), StoreError> {
         outstanding.touched.clear();
-        let all: Vec<(u64, Entry)> = outstanding.from(0).map(|(seq, entry)| (seq, *entry)).collect();
+        let all: Vec<(u64, Entry)> = outstanding
+            .from(0)
+            .map(|(seq, entry)| (seq, *entry))
+            .collect();
         let mut pages: Vec<&[(u64, Entry)]> = all.chunks(PAGE_ENTRIES).collect();
         if pages.is_empty() {
             pages.push(&[]);
         }
         for (number, entries) in pages.iter().enumerate() {
             let meta = (number == 0).then(|| meta.clone());
-            let data = to_bytes(&Page { meta, entries: entries.to_vec() })?;
+            let data = to_bytes(&Page {
+                meta,
+                entries: entries.to_vec(),
+            })?;
             sql.exec(
                 "INSERT INTO checkpoint (page, data) VALUES (?, ?)
                  ON CONFLICT (page) DO UPDATE SET data = excluded.data",
@@ -228,7 +247,11 @@ impl Journal {
         if self.checkpoint_pages > count {
             sql.exec("DELETE FROM checkpoint WHERE page >= ?", &[count.into()])?;
         }
-        *self = Self { checkpoint_number: meta.number, checkpoint_pages: count, bytes: 0 };
+        *self = Self {
+            checkpoint_number: meta.number,
+            checkpoint_pages: count,
+            bytes: 0,
+        };
         Ok(())
     }
 
@@ -238,7 +261,11 @@ impl Journal {
     /// Storage, or a damaged row.
     pub fn recover(sql: &mut dyn Sql) -> Result<(Self, Recovered), StoreError> {
         let mut found = Recovered {
-            meta: Meta { next_seq: 1, next_lease: 1, ..Meta::default() },
+            meta: Meta {
+                next_seq: 1,
+                next_lease: 1,
+                ..Meta::default()
+            },
             outstanding: Outstanding::default(),
             answers: Vec::new(),
         };
@@ -250,17 +277,24 @@ impl Journal {
                 journal.checkpoint_number = meta.number;
                 found.meta = meta;
             }
-            page.entries.into_iter().for_each(|(seq, entry)| found.outstanding.put(seq, entry));
+            page.entries
+                .into_iter()
+                .for_each(|(seq, entry)| found.outstanding.put(seq, entry));
         }
         let rows = sql.exec(
             "SELECT data FROM journal WHERE number > ? ORDER BY number",
             &[journal.checkpoint_number.into()],
         )?;
         for row in rows {
-            journal.bytes += row.first().map_or(0, |v| if let Value::Blob(b) = v { b.len() } else { 0 });
+            journal.bytes += row
+                .first()
+                .map_or(0, |v| if let Value::Blob(b) = v { b.len() } else { 0 });
             let record: Record = from_row(row)?;
             found.meta = record.meta;
-            record.put.into_iter().for_each(|(seq, entry)| found.outstanding.put(seq, entry));
+            record
+                .put
+                .into_iter()
+                .for_each(|(seq, entry)| found.outstanding.put(seq, entry));
             for seq in record.removed {
                 found.outstanding.remove(seq);
             }
@@ -272,15 +306,19 @@ impl Journal {
 }
 
 fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(value, vec![VERSION]).map_err(|e| StoreError(format!("a journal row cannot be written: {e}")))
+    postcard::to_extend(value, vec![VERSION])
+        .map_err(|e| StoreError(format!("a journal row cannot be written: {e}")))
 }
 
 fn from_row<T: for<'a> Deserialize<'a>>(row: Vec<Value>) -> Result<T, StoreError> {
-    let bytes = row.into_iter().next().map(Value::into_blob).unwrap_or_default();
+    let bytes = row
+        .into_iter()
+        .next()
+        .map(Value::into_blob)
+        .unwrap_or_default();
     match bytes.split_first() {
-        Some((&VERSION, rest)) => {
-            postcard::from_bytes(rest).map_err(|e| StoreError(format!("a journal row is damaged: {e}")))
-        }
+        Some((&VERSION, rest)) => postcard::from_bytes(rest)
+            .map_err(|e| StoreError(format!("a journal row is damaged: {e}"))),
         _ => Err(StoreError("a journal row is of another version".into())),
     }
 }

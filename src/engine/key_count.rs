@@ -29,7 +29,8 @@ impl KeyCounts {
             }
             for row in rows {
                 if let [Value::Text(key), Value::Int(accepted)] = &row[..] {
-                    self.known.insert(key.clone(), (accepted.cast_unsigned(), false));
+                    self.known
+                        .insert(key.clone(), (accepted.cast_unsigned(), false));
                 }
             }
         }
@@ -51,9 +52,18 @@ impl KeyCounts {
     ///
     /// # Errors
     /// Storage.
-    pub fn change(&mut self, sql: &mut dyn Sql, key: &str, take_back: bool) -> Result<(), StoreError> {
+    pub fn change(
+        &mut self,
+        sql: &mut dyn Sql,
+        key: &str,
+        take_back: bool,
+    ) -> Result<(), StoreError> {
         let count = self.get(sql, key)?;
-        let count = if take_back { count.saturating_sub(1) } else { count + 1 };
+        let count = if take_back {
+            count.saturating_sub(1)
+        } else {
+            count + 1
+        };
         self.known.insert(key.to_owned(), (count, true));
         Ok(())
     }
@@ -64,8 +74,11 @@ impl KeyCounts {
     /// Storage.
     pub fn flush(&mut self, sql: &mut dyn Sql) -> Result<(), StoreError> {
         let known = std::mem::take(&mut self.known);
-        let changed: Vec<(String, u64)> =
-            known.into_iter().filter(|(_, (_, dirty))| *dirty).map(|(key, (n, _))| (key, n)).collect();
+        let changed: Vec<(String, u64)> = known
+            .into_iter()
+            .filter(|(_, (_, dirty))| *dirty)
+            .map(|(key, (n, _))| (key, n))
+            .collect();
         for changed in changed.chunks(STATEMENT_KEYS) {
             let list = serde_json::to_string(changed).map_err(|e| StoreError(e.to_string()))?;
             sql.exec(

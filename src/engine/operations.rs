@@ -57,19 +57,29 @@ impl Queue {
         write_meta(turn, "secret", &secret)?;
         self.store_config(turn, &config)?;
         self.config = Some(Rc::new(config));
-        self.meta = Meta { next_seq: 1, next_lease: 1, now_ms: turn.now_ms, ..Meta::default() };
+        self.meta = Meta {
+            next_seq: 1,
+            next_lease: 1,
+            now_ms: turn.now_ms,
+            ..Meta::default()
+        };
         self.meta_changed = true;
         Ok(())
     }
 
     fn store_config(&self, turn: &mut Turn<'_>, config: &Config) -> Result<(), StoreError> {
-        let text = serde_json::to_string(&config.to_json()).map_err(|e| StoreError(e.to_string()))?;
+        let text =
+            serde_json::to_string(&config.to_json()).map_err(|e| StoreError(e.to_string()))?;
         write_meta(turn, "config", text.as_bytes())
     }
 
     /// Puts the outstanding messages in the order that holds from now on.
     fn reorder(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let places: Vec<_> = self.outstanding.from(0).map(|(seq, entry)| (seq, entry.place)).collect();
+        let places: Vec<_> = self
+            .outstanding
+            .from(0)
+            .map(|(seq, entry)| (seq, entry.place))
+            .collect();
         let mut lines = Vec::with_capacity(places.len());
         for (_, place) in places {
             let line = match self.segments.get(turn.sql, place)? {
@@ -133,7 +143,10 @@ impl Queue {
     /// Deletes the queue: the shell drops all storage. Whoever waits is told.
     pub(super) fn delete(&mut self, turn: &mut Turn<'_>) -> Reply {
         for token in self.waiters.all_tokens() {
-            let fault = Fault::new(ErrorCode::NotFound, "the queue was deleted while this request waited");
+            let fault = Fault::new(
+                ErrorCode::NotFound,
+                "the queue was deleted while this request waited",
+            );
             turn.out.replies.push((token, Err(fault)));
         }
         turn.out.wipe = true;

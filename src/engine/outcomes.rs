@@ -37,7 +37,10 @@ pub struct Outcomes {
 impl Outcomes {
     /// Remembers an end; written by [`Outcomes::flush`].
     pub fn add(&mut self, end: End) {
-        self.pending.entry(end.seq >> CHUNK_BITS).or_default().push(end);
+        self.pending
+            .entry(end.seq >> CHUNK_BITS)
+            .or_default()
+            .push(end);
     }
 
     /// How the message ended, if that was written down.
@@ -46,7 +49,10 @@ impl Outcomes {
     /// Storage.
     pub fn find(&self, sql: &mut dyn Sql, seq: u64) -> Result<Option<End>, StoreError> {
         let chunk = seq >> CHUNK_BITS;
-        let pending = self.pending.get(&chunk).and_then(|ends| ends.iter().rev().find(|e| e.seq == seq));
+        let pending = self
+            .pending
+            .get(&chunk)
+            .and_then(|ends| ends.iter().rev().find(|e| e.seq == seq));
         if let Some(end) = pending {
             return Ok(Some(end.clone()));
         }
@@ -57,7 +63,12 @@ impl Outcomes {
     ///
     /// # Errors
     /// Storage.
-    pub fn remove(&mut self, sql: &mut dyn Sql, seq: u64, until_ms: Millis) -> Result<(), StoreError> {
+    pub fn remove(
+        &mut self,
+        sql: &mut dyn Sql,
+        seq: u64,
+        until_ms: Millis,
+    ) -> Result<(), StoreError> {
         let chunk = seq >> CHUNK_BITS;
         let mut ends = read(sql, chunk)?;
         ends.retain(|e| e.seq != seq);
@@ -85,7 +96,10 @@ impl Outcomes {
     /// # Errors
     /// Storage.
     pub fn prune(sql: &mut dyn Sql, now_ms: Millis) -> Result<(u64, Option<Millis>), StoreError> {
-        let over = sql.exec("SELECT max(chunk) FROM outcomes WHERE until_ms <= ?", &[now_ms.into()])?;
+        let over = sql.exec(
+            "SELECT max(chunk) FROM outcomes WHERE until_ms <= ?",
+            &[now_ms.into()],
+        )?;
         let forgotten = match over.first().and_then(|row| row.first()) {
             Some(Value::Int(chunk)) => ((chunk.cast_unsigned() + 1) << CHUNK_BITS) - 1,
             _ => 0,
@@ -94,16 +108,27 @@ impl Outcomes {
             sql.exec("DELETE FROM outcomes WHERE until_ms <= ?", &[now_ms.into()])?;
         }
         let next = sql.exec("SELECT min(until_ms) FROM outcomes", &[])?;
-        let next = next.first().and_then(|row| row.first()).map(Value::uint).filter(|at| *at > 0);
+        let next = next
+            .first()
+            .and_then(|row| row.first())
+            .map(Value::uint)
+            .filter(|at| *at > 0);
         Ok((forgotten, next))
     }
 }
 
 fn read(sql: &mut dyn Sql, chunk: u64) -> Result<Vec<End>, StoreError> {
     let rows = sql.exec("SELECT data FROM outcomes WHERE chunk = ?", &[chunk.into()])?;
-    let Some(row) = rows.into_iter().next() else { return Ok(Vec::new()) };
-    let bytes = row.into_iter().next().map(Value::into_blob).unwrap_or_default();
-    postcard::from_bytes(&bytes).map_err(|e| StoreError(format!("a row of outcomes is damaged: {e}")))
+    let Some(row) = rows.into_iter().next() else {
+        return Ok(Vec::new());
+    };
+    let bytes = row
+        .into_iter()
+        .next()
+        .map(Value::into_blob)
+        .unwrap_or_default();
+    postcard::from_bytes(&bytes)
+        .map_err(|e| StoreError(format!("a row of outcomes is damaged: {e}")))
 }
 
 fn write(sql: &mut dyn Sql, chunk: u64, until_ms: Millis, ends: &[End]) -> Result<(), StoreError> {

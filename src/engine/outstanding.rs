@@ -75,6 +75,12 @@ impl Outstanding {
         self.entries.len()
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// How many are leased.
     #[must_use]
     pub fn leased(&self) -> usize {
@@ -110,14 +116,20 @@ impl Outstanding {
         use std::ops::Bound::{Excluded, Unbounded};
         match after {
             None => self.ready.first().copied(),
-            Some(after) => self.ready.range((Excluded(after), Unbounded)).next().copied(),
+            Some(after) => self
+                .ready
+                .range((Excluded(after), Unbounded))
+                .next()
+                .copied(),
         }
     }
 
     /// Whether this message may be delivered now: it is ready, and the next of its line.
     #[must_use]
     pub fn is_deliverable(&self, seq: u64) -> bool {
-        self.entries.get(&seq).is_some_and(|entry| self.ready.contains(&(entry.rank, seq)))
+        self.entries
+            .get(&seq)
+            .is_some_and(|entry| self.ready.contains(&(entry.rank, seq)))
     }
 
     /// The earliest instant at which a lease runs out or a retry is due.
@@ -135,9 +147,15 @@ impl Outstanding {
     /// How many queued messages go before this one, which is outstanding too.
     #[must_use]
     pub fn queued_before(&self, rank: u8, seq: u64) -> u64 {
-        let better = if rank == 0 { 0 } else { self.queued_to_rank(rank - 1) };
+        let better = if rank == 0 {
+            0
+        } else {
+            self.queued_to_rank(rank - 1)
+        };
         let same = self.entries.range(..seq);
-        let same = same.filter(|(_, e)| e.status == Status::Ready && e.rank == rank).count();
+        let same = same
+            .filter(|(_, e)| e.status == Status::Ready && e.rank == rank)
+            .count();
         better + same as u64
     }
 
@@ -177,7 +195,10 @@ impl Outstanding {
     /// Takes all entries out and puts them in again as `change` makes them: the order of the queue changed.
     pub fn rebuild(&mut self, mut change: impl FnMut(u64, &mut Entry)) {
         let entries = std::mem::take(&mut self.entries);
-        *self = Self { touched: std::mem::take(&mut self.touched), ..Self::default() };
+        *self = Self {
+            touched: std::mem::take(&mut self.touched),
+            ..Self::default()
+        };
         for (seq, mut entry) in entries {
             change(seq, &mut entry);
             self.put(seq, entry);

@@ -30,7 +30,11 @@ pub(super) struct Builders {
 }
 
 impl Queue {
-    pub(super) fn publish(&mut self, turn: &mut Turn<'_>, draft: &Draft<'_>) -> Result<Accepted, Stop> {
+    pub(super) fn publish(
+        &mut self,
+        turn: &mut Turn<'_>,
+        draft: &Draft<'_>,
+    ) -> Result<Accepted, Stop> {
         let print = match draft.idempotency_key {
             Some(key) if self.dedup_window_ms() > 0 => Some(print(self.secret, key)),
             _ => None,
@@ -49,7 +53,10 @@ impl Queue {
     ) -> Result<Reply, Stop> {
         let mut verdicts = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            match draft.map_err(Stop::Fault).and_then(|draft| self.publish(turn, &draft)) {
+            match draft
+                .map_err(Stop::Fault)
+                .and_then(|draft| self.publish(turn, &draft))
+            {
                 Ok(accepted) => verdicts.push(Ok(accepted)),
                 Err(Stop::Fault(fault)) => verdicts.push(Err(fault)),
                 Err(stop) => return Err(stop),
@@ -76,7 +83,9 @@ impl Queue {
         let body_bytes = draft.body.len() as u64;
         if let Some(over) = self.overflow_of(&config.capacity, body_bytes) {
             match (config.capacity.overflow, &over) {
-                (Overflow::DropOldest, Over::Backlog) => self.make_room(turn, &config.capacity, body_bytes)?,
+                (Overflow::DropOldest, Over::Backlog) => {
+                    self.make_room(turn, &config.capacity, body_bytes)?
+                }
                 (Overflow::DeadLetter, _) => {
                     self.check_key(turn, draft)?;
                     self.take_token(draft, turn.now_ms)?;
@@ -97,17 +106,35 @@ impl Queue {
 
     fn repeat(&self, first: &Answer) -> Accepted {
         let id = Id::mint(self.secret, first.at_ms, first.seq, first.lane);
-        Accepted { id, seq: first.seq, timestamp_ms: first.at_ms, position: first.position }
+        Accepted {
+            id,
+            seq: first.seq,
+            timestamp_ms: first.at_ms,
+            position: first.position,
+        }
     }
 
     /// Gives the draft a place. Every rule has been checked.
-    fn accept(&mut self, turn: &mut Turn<'_>, draft: &Draft<'_>, print: Option<Print>) -> Result<Accepted, Stop> {
+    fn accept(
+        &mut self,
+        turn: &mut Turn<'_>,
+        draft: &Draft<'_>,
+        print: Option<Print>,
+    ) -> Result<Accepted, Stop> {
         // A strict order knows no priorities: all messages share a lane.
         let strict = self.order() != Order::BestEffort;
-        let lane = if strict { PRIORITY_DEFAULT } else { draft.priority.min(PRIORITY_MAX) };
+        let lane = if strict {
+            PRIORITY_DEFAULT
+        } else {
+            draft.priority.min(PRIORITY_MAX)
+        };
         let single = draft.hold_ms.is_some() || draft.delay_ms > 0;
         let (seq, now_ms) = (self.next_seq()?, turn.now_ms);
-        let position = if single { 0 } else { self.position_of_next(lane) };
+        let position = if single {
+            0
+        } else {
+            self.position_of_next(lane)
+        };
         let stored_lane = if single { SINGLE } else { lane };
         let expires_at_ms = draft.ttl_ms.map(|ttl| now_ms + ttl);
         let head = Head {
@@ -143,13 +170,30 @@ impl Queue {
         self.meta.accepted += 1;
         self.meta.totals.accepted += 1;
         if let Some(print) = print {
-            self.idempotency.insert(Answer { print, seq, lane: stored_lane, at_ms: now_ms, position });
+            self.idempotency.insert(Answer {
+                print,
+                seq,
+                lane: stored_lane,
+                at_ms: now_ms,
+                position,
+            });
         }
         let id = Id::mint(self.secret, now_ms, seq, stored_lane);
-        Ok(Accepted { id, seq, timestamp_ms: now_ms, position })
+        Ok(Accepted {
+            id,
+            seq,
+            timestamp_ms: now_ms,
+            position,
+        })
     }
 
-    fn insert_single(&mut self, turn: &mut Turn<'_>, seq: u64, head: Head<'_>, draft: &Draft<'_>) -> Result<(), Stop> {
+    fn insert_single(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seq: u64,
+        head: Head<'_>,
+        draft: &Draft<'_>,
+    ) -> Result<(), Stop> {
         let held = draft.hold_ms.is_some();
         let due_ms = turn.now_ms + draft.hold_ms.unwrap_or(draft.delay_ms);
         self.insert_single_row(turn, seq, head, draft.body, due_ms, held)?;
@@ -177,17 +221,34 @@ impl Queue {
         let (_, head, body) = builder.finish(turn.now_ms, 0);
         turn.sql.exec(
             "INSERT INTO singles (seq, due_ms, held, head, body) VALUES (?, ?, ?, ?, ?)",
-            &[seq.into(), due_ms.into(), u64::from(held).into(), Arg::Blob(&head), Arg::Blob(&body)],
+            &[
+                seq.into(),
+                due_ms.into(),
+                u64::from(held).into(),
+                Arg::Blob(&head),
+                Arg::Blob(&body),
+            ],
         )?;
         Ok(())
     }
 
     /// Accepts a message over the bound into the dead-letter queue: it goes out with the next calls.
-    fn publish_aside(&mut self, turn: &mut Turn<'_>, draft: &Draft<'_>, print: Option<Print>) -> Result<Accepted, Stop> {
+    fn publish_aside(
+        &mut self,
+        turn: &mut Turn<'_>,
+        draft: &Draft<'_>,
+        print: Option<Print>,
+    ) -> Result<Accepted, Stop> {
         let config = self.config();
-        let Some(target) = &config.delivery.dead_letter_queue else { return Err(self.absent().into()) };
+        let Some(target) = &config.delivery.dead_letter_queue else {
+            return Err(self.absent().into());
+        };
         if self.meta.dead_leaving >= OUTBOX_MAX {
-            return Err(Fault::new(ErrorCode::Overloaded, "too much is on its way to the dead-letter queue").into());
+            return Err(Fault::new(
+                ErrorCode::Overloaded,
+                "too much is on its way to the dead-letter queue",
+            )
+            .into());
         }
         let (seq, now_ms) = (self.next_seq()?, turn.now_ms);
         let id = Id::mint(self.secret, now_ms, seq, SINGLE);
@@ -206,14 +267,30 @@ impl Queue {
         self.bury(turn, seq, id, head, draft.body, target, "overflow")?;
         self.end(turn, seq, State::Dead, 0, None);
         if let Some(print) = print {
-            self.idempotency.insert(Answer { print, seq, lane: SINGLE, at_ms: now_ms, position: 0 });
+            self.idempotency.insert(Answer {
+                print,
+                seq,
+                lane: SINGLE,
+                at_ms: now_ms,
+                position: 0,
+            });
         }
         self.meta.totals.accepted += 1;
-        Ok(Accepted { id, seq, timestamp_ms: now_ms, position: 0 })
+        Ok(Accepted {
+            id,
+            seq,
+            timestamp_ms: now_ms,
+            position: 0,
+        })
     }
 
     /// Drops the oldest queued messages until this one fits.
-    fn make_room(&mut self, turn: &mut Turn<'_>, capacity: &Capacity, body_bytes: u64) -> Result<(), Stop> {
+    fn make_room(
+        &mut self,
+        turn: &mut Turn<'_>,
+        capacity: &Capacity,
+        body_bytes: u64,
+    ) -> Result<(), Stop> {
         self.flush_builders(turn)?;
         while let Some(over) = self.overflow_of(capacity, body_bytes) {
             if !self.drop_oldest(turn)? {
@@ -226,7 +303,11 @@ impl Queue {
     /// The place in line of a message that is appended to this lane now; 1 is next.
     fn position_of_next(&self, lane: u8) -> u64 {
         let strict = self.order() != Order::BestEffort;
-        let ahead: u64 = self.meta.lanes.iter().enumerate()
+        let ahead: u64 = self
+            .meta
+            .lanes
+            .iter()
+            .enumerate()
             .filter(|(other, _)| strict || *other >= usize::from(lane))
             .map(|(_, lane)| lane.fresh())
             .sum();
@@ -235,13 +316,20 @@ impl Queue {
 
     /// What a message sorts by before its sequence number.
     pub(super) fn rank(&self, priority: u8) -> u8 {
-        if self.order() == Order::BestEffort { PRIORITY_MAX - priority.min(PRIORITY_MAX) } else { 0 }
+        if self.order() == Order::BestEffort {
+            PRIORITY_MAX - priority.min(PRIORITY_MAX)
+        } else {
+            0
+        }
     }
 
     pub(super) fn next_seq(&mut self) -> Result<u64, Fault> {
         let seq = self.meta.next_seq;
         if seq > SEQ_MAX {
-            return Err(Fault::new(ErrorCode::Unavailable, "the queue has used up its sequence numbers"));
+            return Err(Fault::new(
+                ErrorCode::Unavailable,
+                "the queue has used up its sequence numbers",
+            ));
         }
         self.meta.next_seq += 1;
         Ok(seq)
@@ -261,7 +349,8 @@ impl Queue {
         expiries.sort_unstable();
         let groups = expiries.chunk_by(|a, b| a.0 == b.0);
         for group in groups.flat_map(|group| group.chunks(ROW_EXPIRIES)) {
-            let members: Vec<(u8, u64)> = group.iter().map(|(_, lane, seq)| (*lane, *seq)).collect();
+            let members: Vec<(u8, u64)> =
+                group.iter().map(|(_, lane, seq)| (*lane, *seq)).collect();
             let (at_ms, _, first_seq) = group[0];
             let data = postcard::to_allocvec(&members).map_err(|e| StoreError(e.to_string()))?;
             turn.sql.exec(
@@ -281,11 +370,16 @@ impl Queue {
         let builder = std::mem::take(builder);
         let ordinal = self.meta.lanes[usize::from(lane)].appended - builder.len();
         self.unjournaled_segments += 1;
-        self.segments.append(turn.sql, lane, builder, turn.now_ms, ordinal)
+        self.segments
+            .append(turn.sql, lane, builder, turn.now_ms, ordinal)
     }
 
     /// Reads the counts of all keys that this turn's publishes name, at once.
-    pub(super) fn count_keys_of(&mut self, turn: &mut Turn<'_>, requests: &[(u32, Envelope<'_>)]) -> Result<(), StoreError> {
+    pub(super) fn count_keys_of(
+        &mut self,
+        turn: &mut Turn<'_>,
+        requests: &[(u32, Envelope<'_>)],
+    ) -> Result<(), StoreError> {
         if self.config().capacity.max_per_key.is_none() {
             return Ok(());
         }
@@ -293,7 +387,9 @@ impl Queue {
         for (_, envelope) in requests {
             match &envelope.command {
                 Command::Publish(draft) => keys.extend(draft.key),
-                Command::PublishBatch(drafts) => keys.extend(drafts.iter().flatten().filter_map(|d| d.key)),
+                Command::PublishBatch(drafts) => {
+                    keys.extend(drafts.iter().flatten().filter_map(|d| d.key))
+                }
                 _ => {}
             }
         }
@@ -311,12 +407,21 @@ impl Queue {
         for message in messages {
             // A control character cannot stand in a client's key: these prints are a space of their own.
             let print = print(self.secret, &format!("\u{1}{source}\u{1}{}", message.id));
-            let since_ms = turn.now_ms.saturating_sub(self.dedup_window_ms().max(FORWARD_WINDOW_MS));
+            let since_ms = turn
+                .now_ms
+                .saturating_sub(self.dedup_window_ms().max(FORWARD_WINDOW_MS));
             if self.idempotency.find(turn.sql, print, since_ms)?.is_none() {
                 let config = self.config();
                 let priority = message.draft.priority;
-                let draft = Draft { priority, idempotency_key: None, ..message.draft.clone() };
-                if self.overflow_of(&config.capacity, draft.body.len() as u64).is_some() {
+                let draft = Draft {
+                    priority,
+                    idempotency_key: None,
+                    ..message.draft.clone()
+                };
+                if self
+                    .overflow_of(&config.capacity, draft.body.len() as u64)
+                    .is_some()
+                {
                     break;
                 }
                 self.accept(turn, &draft, Some(print))?;

@@ -10,7 +10,7 @@ use super::config::Order;
 use super::filter::{Filter, Subject};
 use super::outstanding::{Entry, Status};
 use super::queue::{Queue, Turn};
-use super::segment::{LANES, Item, Place, Segment};
+use super::segment::{Item, LANES, Place, Segment};
 use crate::command::{Delivery, LeaseId, Pull, Reply, State};
 use crate::id::Id;
 use crate::limits::{OUTSTANDING_MAX, PASSED_OVER_PER_TURN_MAX, PULL_BYTES_MAX, PULL_MESSAGES_MAX};
@@ -32,7 +32,12 @@ enum Next {
 }
 
 impl Queue {
-    pub(super) fn pull(&mut self, turn: &mut Turn<'_>, token: u32, pull: &Pull<'_>) -> Result<Option<Reply>, Stop> {
+    pub(super) fn pull(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+        pull: &Pull<'_>,
+    ) -> Result<Option<Reply>, Stop> {
         let filter = pull.filter.map(Filter::compile).transpose()?;
         let want = Want {
             batch_size: pull.batch_size.clamp(1, PULL_MESSAGES_MAX),
@@ -40,25 +45,41 @@ impl Queue {
             filter,
         };
         // Those who wait already go first.
-        let messages = if self.waiters.has_pulls() { Vec::new() } else { self.lease(turn, &want)? };
+        let messages = if self.waiters.has_pulls() {
+            Vec::new()
+        } else {
+            self.lease(turn, &want)?
+        };
         if messages.is_empty() && pull.wait_ms > 0 {
-            self.waiters.add_pull(token, want, turn.now_ms + pull.wait_ms)?;
+            self.waiters
+                .add_pull(token, want, turn.now_ms + pull.wait_ms)?;
             return Ok(None);
         }
-        Ok(Some(Reply::Pulled { messages, depth: self.depth() }))
+        Ok(Some(Reply::Pulled {
+            messages,
+            depth: self.depth(),
+        }))
     }
 
     /// Leases what there is for `want`, up to its size.
-    pub(super) fn lease(&mut self, turn: &mut Turn<'_>, want: &Want) -> Result<Vec<Delivery>, StoreError> {
+    pub(super) fn lease(
+        &mut self,
+        turn: &mut Turn<'_>,
+        want: &Want,
+    ) -> Result<Vec<Delivery>, StoreError> {
         let mut messages = Vec::new();
         if self.meta.paused {
             return Ok(messages);
         }
-        let lease_ms = want.visibility_timeout_ms.unwrap_or(self.config().delivery.visibility_timeout_ms);
+        let lease_ms = want
+            .visibility_timeout_ms
+            .unwrap_or(self.config().delivery.visibility_timeout_ms);
         let until_ms = turn.now_ms + lease_ms;
         let (mut bytes, mut passed_over, mut after) = (0, 0, None);
         while messages.len() < want.batch_size as usize && passed_over < PASSED_OVER_PER_TURN_MAX {
-            let Some(next) = self.next(turn, after)? else { return Ok(messages) };
+            let Some(next) = self.next(turn, after)? else {
+                return Ok(messages);
+            };
             let seq = match next {
                 Next::Ready(seq) => seq,
                 Next::Fresh(lane) => match self.take_fresh(turn, lane)? {
@@ -66,7 +87,9 @@ impl Queue {
                     None => continue,
                 },
             };
-            let Some(entry) = self.outstanding.get(seq).copied() else { continue };
+            let Some(entry) = self.outstanding.get(seq).copied() else {
+                continue;
+            };
             if entry.expires_at_ms <= turn.now_ms {
                 self.expire_outstanding(turn, seq)?;
                 continue;
@@ -108,14 +131,26 @@ impl Queue {
         self.meta.totals.delivered += 1;
         let attempts = entry.attempts + 1;
         let status = Status::Leased { lease, until_ms };
-        self.outstanding.put(seq, Entry { status, attempts, ..entry });
+        self.outstanding.put(
+            seq,
+            Entry {
+                status,
+                attempts,
+                ..entry
+            },
+        );
         let mut delivery = self.delivery(segment, item, attempts)?;
         delivery.lease_id = Some(LeaseId { seq, lease }.text(self.secret));
         Ok(delivery)
     }
 
     /// A message as it is handed over or listed, without a lease.
-    pub(super) fn delivery(&self, segment: &Segment, item: &Item, attempts: u32) -> Result<Delivery, StoreError> {
+    pub(super) fn delivery(
+        &self,
+        segment: &Segment,
+        item: &Item,
+        attempts: u32,
+    ) -> Result<Delivery, StoreError> {
         let head = segment.head(item)?;
         let owned = |text: Option<&str>| text.map(str::to_owned);
         Ok(Delivery {
@@ -129,15 +164,29 @@ impl Queue {
             content_type: owned(head.content_type),
             key: owned(head.key),
             priority: item.priority,
-            attributes: head.attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+            attributes: head
+                .attributes
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+                .collect(),
         })
     }
 
-    fn matches(&self, segment: &Segment, item: &Item, filter: Option<&Filter>) -> Result<bool, StoreError> {
-        let Some(filter) = filter else { return Ok(true) };
+    fn matches(
+        &self,
+        segment: &Segment,
+        item: &Item,
+        filter: Option<&Filter>,
+    ) -> Result<bool, StoreError> {
+        let Some(filter) = filter else {
+            return Ok(true);
+        };
         let head = segment.head(item)?;
-        let attributes: Vec<(String, String)> =
-            head.attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let attributes: Vec<(String, String)> = head
+            .attributes
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
         let body = segment.body(item);
         Ok(filter.matches(&Subject {
             attributes: &attributes,
@@ -148,21 +197,31 @@ impl Queue {
     }
 
     /// Where the next message comes from, among ready ones after `after` and the lanes.
-    fn next(&mut self, turn: &mut Turn<'_>, after: Option<(u8, u64)>) -> Result<Option<Next>, StoreError> {
+    fn next(
+        &mut self,
+        turn: &mut Turn<'_>,
+        after: Option<(u8, u64)>,
+    ) -> Result<Option<Next>, StoreError> {
         let ready = self.outstanding.first_ready_after(after);
         let order = self.order();
-        let blocked = order == Order::Fifo && self.outstanding.len() > 0;
+        let blocked = order == Order::Fifo && !self.outstanding.is_empty();
         if blocked || self.outstanding.len() >= OUTSTANDING_MAX {
             return Ok(ready.map(|(_, seq)| Next::Ready(seq)));
         }
         let fresh = if order == Order::BestEffort {
-            (0..LANES as u8).rev().find(|lane| self.meta.lanes[usize::from(*lane)].fresh() > 0)
+            (0..LANES as u8)
+                .rev()
+                .find(|lane| self.meta.lanes[usize::from(*lane)].fresh() > 0)
                 .map(|lane| (self.rank(lane), lane))
         } else {
             self.earliest_lane(turn)?
         };
-        let Some((rank, lane)) = fresh else { return Ok(ready.map(|(_, seq)| Next::Ready(seq))) };
-        let Some(ready) = ready else { return Ok(Some(Next::Fresh(lane))) };
+        let Some((rank, lane)) = fresh else {
+            return Ok(ready.map(|(_, seq)| Next::Ready(seq)));
+        };
+        let Some(ready) = ready else {
+            return Ok(Some(Next::Fresh(lane)));
+        };
         // Where ranks are equal the earlier one goes first; what was taken once came before what was not,
         // except under a strict order, where a delayed message may be later than the lane's.
         let ready_first = if order == Order::BestEffort || ready.0 != rank {
@@ -171,7 +230,11 @@ impl Queue {
             let head = self.fresh_segment(turn, lane)?;
             head.is_none_or(|(segment, index)| ready.1 < segment.items[usize::from(index)].seq)
         };
-        Ok(Some(if ready_first { Next::Ready(ready.1) } else { Next::Fresh(lane) }))
+        Ok(Some(if ready_first {
+            Next::Ready(ready.1)
+        } else {
+            Next::Fresh(lane)
+        }))
     }
 
     /// The lane whose next message was accepted first.
@@ -203,7 +266,10 @@ impl Queue {
                 return Ok(None);
             }
             let Some(segment) = self.segments.next(turn.sql, lane, cursor.from)? else {
-                return Err(StoreError(format!("lane {lane} counts {} messages and has none", cursor.appended - cursor.taken)));
+                return Err(StoreError(format!(
+                    "lane {lane} counts {} messages and has none",
+                    cursor.appended - cursor.taken
+                )));
             };
             let cursor = &mut self.meta.lanes[usize::from(lane)];
             if segment.first_seq != cursor.from {
@@ -230,7 +296,11 @@ impl Queue {
         self.meta_changed = true;
         if usize::from(lane.index) >= segment.items.len() {
             // Most often the next segment's very first, which finds it in memory.
-            lane.from = segment.items.last().map_or(segment.first_seq, |item| item.seq) + 1;
+            lane.from = segment
+                .items
+                .last()
+                .map_or(segment.first_seq, |item| item.seq)
+                + 1;
             lane.index = 0;
             let id = super::segment::segment_id(segment.lane, segment.first_seq);
             if !self.outstanding.holds_segment(id) {
@@ -241,10 +311,16 @@ impl Queue {
 
     /// Makes the lane's next message outstanding and returns its sequence number.
     fn take_fresh(&mut self, turn: &mut Turn<'_>, lane: u8) -> Result<Option<u64>, StoreError> {
-        let Some((segment, index)) = self.fresh_segment(turn, lane)? else { return Ok(None) };
+        let Some((segment, index)) = self.fresh_segment(turn, lane)? else {
+            return Ok(None);
+        };
         let item = segment.items[usize::from(index)];
         let entry = Entry {
-            place: Place { lane, first_seq: segment.first_seq, index },
+            place: Place {
+                lane,
+                first_seq: segment.first_seq,
+                index,
+            },
             status: Status::Ready,
             attempts: 0,
             at_ms: segment.at_ms,

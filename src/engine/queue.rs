@@ -106,7 +106,11 @@ impl Queue {
     ) -> Result<Outcome, StoreError> {
         self.since = since;
         self.meta.now_ms = now_ms.max(self.meta.now_ms);
-        let mut turn = Turn { sql, now_ms: self.meta.now_ms, out: Outcome::default() };
+        let mut turn = Turn {
+            sql,
+            now_ms: self.meta.now_ms,
+            out: Outcome::default(),
+        };
         if self.armed_ms.is_some_and(|at| at <= turn.now_ms) {
             self.armed_ms = None;
         }
@@ -136,14 +140,20 @@ impl Queue {
         self.waiters.cancel(token);
     }
 
-    fn take_requests(&mut self, turn: &mut Turn<'_>, requests: Vec<(u32, Envelope<'_>)>) -> Result<(), StoreError> {
+    fn take_requests(
+        &mut self,
+        turn: &mut Turn<'_>,
+        requests: Vec<(u32, Envelope<'_>)>,
+    ) -> Result<(), StoreError> {
         let mut later: [Vec<(u32, Envelope<'_>)>; 3] = Default::default();
         for (token, envelope) in requests {
             for (code, n) in &envelope.refused {
                 self.meta.totals.reject(*code, true, *n);
             }
             match envelope.command {
-                Command::Publish(_) | Command::PublishBatch(_) | Command::Forward { .. } => later[0].push((token, envelope)),
+                Command::Publish(_) | Command::PublishBatch(_) | Command::Forward { .. } => {
+                    later[0].push((token, envelope))
+                }
                 Command::Pull(_) => later[1].push((token, envelope)),
                 Command::Delete => later[2].push((token, envelope)),
                 _ => self.take(turn, token, envelope)?,
@@ -161,7 +171,12 @@ impl Queue {
         Ok(())
     }
 
-    fn take(&mut self, turn: &mut Turn<'_>, token: u32, envelope: Envelope<'_>) -> Result<(), StoreError> {
+    fn take(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+        envelope: Envelope<'_>,
+    ) -> Result<(), StoreError> {
         match self.execute(turn, token, envelope) {
             Ok(Some(reply)) => turn.out.replies.push((token, Ok(reply))),
             Ok(None) => {}
@@ -172,7 +187,12 @@ impl Queue {
     }
 
     /// Carries out one command. `None` when the answer comes in a later turn.
-    fn execute(&mut self, turn: &mut Turn<'_>, token: u32, envelope: Envelope<'_>) -> Result<Option<Reply>, Stop> {
+    fn execute(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+        envelope: Envelope<'_>,
+    ) -> Result<Option<Reply>, Stop> {
         let creates = envelope.auto_create;
         match envelope.command {
             Command::Configure { patch } => return self.configure(turn, patch).map(Some),
@@ -203,7 +223,10 @@ impl Queue {
             Command::Resume => self.set_paused(false),
             Command::Redrive => return self.redrive(turn, token),
             Command::Recall { source, limit } => self.recall(turn, source, limit)?,
-            Command::Configure { .. } | Command::Report | Command::Preflight | Command::Forward { .. } => Reply::Done,
+            Command::Configure { .. }
+            | Command::Report
+            | Command::Preflight
+            | Command::Forward { .. } => Reply::Done,
         };
         Ok(Some(reply))
     }
@@ -211,17 +234,24 @@ impl Queue {
     pub(super) fn absent(&self) -> Fault {
         Fault::new(
             ErrorCode::NotFound,
-            format!("there is no queue {:?}; PUT /v1/queues/{{queue}} creates one, and so does a publish", self.name),
+            format!(
+                "there is no queue {:?}; PUT /v1/queues/{{queue}} creates one, and so does a publish",
+                self.name
+            ),
         )
     }
 
     /// The configuration; a queue that does not exist has the default one.
     pub(super) fn config(&self) -> Rc<Config> {
-        self.config.as_ref().map_or_else(|| Rc::new(Config::default()), Rc::clone)
+        self.config
+            .as_ref()
+            .map_or_else(|| Rc::new(Config::default()), Rc::clone)
     }
 
     pub(super) fn order(&self) -> Order {
-        self.config.as_ref().map_or(Order::BestEffort, |c| c.delivery.order)
+        self.config
+            .as_ref()
+            .map_or(Order::BestEffort, |c| c.delivery.order)
     }
 
     /// Messages that are not final: queued, delayed, held and in flight.
@@ -257,19 +287,26 @@ impl Queue {
         self.meta_changed = false;
         self.unjournaled_messages = 0;
         self.unjournaled_segments = 0;
-        let due = self.idempotency.is_flush_due() || self.journal.is_checkpoint_due(self.meta.number, &self.outstanding);
+        let due = self.idempotency.is_flush_due()
+            || self
+                .journal
+                .is_checkpoint_due(self.meta.number, &self.outstanding);
         if due {
             self.store_answers(turn)?;
-            self.journal.checkpoint(turn.sql, &self.meta, &mut self.outstanding)
+            self.journal
+                .checkpoint(turn.sql, &self.meta, &mut self.outstanding)
         } else {
             let answers = self.idempotency.take_unjournaled();
-            self.journal.write(turn.sql, &self.meta, &mut self.outstanding, answers)
+            self.journal
+                .write(turn.sql, &self.meta, &mut self.outstanding, answers)
         }
     }
 
     fn store_answers(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let until_ms = turn.now_ms + self.dedup_window_ms().max(FORWARD_WINDOW_MS);
-        let rows = self.idempotency.flush(turn.sql, self.meta.idempotency_next, until_ms)?;
+        let rows = self
+            .idempotency
+            .flush(turn.sql, self.meta.idempotency_next, until_ms)?;
         self.meta.idempotency_next += rows;
         if rows > 0 && self.meta.idempotency_prune_at_ms == 0 {
             self.meta.idempotency_prune_at_ms = until_ms;
@@ -280,7 +317,10 @@ impl Queue {
     fn delete_singles(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let seqs = std::mem::take(&mut self.finished_singles);
         each_list(&seqs, |list| {
-            turn.sql.exec("DELETE FROM singles WHERE seq IN (SELECT value FROM json_each(?))", &[list])
+            turn.sql.exec(
+                "DELETE FROM singles WHERE seq IN (SELECT value FROM json_each(?))",
+                &[list],
+            )
         })?;
         for seq in seqs {
             self.segments.forget(segment_id(SINGLE, seq));

@@ -21,16 +21,25 @@ impl Queue {
     ///
     /// # Errors
     /// Storage, or rows that are damaged or of a later version.
-    pub fn open(sql: &mut dyn Sql, name: &str, entropy: [u8; 16], now_ms: Millis) -> Result<Self, StoreError> {
+    pub fn open(
+        sql: &mut dyn Sql,
+        name: &str,
+        entropy: [u8; 16],
+        now_ms: Millis,
+    ) -> Result<Self, StoreError> {
         let mut queue = Self::absent_queue(name, entropy, now_ms);
         let tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'meta'", &[])?;
         if tables.is_empty() {
             return Ok(queue);
         }
         migrate(sql)?;
-        let Some(config) = read_meta(sql, "config")? else { return Ok(queue) };
+        let Some(config) = read_meta(sql, "config")? else {
+            return Ok(queue);
+        };
         let config = String::from_utf8(config).map_err(|e| StoreError(e.to_string()))?;
-        let config = Config::default().patched(&config).map_err(|e| StoreError(e.to_string()))?;
+        let config = Config::default()
+            .patched(&config)
+            .map_err(|e| StoreError(e.to_string()))?;
         let secret = read_meta(sql, "secret")?.unwrap_or_default();
         queue.secret = secret_of(&secret.try_into().unwrap_or_default());
         queue.config = Some(Rc::new(config));
@@ -54,7 +63,12 @@ impl Queue {
             entropy,
             secret: Secret::default(),
             config: None,
-            meta: Meta { next_seq: 1, next_lease: 1, now_ms, ..Meta::default() },
+            meta: Meta {
+                next_seq: 1,
+                next_lease: 1,
+                now_ms,
+                ..Meta::default()
+            },
             outstanding: Outstanding::default(),
             segments: Segments::default(),
             journal: Journal::default(),
@@ -80,18 +94,32 @@ impl Queue {
     }
 
     /// Counts what was published after the last journal row, which only its segments know.
-    fn append_later_segments(&mut self, sql: &mut dyn Sql, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
+    fn append_later_segments(
+        &mut self,
+        sql: &mut dyn Sql,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), StoreError> {
         let from = self.meta.next_seq;
         let mut segments = Vec::new();
         for lane in 0..LANES as u8 {
             segments.append(&mut Segments::heads_from(sql, lane, from)?);
         }
         segments.sort_unstable_by_key(|segment| segment.first_seq);
-        segments.iter().try_for_each(|segment| self.append_segment(segment, answers))
+        segments
+            .iter()
+            .try_for_each(|segment| self.append_segment(segment, answers))
     }
 
-    fn append_segment(&mut self, segment: &Segment, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
-        let rate = self.config().capacity.publish_rate.filter(|rate| !rate.per_key);
+    fn append_segment(
+        &mut self,
+        segment: &Segment,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), StoreError> {
+        let rate = self
+            .config()
+            .capacity
+            .publish_rate
+            .filter(|rate| !rate.per_key);
         let lane = &mut self.meta.lanes[usize::from(segment.lane)];
         if lane.fresh() == 0 {
             lane.oldest_ms = segment.at_ms;
@@ -108,7 +136,13 @@ impl Queue {
                 self.meta.rate_us = next;
             }
             if let Some((a, b, position)) = segment.head(item)?.answer {
-                answers.push(Answer { print: (a, b), seq: item.seq, lane: segment.lane, at_ms: segment.at_ms, position });
+                answers.push(Answer {
+                    print: (a, b),
+                    seq: item.seq,
+                    lane: segment.lane,
+                    at_ms: segment.at_ms,
+                    position,
+                });
             }
         }
         self.meta.now_ms = self.meta.now_ms.max(segment.at_ms);
@@ -129,14 +163,25 @@ impl Queue {
 }
 
 /// The first value of the first row, where there is one that is not NULL or zero.
-pub(super) fn first(sql: &mut dyn Sql, statement: &'static str) -> Result<Option<Millis>, StoreError> {
+pub(super) fn first(
+    sql: &mut dyn Sql,
+    statement: &'static str,
+) -> Result<Option<Millis>, StoreError> {
     let rows = sql.exec(statement, &[])?;
-    Ok(rows.first().and_then(|row| row.first()).map(Value::uint).filter(|n| *n > 0))
+    Ok(rows
+        .first()
+        .and_then(|row| row.first())
+        .map(Value::uint)
+        .filter(|n| *n > 0))
 }
 
 fn read_meta(sql: &mut dyn Sql, name: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
     let rows = sql.exec("SELECT value FROM meta WHERE name = ?", &[name.into()])?;
-    Ok(rows.into_iter().next().and_then(|row| row.into_iter().next()).map(Value::into_blob))
+    Ok(rows
+        .into_iter()
+        .next()
+        .and_then(|row| row.into_iter().next())
+        .map(Value::into_blob))
 }
 
 pub(super) fn secret_of(bytes: &[u8; 16]) -> Secret {

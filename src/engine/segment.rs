@@ -7,7 +7,9 @@
 
 use crate::command::{Blob, Draft};
 use crate::id::{Secret, hash64};
-use crate::limits::{SEGMENT_BODY_BYTES_MAX, SEGMENT_CACHE_BYTES_MAX, SEGMENT_HEAD_BYTES_MAX, SEGMENT_MESSAGES_MAX};
+use crate::limits::{
+    SEGMENT_BODY_BYTES_MAX, SEGMENT_CACHE_BYTES_MAX, SEGMENT_HEAD_BYTES_MAX, SEGMENT_MESSAGES_MAX,
+};
 use crate::store::{Arg, Sql, StoreError, Value};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -154,9 +156,24 @@ impl Segment {
         if !body.is_empty() && body.len() != body_at as usize {
             return Err(damaged("bodies and heads disagree"));
         }
-        let Prefix { at_ms, ordinal, first_seq, gone, .. } = prefix;
+        let Prefix {
+            at_ms,
+            ordinal,
+            first_seq,
+            gone,
+            ..
+        } = prefix;
         let (head, body) = (Rc::new(head), Rc::new(body));
-        Ok(Self { lane, first_seq, at_ms, ordinal, gone, items, head, body })
+        Ok(Self {
+            lane,
+            first_seq,
+            at_ms,
+            ordinal,
+            gone,
+            items,
+            head,
+            body,
+        })
     }
 
     /// The message's head.
@@ -173,13 +190,20 @@ impl Segment {
     #[must_use]
     pub fn body(&self, item: &Item) -> Blob {
         let start = item.body_at as usize;
-        Blob::new(Rc::clone(&self.body), start, start + item.body_bytes as usize)
+        Blob::new(
+            Rc::clone(&self.body),
+            start,
+            start + item.body_bytes as usize,
+        )
     }
 
     /// The index of the message with this sequence number.
     #[must_use]
     pub fn index_of(&self, seq: u64) -> Option<u16> {
-        self.items.binary_search_by_key(&seq, |item| item.seq).ok().map(|i| i as u16)
+        self.items
+            .binary_search_by_key(&seq, |item| item.seq)
+            .ok()
+            .map(|i| i as u16)
     }
 
     /// Whether the message at this index is gone already.
@@ -192,7 +216,8 @@ impl Segment {
     #[must_use]
     pub fn key_hash(&self, item: &Item, secret: Secret) -> u64 {
         let head = self.head(item).ok();
-        head.and_then(|h| h.key).map_or(0, |key| hash64(secret, key.as_bytes()).max(1))
+        head.and_then(|h| h.key)
+            .map_or(0, |key| hash64(secret, key.as_bytes()).max(1))
     }
 
     fn memory_bytes(&self) -> usize {
@@ -208,7 +233,10 @@ impl Segment {
             gone: gone.to_vec(),
         };
         let mut head = postcard::to_extend(&prefix, vec![VERSION]).unwrap_or_default();
-        let records = self.items.first().map_or(self.head.len(), |item| item.head_at as usize);
+        let records = self
+            .items
+            .first()
+            .map_or(self.head.len(), |item| item.head_at as usize);
         head.extend_from_slice(&self.head[records..]);
         head
     }
@@ -239,8 +267,15 @@ impl Builder {
     /// Whether a message of this size would make the row too large.
     #[must_use]
     pub fn is_full_for(&self, draft: &Draft<'_>) -> bool {
-        let attributes: usize = draft.attributes.iter().map(|(n, v)| n.len() + v.len() + 8).sum();
-        let head = 64 + attributes + draft.key.map_or(0, str::len) + draft.content_type.map_or(0, str::len);
+        let attributes: usize = draft
+            .attributes
+            .iter()
+            .map(|(n, v)| n.len() + v.len() + 8)
+            .sum();
+        let head = 64
+            + attributes
+            + draft.key.map_or(0, str::len)
+            + draft.content_type.map_or(0, str::len);
         usize::from(self.count) >= SEGMENT_MESSAGES_MAX
             || self.heads.len() + head > SEGMENT_HEAD_BYTES_MAX
             || self.bodies.len() + draft.body.len() > SEGMENT_BODY_BYTES_MAX
@@ -254,7 +289,8 @@ impl Builder {
         head.offset = (seq - self.first_seq) as u32;
         head.body_bytes = body.len() as u32;
         // Writing to a vector cannot fail: the format has no limits of its own.
-        self.heads = postcard::to_extend(&head, std::mem::take(&mut self.heads)).unwrap_or_default();
+        self.heads =
+            postcard::to_extend(&head, std::mem::take(&mut self.heads)).unwrap_or_default();
         self.bodies.extend_from_slice(body);
         self.count += 1;
     }
@@ -262,7 +298,13 @@ impl Builder {
     /// The stored form: first sequence number, head and body.
     #[must_use]
     pub fn finish(self, at_ms: Millis, ordinal: u64) -> (u64, Vec<u8>, Vec<u8>) {
-        let prefix = Prefix { at_ms, ordinal, first_seq: self.first_seq, count: self.count, gone: Vec::new() };
+        let prefix = Prefix {
+            at_ms,
+            ordinal,
+            first_seq: self.first_seq,
+            count: self.count,
+            gone: Vec::new(),
+        };
         let mut head = Vec::with_capacity(self.heads.len() + 32);
         head.push(VERSION);
         let mut head = postcard::to_extend(&prefix, head).unwrap_or_default();
@@ -284,7 +326,11 @@ impl Segments {
     ///
     /// # Errors
     /// Storage.
-    pub fn get(&mut self, sql: &mut dyn Sql, place: Place) -> Result<Option<Rc<Segment>>, StoreError> {
+    pub fn get(
+        &mut self,
+        sql: &mut dyn Sql,
+        place: Place,
+    ) -> Result<Option<Rc<Segment>>, StoreError> {
         let id = place.segment_id();
         if let Some(segment) = self.cache.get(&id) {
             return Ok(Some(Rc::clone(segment)));
@@ -297,7 +343,9 @@ impl Segments {
         } else {
             sql.exec("SELECT head, body FROM segments WHERE id = ?", &[id.into()])?
         };
-        let Some(row) = rows.into_iter().next() else { return Ok(None) };
+        let Some(row) = rows.into_iter().next() else {
+            return Ok(None);
+        };
         let segment = decode_row(place.lane, row)?;
         Ok(Some(self.remember(id, segment)))
     }
@@ -306,15 +354,25 @@ impl Segments {
     ///
     /// # Errors
     /// Storage.
-    pub fn next(&mut self, sql: &mut dyn Sql, lane: u8, from: u64) -> Result<Option<Rc<Segment>>, StoreError> {
+    pub fn next(
+        &mut self,
+        sql: &mut dyn Sql,
+        lane: u8,
+        from: u64,
+    ) -> Result<Option<Rc<Segment>>, StoreError> {
         if let Some(segment) = self.cache.get(&segment_id(lane, from)) {
             return Ok(Some(Rc::clone(segment)));
         }
         let rows = sql.exec(
             "SELECT id, head, body FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
-            &[segment_id(lane, from).into(), segment_id(lane + 1, 0).into()],
+            &[
+                segment_id(lane, from).into(),
+                segment_id(lane + 1, 0).into(),
+            ],
         )?;
-        let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
+        let Some(mut row) = rows.into_iter().next() else {
+            return Ok(None);
+        };
         let id = row.remove(0).uint();
         if let Some(segment) = self.cache.get(&id) {
             return Ok(Some(Rc::clone(segment)));
@@ -327,13 +385,27 @@ impl Segments {
     ///
     /// # Errors
     /// Storage.
-    pub fn holding(&mut self, sql: &mut dyn Sql, lane: u8, seq: u64) -> Result<Option<Rc<Segment>>, StoreError> {
+    pub fn holding(
+        &mut self,
+        sql: &mut dyn Sql,
+        lane: u8,
+        seq: u64,
+    ) -> Result<Option<Rc<Segment>>, StoreError> {
         let rows = sql.exec(
             "SELECT id FROM segments WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1",
             &[segment_id(lane, 0).into(), segment_id(lane, seq).into()],
         )?;
-        let Some(id) = rows.first().and_then(|row| row.first()).map(Value::uint) else { return Ok(None) };
-        self.get(sql, Place { lane, first_seq: id & ((1 << 48) - 1), index: 0 })
+        let Some(id) = rows.first().and_then(|row| row.first()).map(Value::uint) else {
+            return Ok(None);
+        };
+        self.get(
+            sql,
+            Place {
+                lane,
+                first_seq: id & ((1 << 48) - 1),
+                index: 0,
+            },
+        )
     }
 
     /// Heads of the lane's segments from `from` on, without their bodies, for a start.
@@ -343,11 +415,18 @@ impl Segments {
     pub fn heads_from(sql: &mut dyn Sql, lane: u8, from: u64) -> Result<Vec<Segment>, StoreError> {
         let rows = sql.exec(
             "SELECT head FROM segments WHERE id >= ? AND id < ? ORDER BY id",
-            &[segment_id(lane, from).into(), segment_id(lane + 1, 0).into()],
+            &[
+                segment_id(lane, from).into(),
+                segment_id(lane + 1, 0).into(),
+            ],
         )?;
         rows.into_iter()
             .map(|row| {
-                let head = row.into_iter().next().map(Value::into_blob).unwrap_or_default();
+                let head = row
+                    .into_iter()
+                    .next()
+                    .map(Value::into_blob)
+                    .unwrap_or_default();
                 Segment::decode(lane, head, Vec::new())
             })
             .collect()
@@ -380,14 +459,22 @@ impl Segments {
     ///
     /// # Errors
     /// Storage.
-    pub fn mark_gone(&mut self, sql: &mut dyn Sql, segment: &Segment, indexes: &[u16]) -> Result<(), StoreError> {
+    pub fn mark_gone(
+        &mut self,
+        sql: &mut dyn Sql,
+        segment: &Segment,
+        indexes: &[u16],
+    ) -> Result<(), StoreError> {
         let mut gone = segment.gone.clone();
         gone.extend_from_slice(indexes);
         gone.sort_unstable();
         gone.dedup();
         let head = segment.encoded_with_gone(&gone);
         let id = segment_id(segment.lane, segment.first_seq);
-        sql.exec("UPDATE segments SET head = ? WHERE id = ?", &[Arg::Blob(&head), id.into()])?;
+        sql.exec(
+            "UPDATE segments SET head = ? WHERE id = ?",
+            &[Arg::Blob(&head), id.into()],
+        )?;
         self.forget(id);
         Ok(())
     }
@@ -401,7 +488,10 @@ impl Segments {
             sql.exec("DELETE FROM segments WHERE id = ?", &[(*id).into()])?;
         } else {
             each_list(ids, |list| {
-                sql.exec("DELETE FROM segments WHERE id IN (SELECT value FROM json_each(?))", &[list])
+                sql.exec(
+                    "DELETE FROM segments WHERE id IN (SELECT value FROM json_each(?))",
+                    &[list],
+                )
             })?;
         }
         ids.iter().for_each(|id| self.forget(*id));
@@ -461,8 +551,16 @@ mod tests {
         let mut builder = Builder::default();
         for (seq, key) in [(40, Some("a")), (41, None), (44, Some("b"))] {
             let head = Head {
-                offset: 0, body_bytes: 0, priority: 4, expires_at_ms: (seq == 41).then_some(99), due_ms: None, answer: None,
-                attempts: 0, content_type: None, key, attributes: vec![("n", "v")],
+                offset: 0,
+                body_bytes: 0,
+                priority: 4,
+                expires_at_ms: (seq == 41).then_some(99),
+                due_ms: None,
+                answer: None,
+                attempts: 0,
+                content_type: None,
+                key,
+                attributes: vec![("n", "v")],
             };
             builder.push(seq, head, format!("body {seq}").as_bytes());
         }
@@ -474,24 +572,36 @@ mod tests {
     fn a_segment_survives_its_bytes() {
         let (head, body) = built();
         let segment = Segment::decode(4, head, body).unwrap();
-        assert_eq!((segment.first_seq, segment.at_ms, segment.ordinal), (40, 7, 100));
+        assert_eq!(
+            (segment.first_seq, segment.at_ms, segment.ordinal),
+            (40, 7, 100)
+        );
         let item = segment.items[usize::from(segment.index_of(44).unwrap())];
         assert_eq!(segment.body(&item).bytes(), b"body 44");
         assert_eq!(segment.head(&item).unwrap().key, Some("b"));
         assert_eq!(segment.items[1].expires_at_ms, 99);
         let again = Segment::decode(4, segment.encoded_with_gone(&[1]), Vec::new()).unwrap();
         assert!(again.is_gone(1) && !again.is_gone(2));
-        assert_eq!(again.head(&again.items[2]).unwrap(), segment.head(&item).unwrap());
+        assert_eq!(
+            again.head(&again.items[2]).unwrap(),
+            segment.head(&item).unwrap()
+        );
     }
 
     #[test]
     fn a_cut_segment_is_an_error() {
         let (head, body) = built();
         for end in 0..head.len() {
-            assert!(Segment::decode(4, head[..end].to_vec(), Vec::new()).is_err(), "{end}");
+            assert!(
+                Segment::decode(4, head[..end].to_vec(), Vec::new()).is_err(),
+                "{end}"
+            );
         }
         for end in 1..body.len() {
-            assert!(Segment::decode(4, head.clone(), body[..end].to_vec()).is_err(), "{end}");
+            assert!(
+                Segment::decode(4, head.clone(), body[..end].to_vec()).is_err(),
+                "{end}"
+            );
         }
     }
 }

@@ -4,10 +4,10 @@
 //! Reads that wait for an end are looked at when their message ended; reads that wait for any change (the
 //! event streams), whose position changes with every delivery, at most every `CHANGE_MS`.
 
+use super::Stop;
 use super::inspect::wait_is_over;
 use super::pull::Want;
 use super::queue::{Queue, Turn};
-use super::Stop;
 use crate::command::{Reply, Wait};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
@@ -51,17 +51,32 @@ impl Waiters {
 
     pub fn add_pull(&mut self, token: u32, want: Want, until_ms: Millis) -> Result<(), Fault> {
         self.check_room()?;
-        self.pulls.push_back(Puller { token, want, until_ms });
+        self.pulls.push_back(Puller {
+            token,
+            want,
+            until_ms,
+        });
         Ok(())
     }
 
-    pub fn add_reader(&mut self, token: u32, id: Id, wait: Wait, now_ms: Millis) -> Result<(), Fault> {
+    pub fn add_reader(
+        &mut self,
+        token: u32,
+        id: Id,
+        wait: Wait,
+        now_ms: Millis,
+    ) -> Result<(), Fault> {
         self.check_room()?;
         let wait_ms = match wait {
             Wait::None => 0,
             Wait::Final { wait_ms } | Wait::Change { wait_ms, .. } => wait_ms.min(WAIT_MS_MAX),
         };
-        self.readers.push(Reader { token, id, wait, until_ms: now_ms + wait_ms });
+        self.readers.push(Reader {
+            token,
+            id,
+            wait,
+            until_ms: now_ms + wait_ms,
+        });
         Ok(())
     }
 
@@ -92,7 +107,9 @@ impl Waiters {
 
     pub fn all_tokens(&mut self) -> Vec<u32> {
         let pulls = std::mem::take(&mut self.pulls).into_iter().map(|p| p.token);
-        let readers = std::mem::take(&mut self.readers).into_iter().map(|r| r.token);
+        let readers = std::mem::take(&mut self.readers)
+            .into_iter()
+            .map(|r| r.token);
         pulls.chain(readers).collect()
     }
 
@@ -104,7 +121,10 @@ impl Waiters {
         if more_work {
             return Some(now_ms);
         }
-        let streams = self.readers.iter().any(|r| matches!(r.wait, Wait::Change { .. }));
+        let streams = self
+            .readers
+            .iter()
+            .any(|r| matches!(r.wait, Wait::Change { .. }));
         let change = streams.then_some(self.next_change_ms.max(now_ms + CHANGE_MS));
         let pulls = self.pulls.iter().map(|p| p.until_ms).min();
         let readers = self.readers.iter().map(|r| r.until_ms).min();
@@ -118,14 +138,21 @@ impl Queue {
         let mut dry = false;
         let mut left = VecDeque::new();
         while let Some(puller) = self.waiters.pulls.pop_front() {
-            let messages = if dry { Vec::new() } else { self.lease(turn, &puller.want)? };
+            let messages = if dry {
+                Vec::new()
+            } else {
+                self.lease(turn, &puller.want)?
+            };
             // Without a filter, nothing for one means nothing for the others.
             dry |= messages.is_empty() && puller.want.filter.is_none();
             if messages.is_empty() && puller.until_ms > turn.now_ms {
                 left.push_back(puller);
                 continue;
             }
-            let reply = Reply::Pulled { messages, depth: self.depth() };
+            let reply = Reply::Pulled {
+                messages,
+                depth: self.depth(),
+            };
             turn.out.replies.push((puller.token, Ok(reply)));
         }
         self.waiters.pulls = left;
@@ -142,7 +169,12 @@ impl Queue {
         let all = std::mem::take(&mut self.waiters.all_changed);
         let mut answered = BTreeSet::new();
         for at in 0..self.waiters.readers.len() {
-            let Reader { token, id, wait, until_ms } = self.waiters.readers[at];
+            let Reader {
+                token,
+                id,
+                wait,
+                until_ms,
+            } = self.waiters.readers[at];
             let over = until_ms <= turn.now_ms;
             let stream = look_at_streams && matches!(wait, Wait::Change { .. });
             if !(all || over || stream || finished.contains(&id.seq())) {
@@ -158,7 +190,9 @@ impl Queue {
             }
             answered.insert(token);
         }
-        self.waiters.readers.retain(|reader| !answered.contains(&reader.token));
+        self.waiters
+            .readers
+            .retain(|reader| !answered.contains(&reader.token));
         Ok(())
     }
 }

@@ -27,7 +27,10 @@ extern "C" fn edge_init(len: usize) -> usize {
     report_panics();
     match with_input(len, |input| Edge::new(&String::from_utf8_lossy(input))) {
         Ok(edge) => {
-            ROLE.set(Some(Role { edge, slots: Slots::new() }));
+            ROLE.set(Some(Role {
+                edge,
+                slots: Slots::default(),
+            }));
             0
         }
         Err(text) => fill_output(|out| out.extend_from_slice(text.as_bytes())),
@@ -78,7 +81,11 @@ extern "C" fn edge_report(now_ms: f64) -> usize {
 /// Whether there are counts to report, now or soon.
 #[unsafe(no_mangle)]
 extern "C" fn edge_has_reports() -> u32 {
-    ROLE.with_borrow(|role| role.as_ref().is_some_and(|role| role.edge.has_reports()).into())
+    ROLE.with_borrow(|role| {
+        role.as_ref()
+            .is_some_and(|role| role.edge.has_reports())
+            .into()
+    })
 }
 
 /// Calls for the descriptions of the queues in a page of the directory, one after another. Input: the page.
@@ -95,7 +102,11 @@ extern "C" fn edge_describe(len: usize) -> usize {
             };
             // A command that cannot be written is answered by the object, as any it cannot read.
             let command = codec::encode(&envelope).unwrap_or_default();
-            let call = Call { object: placement::queue_object(name), command, payload: Payload::InCommand };
+            let call = Call {
+                object: placement::queue_object(name),
+                command,
+                payload: Payload::InCommand,
+            };
             frame::call(out, frame::CALL, &call);
         }
     })
@@ -108,8 +119,16 @@ extern "C" fn edge_forget(page_len: usize, gone_len: usize) -> usize {
     step(page_len + gone_len, |_, input, out| {
         let (listing, gone) = input.split_at(page_len);
         let page = page(listing);
-        let names = page.names.iter().zip(gone).filter(|(_, gone)| **gone != 0).map(|(name, _)| *name);
-        let command = DirectoryCommand::Unregister { names: names.collect(), as_of: page.as_of };
+        let names = page
+            .names
+            .iter()
+            .zip(gone)
+            .filter(|(_, gone)| **gone != 0)
+            .map(|(name, _)| *name);
+        let command = DirectoryCommand::Unregister {
+            names: names.collect(),
+            as_of: page.as_of,
+        };
         frame::call(out, frame::CALL, &to_directory(&command));
     })
 }
@@ -119,7 +138,9 @@ extern "C" fn edge_forget(page_len: usize, gone_len: usize) -> usize {
 extern "C" fn edge_gathered(head_len: usize, len: usize, now_ms: f64) -> usize {
     step(head_len + len, |role, input, out| {
         let (head, gathered) = input.split_at(head_len);
-        let response = role.edge.gathered(text(head), text(gathered), now_ms as u64);
+        let response = role
+            .edge
+            .gathered(text(head), text(gathered), now_ms as u64);
         role.respond(out, &response);
     })
 }
@@ -133,12 +154,19 @@ extern "C" fn edge_watch(stream_len: usize, state_len: usize) -> usize {
         let (stream, state) = input.split_at(stream_len);
         let state = text(state);
         let known = Edge::known(state);
-        let event = if state.is_empty() { String::new() } else { Edge::event(state) };
+        let event = if state.is_empty() {
+            String::new()
+        } else {
+            Edge::event(state)
+        };
         let ends = !state.is_empty() && known.is_none_or(|(state, _)| State::is_final(state));
         frame::words(out, &[ends.into(), event.len() as u32]);
         out.extend_from_slice(event.as_bytes());
         let mut parts = text(stream).splitn(4, '\n').skip(1);
-        let (queue, id) = (parts.next().unwrap_or_default(), parts.next().and_then(Id::parse));
+        let (queue, id) = (
+            parts.next().unwrap_or_default(),
+            parts.next().and_then(Id::parse),
+        );
         let origin = parts.next().filter(|origin| !origin.is_empty());
         if let Some(id) = id {
             frame::call(out, frame::CALL, &role.edge.watch(queue, id, known, origin));
@@ -151,7 +179,10 @@ impl Role {
         match action {
             Action::Respond(response) => self.respond(out, response),
             Action::Gather { after, limit } => {
-                let command = DirectoryCommand::List { after: after.as_deref(), limit: *limit };
+                let command = DirectoryCommand::List {
+                    after: after.as_deref(),
+                    limit: *limit,
+                };
                 frame::call(out, frame::GATHER, &to_directory(&command));
             }
             _ => frame::action(out, action),
@@ -193,7 +224,11 @@ fn page(json: &[u8]) -> Page<'_> {
 
 fn to_directory(command: &DirectoryCommand<'_>) -> Call {
     let command = command.encode().unwrap_or_default();
-    Call { object: placement::DIRECTORY.to_owned(), command, payload: Payload::InCommand }
+    Call {
+        object: placement::DIRECTORY.to_owned(),
+        command,
+        payload: Payload::InCommand,
+    }
 }
 
 /// The host encodes strings, and a lone surrogate as U+FFFD: this is always UTF-8.

@@ -52,8 +52,15 @@ pub fn response(out: &mut Vec<u8>, slot: Option<u32>, response: &Response) {
 
 /// Status, sizes, headers and body.
 fn tail(out: &mut Vec<u8>, response: &Response) {
-    let headers: usize = response.headers.iter().map(|(name, value)| name.len() + value.len() + 3).sum();
-    words(out, &[response.status.into(), headers as u32, size(&response.body)]);
+    let headers: usize = response
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 3)
+        .sum();
+    words(
+        out,
+        &[response.status.into(), headers as u32, size(&response.body)],
+    );
     for (name, value) in &response.headers {
         for part in [name, ": ", value.as_str(), "\n"] {
             out.extend_from_slice(part.as_bytes());
@@ -78,7 +85,16 @@ pub fn call(out: &mut Vec<u8>, kind: u32, call: &Call) {
     } else {
         &call.command
     };
-    words(out, &[kind, size(call.object.as_bytes()), size(command), body_max, in_header.into()]);
+    words(
+        out,
+        &[
+            kind,
+            size(call.object.as_bytes()),
+            size(command),
+            body_max,
+            in_header.into(),
+        ],
+    );
     out.extend_from_slice(call.object.as_bytes());
     out.extend_from_slice(command);
 }
@@ -90,8 +106,19 @@ pub fn action(out: &mut Vec<u8>, action: &Action) {
         Action::NeedBody { bytes_max } => words(out, &[NEED_BODY, *bytes_max as u32]),
         Action::Call(it) => call(out, CALL, it),
         Action::Gather { .. } | Action::Asset => words(out, &[ASSET]),
-        Action::Stream { object, queue, id, origin } => {
-            let text = [object, queue, &id.to_string(), origin.as_deref().unwrap_or_default()].join("\n");
+        Action::Stream {
+            object,
+            queue,
+            id,
+            origin,
+        } => {
+            let text = [
+                object,
+                queue,
+                &id.to_string(),
+                origin.as_deref().unwrap_or_default(),
+            ]
+            .join("\n");
             words(out, &[STREAM, size(text.as_bytes())]);
             out.extend_from_slice(text.as_bytes());
         }
@@ -102,7 +129,15 @@ pub fn action(out: &mut Vec<u8>, action: &Action) {
 /// instants as `f64` (negative: none). Each reply: token, then as in [`response`]. Each call: number, whether the
 /// object is the directory, size of the object's name, size of the command; name; command.
 pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
-    words(out, &[turn.replies.len() as u32, turn.calls.len() as u32, turn.wipe.into(), 0]);
+    words(
+        out,
+        &[
+            turn.replies.len() as u32,
+            turn.calls.len() as u32,
+            turn.wipe.into(),
+            0,
+        ],
+    );
     for instant in [turn.alarm_at_ms, turn.timer_at_ms] {
         out.extend_from_slice(&instant.map_or(-1.0, |at: Millis| at as f64).to_le_bytes());
     }
@@ -110,9 +145,22 @@ pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
         words(out, &[*token]);
         tail(out, response);
     }
-    for outcome::Call { number, object, command } in &turn.calls {
+    for outcome::Call {
+        number,
+        object,
+        command,
+    } in &turn.calls
+    {
         let directory = object == DIRECTORY;
-        words(out, &[*number, directory.into(), size(object.as_bytes()), size(command)]);
+        words(
+            out,
+            &[
+                *number,
+                directory.into(),
+                size(object.as_bytes()),
+                size(command),
+            ],
+        );
         out.extend_from_slice(object.as_bytes());
         out.extend_from_slice(command);
     }

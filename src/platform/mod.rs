@@ -4,14 +4,14 @@
 //! (`docs/decisions/0001`). An instance is either an isolate's edge (`edge.rs`) or one object (`object.rs`).
 //! Decides nothing. Out of scope: what the host does with an answer (`host/`).
 
-pub mod frame;
 #[cfg(target_arch = "wasm32")]
 mod edge;
+pub mod frame;
 #[cfg(target_arch = "wasm32")]
 mod memory;
 #[cfg(target_arch = "wasm32")]
 mod object;
-#[cfg(target_arch = "wasm32")]
-mod sql;
 pub mod rows;
 pub mod slots;
+#[cfg(target_arch = "wasm32")]
+mod sql;

@@ -32,7 +32,9 @@ extern "C" fn object_open(len: usize, kind: u32, now_ms: f64) -> usize {
     report_panics();
     // Copied: what is read from storage comes in through the same buffer.
     let input = with_input(len, <[u8]>::to_vec);
-    let (entropy, name) = input.split_first_chunk().unwrap_or((&[0; ENTROPY_BYTES], &[]));
+    let (entropy, name) = input
+        .split_first_chunk()
+        .unwrap_or((&[0; ENTROPY_BYTES], &[]));
     let opened = if kind == DIRECTORY {
         DirectoryObject::open(&mut HostSql).map(Role::Directory)
     } else {
@@ -117,7 +119,10 @@ extern "C" fn object_called(len: usize, number: u32, ok: u32) {
 
 /// What is no base64url is no command either: the object says so when it reads the command.
 fn decode(text: &[u8]) -> Vec<u8> {
-    std::str::from_utf8(text).ok().and_then(base64::decode_url).unwrap_or_default()
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(base64::decode_url)
+        .unwrap_or_default()
 }
 
 fn failure(error: &StoreError) -> usize {

@@ -31,8 +31,16 @@ impl From<Arg<'_>> for RawArg {
             value: bytes.as_ptr() as u64,
         };
         match arg {
-            Arg::Null => Self { tag: NULL.into(), len: 0, value: 0 },
-            Arg::Int(n) => Self { tag: NUMBER.into(), len: 0, value: (n as f64).to_bits() },
+            Arg::Null => Self {
+                tag: NULL.into(),
+                len: 0,
+                value: 0,
+            },
+            Arg::Int(n) => Self {
+                tag: NUMBER.into(),
+                len: 0,
+                value: (n as f64).to_bits(),
+            },
             Arg::Text(text) => place(TEXT, text.as_bytes()),
             Arg::Blob(bytes) => place(BLOB, bytes),
         }
@@ -48,10 +56,18 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Vec<Value>>, StoreError> {
     let mut rest = bytes;
     let columns = take_u32(&mut rest)?;
     if columns == 0 {
-        return if rest.is_empty() { Ok(rows) } else { Err(torn()) };
+        return if rest.is_empty() {
+            Ok(rows)
+        } else {
+            Err(torn())
+        };
     }
     while !rest.is_empty() {
-        rows.push((0..columns).map(|_| value(&mut rest)).collect::<Result<_, _>>()?);
+        rows.push(
+            (0..columns)
+                .map(|_| value(&mut rest))
+                .collect::<Result<_, _>>()?,
+        );
     }
     Ok(rows)
 }
@@ -63,7 +79,9 @@ fn value(rest: &mut &[u8]) -> Result<Value, StoreError> {
         TEXT => {
             let len = take_u32(rest)?;
             let bytes = take(rest, len)?.to_vec();
-            String::from_utf8(bytes).map(Value::Text).map_err(|_| torn())
+            String::from_utf8(bytes)
+                .map(Value::Text)
+                .map_err(|_| torn())
         }
         BLOB => {
             let len = take_u32(rest)?;
@@ -113,8 +131,18 @@ mod tests {
 
     #[test]
     fn rows_are_read_as_written() {
-        let row = |n| vec![Value::Int(n), Value::Text("hi".into()), Value::Blob(vec![255]), Value::Null];
-        assert_eq!(read(&sample()), Ok(vec![row(7), row(-9_007_199_254_740_991)]));
+        let row = |n| {
+            vec![
+                Value::Int(n),
+                Value::Text("hi".into()),
+                Value::Blob(vec![255]),
+                Value::Null,
+            ]
+        };
+        assert_eq!(
+            read(&sample()),
+            Ok(vec![row(7), row(-9_007_199_254_740_991)])
+        );
         assert_eq!(read(&[0; 4]), Ok(vec![]));
     }
 
@@ -123,7 +151,11 @@ mod tests {
         let whole = sample();
         let row = (whole.len() - 4) / 2;
         for end in 0..whole.len() {
-            assert_eq!(read(&whole[..end]).is_ok(), end >= 4 && (end - 4) % row == 0, "{end}");
+            assert_eq!(
+                read(&whole[..end]).is_ok(),
+                end >= 4 && (end - 4) % row == 0,
+                "{end}"
+            );
         }
     }
 

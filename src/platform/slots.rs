@@ -26,12 +26,16 @@ pub enum Place {
     Nowhere,
 }
 
-impl Slots {
+impl Default for Slots {
     /// None remembered yet.
-    pub fn new() -> Self {
-        Self { slots: vec![None; SLOTS] }
+    fn default() -> Self {
+        Self {
+            slots: vec![None; SLOTS],
+        }
     }
+}
 
+impl Slots {
     /// Finds `response`, or puts it in the place of another.
     pub fn place(&mut self, response: &Response) -> Place {
         if response.body.len() > BODY_BYTES_MAX {
@@ -55,9 +59,15 @@ mod tests {
 
     #[test]
     fn only_the_same_response_is_known() {
-        let mut slots = Slots::new();
-        let mut response = Response { status: 410, headers: vec![("a", "b".into())], body: vec![1] };
-        let Place::Fresh(slot) = slots.place(&response) else { panic!("nothing is known yet") };
+        let mut slots = Slots::default();
+        let mut response = Response {
+            status: 410,
+            headers: vec![("a", "b".into())],
+            body: vec![1],
+        };
+        let Place::Fresh(slot) = slots.place(&response) else {
+            panic!("nothing is known yet")
+        };
         assert_eq!(slots.place(&response), Place::Known(slot));
         response.headers[0].1 = "c".into();
         assert_eq!(slots.place(&response), Place::Fresh(slot));

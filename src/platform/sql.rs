@@ -8,7 +8,8 @@ use crate::store::{Arg, Sql, StoreError, Value};
 unsafe extern "C" {
     /// Runs a statement. Zero: no rows. Positive: so many bytes of rows are in the input buffer. Negative:
     /// it failed, and so many bytes of text there say why.
-    fn sql(statement: *const u8, statement_len: usize, args: *const RawArg, args_len: usize) -> i32;
+    fn sql(statement: *const u8, statement_len: usize, args: *const RawArg, args_len: usize)
+    -> i32;
 }
 
 /// The database of the object this instance is.
@@ -16,7 +17,11 @@ unsafe extern "C" {
 pub struct HostSql;
 
 impl Sql for HostSql {
-    fn exec(&mut self, statement: &'static str, args: &[Arg<'_>]) -> Result<Vec<Vec<Value>>, StoreError> {
+    fn exec(
+        &mut self,
+        statement: &'static str,
+        args: &[Arg<'_>],
+    ) -> Result<Vec<Vec<Value>>, StoreError> {
         let raw: Vec<RawArg> = args.iter().copied().map(RawArg::from).collect();
         // SAFETY: the host reads the statement, the arguments and what they point to before it returns,
         // and they are borrowed until then. It writes nowhere but to the input buffer.
@@ -25,7 +30,9 @@ impl Sql for HostSql {
         match answer {
             0 => Ok(Vec::new()),
             1.. => with_input(len, rows::read),
-            _ => Err(with_input(len, |text| StoreError(String::from_utf8_lossy(text).into_owned()))),
+            _ => Err(with_input(len, |text| {
+                StoreError(String::from_utf8_lossy(text).into_owned())
+            })),
         }
     }
 }

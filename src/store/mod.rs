@@ -42,7 +42,11 @@ impl Value {
     /// The bytes, taken out; empty for anything else.
     #[must_use]
     pub fn into_blob(self) -> Vec<u8> {
-        if let Self::Blob(b) = self { b } else { Vec::new() }
+        if let Self::Blob(b) = self {
+            b
+        } else {
+            Vec::new()
+        }
     }
 }
 
@@ -90,5 +94,9 @@ pub trait Sql {
     ///
     /// # Errors
     /// Whatever the database said; see [`StoreError`].
-    fn exec(&mut self, statement: &'static str, args: &[Arg<'_>]) -> Result<Vec<Vec<Value>>, StoreError>;
+    fn exec(
+        &mut self,
+        statement: &'static str,
+        args: &[Arg<'_>],
+    ) -> Result<Vec<Vec<Value>>, StoreError>;
 }

@@ -64,7 +64,9 @@ fn version(sql: &mut dyn Sql) -> Result<usize, StoreError> {
     let applied = text.ok().and_then(|t| t.parse().ok());
     match applied {
         Some(n) if n <= MIGRATIONS.len() => Ok(n),
-        _ => Err(StoreError("the tables are of a later version than this code".into())),
+        _ => Err(StoreError(
+            "the tables are of a later version than this code".into(),
+        )),
     }
 }
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ULID, assertProblem, assertProblemBody, useServer } from './support.mjs';
+import { ULID, assertProblem, assertProblemBody, until, useServer } from './support.mjs';
 
 const tide = useServer();
 
@@ -122,7 +122,9 @@ test('a batch of more than four mebibytes is refused', async () => {
   const body = 'x'.repeat(250_000);
   const fits = await queue.postBatch(Array.from({ length: 16 }, () => ({ body })));
   assert.equal(fits.status, 200, String(fits));
-  const answer = await queue.postBatch(Array.from({ length: 17 }, () => ({ body })));
+  // A server may close before it has read all of a body that it refuses, at the price of the answer.
+  const tooMany = Array.from({ length: 17 }, () => ({ body }));
+  const answer = await until(() => queue.postBatch(tooMany).catch(() => undefined));
   assertProblem(answer, { status: 413, type: 'request-too-large' });
   assert.equal((await queue.figures()).depth, 16);
 });

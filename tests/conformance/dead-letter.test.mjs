@@ -166,9 +166,7 @@ test('a redrive delivers nothing again that is in somebody\'s hands', async () =
   await fail(queue);
   const { id } = await queue.publish('confirmed', { 'tidegate-hold-ms': '60000' });
   await queue.confirm(id);
-  await queue.publish('delayed', { 'tidegate-delay-ms': '100' });
-  const bodies = [(await queue.take()).body, (await queue.take()).body];
-  assert.deepEqual(bodies, ['confirmed', 'delayed']);
+  assert.equal((await queue.take()).body, 'confirmed');
   assert.deepEqual((await queue.request('POST', '/redrive')).json, { moved: 1 });
   assert.deepEqual((await queue.pull()).messages.map((m) => m.body), ['dead']);
 });

@@ -2,8 +2,10 @@
 
 use crate::database::Database;
 use tidegate::command::reply::SinceStart;
-use tidegate::command::{Ack, AckEntry, Command, Delivery, Description, Draft, Envelope, MessageState};
 use tidegate::command::{Accepted, Pull, Reply, Wait};
+use tidegate::command::{
+    Ack, AckEntry, Command, Delivery, Description, Draft, Envelope, MessageState,
+};
 use tidegate::engine::outcome::Outcome;
 use tidegate::engine::queue::Queue;
 use tidegate::error::{ErrorCode, Fault};
@@ -39,7 +41,15 @@ impl Bench {
         let now_ms = 1_700_000_000_000;
         let queue = Queue::open(&mut database, name, [7; 16], now_ms).unwrap();
         let last = Outcome::default();
-        Self { database, queue, now_ms, alarm_at_ms: None, last, next_token: 1, name }
+        Self {
+            database,
+            queue,
+            now_ms,
+            alarm_at_ms: None,
+            last,
+            next_token: 1,
+            name,
+        }
     }
 
     /// Throws memory away and opens the queue from what is stored.
@@ -56,14 +66,22 @@ impl Bench {
             self.next_token += 1;
             tokens.push(token);
             let refused = Vec::new();
-            let envelope = Envelope { queue: self.name, origin: None, auto_create: true, refused, command };
+            let envelope = Envelope {
+                queue: self.name,
+                origin: None,
+                auto_create: true,
+                refused,
+                command,
+            };
             requests.push((token, envelope));
         }
         if self.alarm_at_ms.is_some_and(|at| at <= self.now_ms) {
             self.alarm_at_ms = None;
         }
         let (queue, now_ms) = (&mut self.queue, self.now_ms);
-        let ran = self.database.transact(|sql| queue.run(sql, now_ms, requests, SinceStart::default()));
+        let ran = self
+            .database
+            .transact(|sql| queue.run(sql, now_ms, requests, SinceStart::default()));
         match ran {
             Ok(outcome) => {
                 self.alarm_at_ms = outcome.alarm_at_ms.or(self.alarm_at_ms);
@@ -112,7 +130,10 @@ impl Bench {
     }
 
     pub fn pull(&mut self, batch_size: u32) -> Vec<Delivery> {
-        let pull = Pull { batch_size, ..Pull::default() };
+        let pull = Pull {
+            batch_size,
+            ..Pull::default()
+        };
         match self.ask(Command::Pull(pull)).unwrap() {
             Reply::Pulled { messages, .. } => messages,
             other => panic!("{other:?}"),
@@ -121,24 +142,40 @@ impl Bench {
 
     /// Acknowledges one delivery; the fault of its entry, if it was refused.
     pub fn ack(&mut self, lease_id: &str) -> Result<(), ErrorCode> {
-        let acks = vec![AckEntry { lease_id, result: None, release: false }];
-        self.settle(Ack { acks, ..Ack::default() })
+        let acks = vec![AckEntry {
+            lease_id,
+            result: None,
+            release: false,
+        }];
+        self.settle(Ack {
+            acks,
+            ..Ack::default()
+        })
     }
 
     /// Gives one delivery back, with the queue's own backoff.
     pub fn retry(&mut self, lease_id: &str) -> Result<(), ErrorCode> {
-        self.settle(Ack { retries: vec![(lease_id, None)], ..Ack::default() })
+        self.settle(Ack {
+            retries: vec![(lease_id, None)],
+            ..Ack::default()
+        })
     }
 
     pub fn settle(&mut self, ack: Ack<'_>) -> Result<(), ErrorCode> {
         match self.ask(Command::Ack(ack)).unwrap() {
-            Reply::Acknowledged(done) => done.errors.first().map_or(Ok(()), |(_, fault)| Err(fault.code)),
+            Reply::Acknowledged(done) => done
+                .errors
+                .first()
+                .map_or(Ok(()), |(_, fault)| Err(fault.code)),
             other => panic!("{other:?}"),
         }
     }
 
     pub fn state(&mut self, id: Id) -> Result<MessageState, Fault> {
-        match self.ask(Command::Inspect { id, wait: Wait::None })? {
+        match self.ask(Command::Inspect {
+            id,
+            wait: Wait::None,
+        })? {
             Reply::State(state) => Ok(state),
             other => panic!("{other:?}"),
         }
@@ -152,7 +189,13 @@ impl Bench {
     }
 
     pub fn browse(&mut self) -> Vec<Delivery> {
-        match self.ask(Command::Browse { after_seq: 0, limit: 1_000 }).unwrap() {
+        match self
+            .ask(Command::Browse {
+                after_seq: 0,
+                limit: 1_000,
+            })
+            .unwrap()
+        {
             Reply::Browsed(messages) => messages,
             other => panic!("{other:?}"),
         }
@@ -161,7 +204,11 @@ impl Bench {
 
 /// A draft with a body and nothing else.
 pub fn draft(body: &str) -> Draft<'_> {
-    Draft { body: body.as_bytes(), priority: 4, ..Draft::default() }
+    Draft {
+        body: body.as_bytes(),
+        priority: 4,
+        ..Draft::default()
+    }
 }
 
 /// The body of a delivery as text.

@@ -23,7 +23,10 @@ impl ToSql for Bound<'_> {
         Ok(ToSqlOutput::Borrowed(match self.0 {
             Arg::Null => ValueRef::Null,
             Arg::Int(n) => {
-                assert!(n.unsigned_abs() < 1 << 53, "{n} is no exact JavaScript number");
+                assert!(
+                    n.unsigned_abs() < 1 << 53,
+                    "{n} is no exact JavaScript number"
+                );
                 ValueRef::Integer(*n)
             }
             Arg::Text(s) => ValueRef::Text(s.as_bytes()),
@@ -51,7 +54,12 @@ impl Default for Database {
         ] {
             connection.set_limit(limit, value).unwrap();
         }
-        Self { connection, rows_written: 0, statements: 0, fail_at: None }
+        Self {
+            connection,
+            rows_written: 0,
+            statements: 0,
+            fail_at: None,
+        }
     }
 }
 
@@ -71,15 +79,33 @@ impl Database {
     /// How many rows a table has.
     pub fn count(&self, table: &str) -> u64 {
         let statement = format!("SELECT count(*) FROM {table}");
-        self.connection.query_row(&statement, [], |row| row.get::<_, i64>(0)).unwrap().cast_unsigned()
+        self.connection
+            .query_row(&statement, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+            .cast_unsigned()
     }
 }
 
 impl Sql for Database {
-    fn exec(&mut self, statement: &'static str, args: &[Arg<'_>]) -> Result<Vec<Vec<Value>>, StoreError> {
+    fn exec(
+        &mut self,
+        statement: &'static str,
+        args: &[Arg<'_>],
+    ) -> Result<Vec<Vec<Value>>, StoreError> {
         let upper = statement.trim_start().to_ascii_uppercase();
-        let banned = ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "PRAGMA", "ATTACH", "VACUUM"];
-        assert!(!banned.iter().any(|word| upper.starts_with(word)), "not on the platform: {statement}");
+        let banned = [
+            "BEGIN",
+            "COMMIT",
+            "ROLLBACK",
+            "SAVEPOINT",
+            "PRAGMA",
+            "ATTACH",
+            "VACUUM",
+        ];
+        assert!(
+            !banned.iter().any(|word| upper.starts_with(word)),
+            "not on the platform: {statement}"
+        );
         self.statements += 1;
         if self.fail_at == Some(self.statements) {
             return Err(StoreError("disk I/O error".into()));
@@ -89,7 +115,9 @@ impl Sql for Database {
         let mut prepared = self.connection.prepare_cached(statement).map_err(failed)?;
         let columns = prepared.column_count();
         let bound: Vec<Bound<'_>> = args.iter().map(Bound).collect();
-        let mut rows = prepared.query(rusqlite::params_from_iter(bound)).map_err(failed)?;
+        let mut rows = prepared
+            .query(rusqlite::params_from_iter(bound))
+            .map_err(failed)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
             let values = (0..columns).map(|at| match row.get_ref_unwrap(at) {

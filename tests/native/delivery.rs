@@ -16,7 +16,10 @@ fn what_is_published_is_delivered_in_order_and_gone_after_its_ack() {
         assert_eq!((accepted.seq, accepted.position), (n + 1, n + 1));
     }
     let deliveries = bench.pull(10);
-    assert_eq!(deliveries.iter().map(text).collect::<Vec<_>>(), ["0", "1", "2", "3", "4"]);
+    assert_eq!(
+        deliveries.iter().map(text).collect::<Vec<_>>(),
+        ["0", "1", "2", "3", "4"]
+    );
     assert!(bench.pull(10).is_empty());
     for delivery in &deliveries {
         assert_eq!(delivery.attempts, 1);
@@ -43,7 +46,14 @@ fn everything_survives_a_crash() {
     bench.reopen();
     assert_eq!(bench.state(ids[0]).unwrap().state, State::Done);
     let description = bench.describe();
-    assert_eq!((description.depth, description.in_flight, description.acked_total), (2, 2, 1));
+    assert_eq!(
+        (
+            description.depth,
+            description.in_flight,
+            description.acked_total
+        ),
+        (2, 2, 1)
+    );
     bench.pass(30_000);
     bench.reopen();
     let again = bench.pull(10);
@@ -62,13 +72,19 @@ fn an_expired_lease_cannot_ack_and_the_message_dies_after_its_attempts() {
     }
     assert_eq!(bench.state(id).unwrap().state, State::Dead);
     let description = bench.describe();
-    assert_eq!((description.depth, description.dead, description.dead_total), (0, 1, 1));
+    assert_eq!(
+        (description.depth, description.dead, description.dead_total),
+        (0, 1, 1)
+    );
     bench.reopen();
     assert!(matches!(bench.ask(Command::Redrive), Ok(Reply::Moved(1))));
     bench.pass(10);
     let delivery = bench.pull(1).remove(0);
     assert_eq!((delivery.attempts, delivery.id.seq()), (1, id.seq()));
-    let reason = delivery.attributes.iter().find(|(name, _)| name == "tidegate-dead-attempts");
+    let reason = delivery
+        .attributes
+        .iter()
+        .find(|(name, _)| name == "tidegate-dead-attempts");
     assert_eq!(reason.map(|(_, value)| value.as_str()), Some("3"));
 }
 
@@ -90,9 +106,19 @@ fn retries_wait_for_their_backoff() {
 fn higher_priorities_go_first_and_delays_wait() {
     let mut bench = Bench::new("{}");
     for (body, priority) in [("low", 0), ("high", 9), ("middle", 4)] {
-        bench.publish(Draft { priority, ..draft(body) }).unwrap();
+        bench
+            .publish(Draft {
+                priority,
+                ..draft(body)
+            })
+            .unwrap();
     }
-    let late = bench.publish(Draft { delay_ms: 500, ..draft("late") }).unwrap();
+    let late = bench
+        .publish(Draft {
+            delay_ms: 500,
+            ..draft("late")
+        })
+        .unwrap();
     assert_eq!(bench.state(late.id).unwrap().state, State::Delayed);
     assert_eq!(bodies(&mut bench, 10), ["high", "middle", "low"]);
     bench.reopen();
@@ -104,18 +130,31 @@ fn higher_priorities_go_first_and_delays_wait() {
 #[test]
 fn a_waiting_pull_is_woken_in_turn_and_times_out() {
     let mut bench = Bench::new("{}");
-    let wait = |batch_size| Command::Pull(Pull { batch_size, wait_ms: 5_000, ..Pull::default() });
+    let wait = |batch_size| {
+        Command::Pull(Pull {
+            batch_size,
+            wait_ms: 5_000,
+            ..Pull::default()
+        })
+    };
     let tokens = bench.turn(vec![wait(1), wait(1), wait(1)]);
     assert!(bench.last.replies.is_empty());
     assert_eq!(bench.last.timer_at_ms, Some(bench.now_ms + 5_000));
-    bench.turn(vec![Command::Publish(draft("a")), Command::Publish(draft("b"))]);
+    bench.turn(vec![
+        Command::Publish(draft("a")),
+        Command::Publish(draft("b")),
+    ]);
     for (token, body) in [(tokens[0], "a"), (tokens[1], "b")] {
-        let Some(Ok(Reply::Pulled { messages, .. })) = bench.answer(token) else { panic!("{body}") };
+        let Some(Ok(Reply::Pulled { messages, .. })) = bench.answer(token) else {
+            panic!("{body}")
+        };
         assert_eq!(text(&messages[0]), body);
     }
     bench.now_ms += 5_000;
     bench.turn(Vec::new());
-    assert!(matches!(bench.answer(tokens[2]), Some(Ok(Reply::Pulled { messages, .. })) if messages.is_empty()));
+    assert!(
+        matches!(bench.answer(tokens[2]), Some(Ok(Reply::Pulled { messages, .. })) if messages.is_empty())
+    );
 }
 
 #[test]
@@ -123,35 +162,74 @@ fn an_alarm_wakes_a_waiting_pull_when_a_lease_runs_out() {
     let mut bench = Bench::new(r#"{"delivery":{"visibility_timeout_ms":1000}}"#);
     bench.put("x");
     bench.pull(1);
-    let wait = Command::Pull(Pull { batch_size: 1, wait_ms: 30_000, ..Pull::default() });
+    let wait = Command::Pull(Pull {
+        batch_size: 1,
+        wait_ms: 30_000,
+        ..Pull::default()
+    });
     let token = bench.turn(vec![wait])[0];
     bench.now_ms = bench.alarm_at_ms.unwrap();
     bench.turn(Vec::new());
-    assert!(matches!(bench.answer(token), Some(Ok(Reply::Pulled { messages, .. })) if messages.len() == 1));
+    assert!(
+        matches!(bench.answer(token), Some(Ok(Reply::Pulled { messages, .. })) if messages.len() == 1)
+    );
 }
 
 #[test]
 fn a_result_reaches_who_waits_for_it() {
     let mut bench = Bench::new("{}");
     let id = bench.put("x").id;
-    let token = bench.turn(vec![Command::Inspect { id, wait: Wait::Final { wait_ms: 10_000 } }])[0];
+    let token = bench.turn(vec![Command::Inspect {
+        id,
+        wait: Wait::Final { wait_ms: 10_000 },
+    }])[0];
     let delivery = bench.pull(1).remove(0);
     let lease_id = lease(&delivery);
-    let acks = vec![AckEntry { lease_id: &lease_id, result: Some(r#"{"ok":true}"#), release: false }];
-    bench.turn(vec![Command::Ack(Ack { acks, ..Ack::default() })]);
-    let Some(Ok(Reply::State(state))) = bench.answer(token) else { panic!() };
-    assert_eq!((state.state, state.result.as_deref()), (State::Done, Some(r#"{"ok":true}"#)));
+    let acks = vec![AckEntry {
+        lease_id: &lease_id,
+        result: Some(r#"{"ok":true}"#),
+        release: false,
+    }];
+    bench.turn(vec![Command::Ack(Ack {
+        acks,
+        ..Ack::default()
+    })]);
+    let Some(Ok(Reply::State(state))) = bench.answer(token) else {
+        panic!()
+    };
+    assert_eq!(
+        (state.state, state.result.as_deref()),
+        (State::Done, Some(r#"{"ok":true}"#))
+    );
     bench.reopen();
-    assert_eq!(bench.state(id).unwrap().result.as_deref(), Some(r#"{"ok":true}"#));
+    assert_eq!(
+        bench.state(id).unwrap().result.as_deref(),
+        Some(r#"{"ok":true}"#)
+    );
     bench.pass(12 * 60_000);
-    assert_eq!(bench.state(id).unwrap_err().code, ErrorCode::NotFound, "forgotten after its retention");
+    assert_eq!(
+        bench.state(id).unwrap_err().code,
+        ErrorCode::NotFound,
+        "forgotten after its retention"
+    );
 }
 
 #[test]
 fn key_order_keeps_each_key_in_line() {
     let mut bench = Bench::new(r#"{"delivery":{"order":"key"}}"#);
-    for (key, body) in [("a", "a1"), ("a", "a2"), ("b", "b1"), ("a", "a3"), ("b", "b2")] {
-        bench.publish(Draft { key: Some(key), ..draft(body) }).unwrap();
+    for (key, body) in [
+        ("a", "a1"),
+        ("a", "a2"),
+        ("b", "b1"),
+        ("a", "a3"),
+        ("b", "b2"),
+    ] {
+        bench
+            .publish(Draft {
+                key: Some(key),
+                ..draft(body)
+            })
+            .unwrap();
     }
     let first = bench.pull(10);
     assert_eq!(first.iter().map(text).collect::<Vec<_>>(), ["a1", "b1"]);
@@ -165,7 +243,12 @@ fn key_order_keeps_each_key_in_line() {
 fn fifo_has_one_message_in_flight() {
     let mut bench = Bench::new(r#"{"delivery":{"order":"fifo"}}"#);
     for n in 0..3 {
-        bench.publish(Draft { priority: n, ..draft(&n.to_string()) }).unwrap();
+        bench
+            .publish(Draft {
+                priority: n,
+                ..draft(&n.to_string())
+            })
+            .unwrap();
     }
     let first = bench.pull(10);
     assert_eq!(first.len(), 1);
@@ -187,8 +270,19 @@ fn a_batch_of_a_thousand_costs_few_rows() {
     }
     for _ in 0..10 {
         let leases: Vec<String> = bench.pull(100).iter().map(lease).collect();
-        let acks = leases.iter().map(|id| AckEntry { lease_id: id, ..AckEntry::default() }).collect();
-        bench.settle(Ack { acks, ..Ack::default() }).unwrap();
+        let acks = leases
+            .iter()
+            .map(|id| AckEntry {
+                lease_id: id,
+                ..AckEntry::default()
+            })
+            .collect();
+        bench
+            .settle(Ack {
+                acks,
+                ..Ack::default()
+            })
+            .unwrap();
     }
     let rows = bench.database.rows_written - before;
     assert!(rows <= 45, "{rows} rows");
