@@ -1,5 +1,6 @@
-# Tidegate on workerd itself: locally and self-hosted. Addresses and directories are given on the command line:
-#   workerd serve workerd.capnp --socket-addr http=127.0.0.1:8787 --directory-path data=.tidegate --directory-path www=www
+# Tidegate on workerd itself: locally and self-hosted. `npm start` gives the addresses and directories:
+#   workerd serve workerd.capnp --socket-addr http=127.0.0.1:8787 \
+#     --directory-path data=.tidegate --directory-path www=www
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (

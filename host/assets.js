@@ -1,28 +1,29 @@
-// The console's pages and files. On Cloudflare the binding ASSETS is its store of static assets, on workerd a
-// directory of the disk; both are asked for plain files, and everything about the answer is set here.
+// The console's pages and files. On Cloudflare the binding ASSETS is its store of static assets, on
+// workerd a directory of the disk; both are asked for plain files, and everything about the answer
+// is set here.
 
-import { problem } from "./problem.js";
+import { problem } from './problem.js';
 
 /** What is served, by ending. Nothing else is: the directory is not listed either. */
 const TYPES = {
-  css: "text/css; charset=utf-8",
-  html: "text/html; charset=utf-8",
-  ico: "image/x-icon",
-  js: "text/javascript; charset=utf-8",
-  json: "application/json",
-  md: "text/markdown; charset=utf-8",
-  png: "image/png",
-  svg: "image/svg+xml",
-  txt: "text/plain; charset=utf-8",
-  webp: "image/webp",
-  woff2: "font/woff2",
+  css: 'text/css; charset=utf-8',
+  html: 'text/html; charset=utf-8',
+  ico: 'image/x-icon',
+  js: 'text/javascript; charset=utf-8',
+  json: 'application/json',
+  md: 'text/markdown; charset=utf-8',
+  png: 'image/png',
+  svg: 'image/svg+xml',
+  txt: 'text/plain; charset=utf-8',
+  webp: 'image/webp',
+  woff2: 'font/woff2',
 };
 
 const SECURITY = {
-  "content-security-policy":
+  'content-security-policy':
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
 };
 
 /**
@@ -33,19 +34,19 @@ const SECURITY = {
  */
 export async function serveAsset(request, env) {
   const { pathname } = new URL(request.url);
-  const path = pathname.endsWith("/") ? `${pathname}index.html` : pathname;
-  const type = TYPES[path.slice(path.lastIndexOf(".") + 1)];
+  const path = pathname.endsWith('/') ? `${pathname}index.html` : pathname;
+  const type = TYPES[path.slice(path.lastIndexOf('.') + 1)];
   // Hidden files are nobody's, whatever a directory holds; `..` is gone from a parsed URL.
-  if (type === undefined || path.includes("/.")) return notFound(pathname);
+  if (type === undefined || path.includes('/.')) return notFound(pathname);
   const found = await env.ASSETS.fetch(`http://assets${path}`);
   if (found.status !== 200) {
     await found.body?.cancel();
     return notFound(pathname);
   }
-  const headers = new Headers({ ...SECURITY, "content-type": type, "cache-control": "no-cache" });
+  const headers = new Headers({ ...SECURITY, 'content-type': type, 'cache-control': 'no-cache' });
   const tag = tagOf(found.headers);
-  if (tag !== null) headers.set("etag", tag);
-  if (tag !== null && request.headers.get("if-none-match")?.includes(tag)) {
+  if (tag !== null) headers.set('etag', tag);
+  if (tag !== null && request.headers.get('if-none-match')?.includes(tag)) {
     await found.body?.cancel();
     return new Response(null, { status: 304, headers });
   }
@@ -54,12 +55,12 @@ export async function serveAsset(request, env) {
 
 /** The store's own tag, or one made of what a disk knows of a file. */
 function tagOf(headers) {
-  const tag = headers.get("etag");
+  const tag = headers.get('etag');
   if (tag !== null) return tag;
-  const modified = headers.get("last-modified");
-  return modified === null ? null : `W/"${Date.parse(modified)}-${headers.get("content-length")}"`;
+  const modified = headers.get('last-modified');
+  return modified === null ? null : `W/'${Date.parse(modified)}-${headers.get('content-length')}'`;
 }
 
 function notFound(path) {
-  return problem(404, "not-found", "There is no such thing", `nothing is at ${path}`);
+  return problem(404, 'not-found', 'There is no such thing', `nothing is at ${path}`);
 }

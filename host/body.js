@@ -9,7 +9,7 @@ const EMPTY = new Uint8Array(0);
  * @returns {Promise<Uint8Array>}
  */
 export async function readBody(request, max) {
-  const declared = request.headers.get("content-length");
+  const declared = request.headers.get('content-length');
   // The platform holds a client to the length it declared.
   if (declared !== null && Number(declared) <= max) {
     return new Uint8Array(await request.arrayBuffer());

@@ -1,9 +1,9 @@
 // Calls to objects: how a command travels, and what becomes of an object that cannot be reached.
 
-import { overloaded, unavailable } from "./problem.js";
+import { overloaded, unavailable } from './problem.js';
 
 /** A command, and after a dot a small message that goes with it; both base64url. */
-export const COMMAND_HEADER = "tidegate-command";
+export const COMMAND_HEADER = 'tidegate-command';
 
 /** Handing on a stream costs the platform more than a message of this size does in a header. */
 const HEADER_BODY_BYTES_MAX = 4096;
@@ -15,14 +15,15 @@ const HEADER_BODY_BYTES_MAX = 4096;
  */
 export function fetchObject(namespace, { object, command }) {
   const init =
-    typeof command === "string"
+    typeof command === 'string'
       ? { headers: { [COMMAND_HEADER]: command } }
-      : { method: "POST", body: command };
-  return namespace.getByName(object).fetch("http://object/", init);
+      : { method: 'POST', body: command };
+  return namespace.getByName(object).fetch('http://object/', init);
 }
 
 /**
- * Calls a queue for a client. A call that never reached it is repeated once, where no stream is used up.
+ * Calls a queue for a client. A call that never reached it is repeated once, where no stream is
+ * used up.
  * @param {object} env
  * @param {import("./frames.js").Call} call
  * @param {Request} request
@@ -31,13 +32,13 @@ export function fetchObject(namespace, { object, command }) {
 export async function callQueue(env, call, request) {
   if (call.bodyMax === null) return withRetry(() => fetchObject(env.QUEUE, call));
   const { object, command, bodyMax } = call;
-  const declared = request.headers.get("content-length");
+  const declared = request.headers.get('content-length');
   if (declared !== null && Number(declared) <= Math.min(HEADER_BODY_BYTES_MAX, bodyMax)) {
     const body = new Uint8Array(await request.arrayBuffer());
-    const text = `${command}.${body.toBase64({ alphabet: "base64url" })}`;
+    const text = `${command}.${body.toBase64({ alphabet: 'base64url' })}`;
     return withRetry(() => fetchObject(env.QUEUE, { object, command: text }));
   }
-  const init = { method: "POST", headers: { [COMMAND_HEADER]: command }, body: request.body };
+  const init = { method: 'POST', headers: { [COMMAND_HEADER]: command }, body: request.body };
   try {
     return await env.QUEUE.getByName(object).fetch(`http://object/${bodyMax}`, init);
   } catch (error) {

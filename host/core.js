@@ -1,7 +1,7 @@
-// An instance of the Rust core: its memory, and how text and bytes get in and out. The border's forms are described
-// in docs/ARCHITECTURE.md; src/platform/ is the other side of it.
+// An instance of the Rust core: its memory, and how text and bytes get in and out. The border's
+// forms are described in docs/ARCHITECTURE.md; src/platform/ is the other side of it.
 
-import module from "../build/tidegate.wasm";
+import module from '../build/tidegate.wasm';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -22,7 +22,8 @@ export class Core {
     this.refresh();
   }
 
-  // The memory's buffer is replaced whenever the memory grows: no view of it outlives a call into the core.
+  // The memory's buffer is replaced whenever the memory grows: no view of it outlives a call into
+  // the core.
   refresh() {
     this.cachedBytes = new Uint8Array(this.exports.memory.buffer);
     this.cachedView = new DataView(this.exports.memory.buffer);
@@ -73,11 +74,11 @@ export class Core {
 }
 
 function roomOf(part) {
-  return typeof part === "string" ? part.length * 3 : part.length;
+  return typeof part === 'string' ? part.length * 3 : part.length;
 }
 
 function put(bytes, at, part) {
-  if (typeof part === "string") {
+  if (typeof part === 'string') {
     return encoder.encodeInto(part, bytes.subarray(at, at + part.length * 3)).written;
   }
   bytes.set(part, at);

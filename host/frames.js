@@ -1,7 +1,7 @@
-// Reads what the core answers: little-endian words at fixed places, then texts and bytes one after another.
-// Written by src/platform/frame.rs.
+// Reads what the core answers: little-endian words at fixed places, then texts and bytes one after
+// another. Written by src/platform/frame.rs.
 
-import { NONE } from "./core.js";
+import { NONE } from './core.js';
 
 /** Kinds of frames an edge answers with. */
 export const RESPOND = 0;
@@ -24,8 +24,8 @@ const STRING_BODY_BYTES_MAX = 4096;
 function headersOf(text) {
   const headers = {};
   for (let start = 0; start < text.length; ) {
-    const colon = text.indexOf(": ", start);
-    const end = text.indexOf("\n", colon);
+    const colon = text.indexOf(': ', start);
+    const end = text.indexOf('\n', colon);
     headers[text.slice(start, colon)] = text.slice(colon + 2, end);
     start = end + 1;
   }
@@ -36,7 +36,8 @@ function headersOf(text) {
  * Reads status, sizes, headers and body at `at`.
  * @param {import("./core.js").Core} core
  * @param {number} at
- * @returns {{status: number, headers: Record<string, string>, body: string | Uint8Array | null, end: number}}
+ * @returns {{status: number, headers: Record<string, string>, body: string | Uint8Array | null,
+ * end: number}}
  */
 export function readResponse(core, at) {
   const { view } = core;
@@ -71,7 +72,7 @@ export function readCall(core, at) {
   const inHeader = view.getUint32(at + 4 * WORD, true) !== 0;
   const start = at + 5 * WORD;
   const end = start + objectLength + commandLength;
-  const result = { object: "", command: "", bodyMax: bodyMax === NONE ? null : bodyMax, end };
+  const result = { object: '', command: '', bodyMax: bodyMax === NONE ? null : bodyMax, end };
   if (inHeader) {
     // Names of objects are ASCII, as base64 is.
     const text = core.text(start, objectLength + commandLength);

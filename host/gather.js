@@ -1,18 +1,19 @@
-// Listings: a page of the directory, then each of its queues. The platform lets six calls wait at a time.
+// Listings: a page of the directory, then each of its queues. The platform lets six calls wait at a
+// time.
 
-import { fetchObject } from "./call.js";
-import { readCalls } from "./frames.js";
+import { fetchObject } from './call.js';
+import { readCalls } from './frames.js';
 
 const CALLS_MAX = 6;
 
 /**
- * Gathers what a listing needs and hands it to the edge, whose output then is the response.
+ * Gathers what a listing needs.
  * @param {import("./core.js").Core} core
  * @param {object} env
- * @param {string} head
  * @param {import("./frames.js").Call} directoryCall
+ * @returns {Promise<string>} as the edge reads it
  */
-export async function gather(core, env, head, directoryCall) {
+export async function gather(core, env, directoryCall) {
   const page = await (await fetchObject(env.DIRECTORY, directoryCall)).text();
   const calls = readCalls(core, core.exports.edge_describe(core.putText(page)));
   const gone = new Uint8Array(calls.length);
@@ -20,13 +21,12 @@ export async function gather(core, env, head, directoryCall) {
     const response = await fetchObject(env.QUEUE, call);
     const text = await response.text();
     if (response.status === 404) gone[at] = 1;
-    return response.ok ? text : "null";
+    return response.ok ? text : 'null';
   });
   if (gone.includes(1)) await forget(core, env, page, gone);
   const size = core.exports.memory.buffer.byteLength;
-  const rest = `,"queues":[${descriptions.join(",")}],"wasm_memory_bytes":${size}}`;
-  const [headLength, length] = core.putTwo(head, page.slice(0, page.lastIndexOf("}")) + rest);
-  core.exports.edge_gathered(headLength, length, Date.now());
+  const rest = `,"queues":[${descriptions.join(',')}],"wasm_memory_bytes":${size}}`;
+  return page.slice(0, page.lastIndexOf('}')) + rest;
 }
 
 async function forget(core, env, page, gone) {

@@ -1,17 +1,17 @@
-// The objects' host: collects the requests that arrive together, runs them as one turn of the core in one
-// transaction, and carries the turn's effects out. Decides nothing about what is stored.
+// The objects' host: collects the requests that arrive together, runs them as one turn of the core
+// in one transaction, and carries the turn's effects out. Decides nothing about what is stored.
 
-import { DurableObject } from "cloudflare:workers";
-import { readBody } from "./body.js";
-import { COMMAND_HEADER } from "./call.js";
-import { Core } from "./core.js";
-import { readTurn } from "./frames.js";
-import { overloaded, unavailable } from "./problem.js";
-import { sqlImport } from "./sql.js";
+import { DurableObject } from 'cloudflare:workers';
+import { readBody } from './body.js';
+import { COMMAND_HEADER, fetchObject } from './call.js';
+import { Core } from './core.js';
+import { readTurn } from './frames.js';
+import { overloaded, unavailable } from './problem.js';
+import { sqlImport } from './sql.js';
 
 /** Requests in one turn. */
 const TURN_REQUESTS_MAX = 256;
-/** Bytes of commands and bodies in one turn: memory of an instance grows to it and never shrinks. */
+/** Bytes of commands and bodies in one turn: an instance's memory never shrinks. */
 const TURN_BYTES_MAX = 8 << 20;
 /** Requests, and bytes of them, that may stand in line for a turn. */
 const LINE_REQUESTS_MAX = 4096;
@@ -70,7 +70,9 @@ class CoreObject extends DurableObject {
     this.timer = null;
     this.calls = [];
     this.callsOpen = 0;
+    /** When the alarm is armed for, as far as this instance knows, and when the last one was. */
     this.alarmAt = 0;
+    this.firedAt = 0;
   }
 
   /**
@@ -79,20 +81,24 @@ class CoreObject extends DurableObject {
    */
   fetch(request) {
     const command = request.headers.get(COMMAND_HEADER);
-    if (command === null || request.method !== "GET") return this.takeBody(request, command);
+    if (command === null || request.method !== 'GET') return this.takeBody(request, command);
     return this.take(request, command, null);
   }
 
   async takeBody(request, command) {
-    if (command === null) return this.take(request, new Uint8Array(await request.arrayBuffer()), null);
+    if (command === null) {
+      return this.take(request, new Uint8Array(await request.arrayBuffer()), null);
+    }
     // The bound is the path: `http://object/{bytes}`.
-    const max = Number(request.url.slice(request.url.lastIndexOf("/") + 1));
+    const max = Number(request.url.slice(request.url.lastIndexOf('/') + 1));
     return this.take(request, command, await readBody(request, max));
   }
 
-  /** Has one request answered: in a turn of its own while idle, else with what arrives until the next tick. */
+  /** Has a request answered: in a turn of its own while idle, else with what comes until the tick. */
   take(request, command, body) {
-    if (this.line.length >= LINE_REQUESTS_MAX || this.lineBytes > LINE_BYTES_MAX) return overloaded();
+    if (this.line.length >= LINE_REQUESTS_MAX || this.lineBytes > LINE_BYTES_MAX) {
+      return overloaded();
+    }
     this.lastToken = (this.lastToken + 1) >>> 0;
     const entry = new Entry(this.lastToken, command, body);
     this.line.push(entry);
@@ -104,12 +110,12 @@ class CoreObject extends DurableObject {
 
   /** Lets the core know when the caller of a waiting request goes away. */
   watch(entry, request) {
-    request.signal.addEventListener("abort", () => {
+    request.signal.addEventListener('abort', () => {
       if (this.open.delete(entry.token)) this.core?.exports.object_cancel(entry.token);
     });
   }
 
-  /** Runs what is in line, and lets the next requests gather until the platform has seen to its other events. */
+  /** Runs what is in line. The next requests gather until the platform has seen to all other events. */
   turn() {
     const entries = this.takeLine();
     this.isDue = false;
@@ -135,17 +141,16 @@ class CoreObject extends DurableObject {
       this.lineBytes -= entry.size;
       count += 1;
     }
-    if (count < this.line.length) this.isDue = true;
     return this.line.splice(0, count);
   }
 
   /** One turn in one transaction; whether it succeeded. */
   run(entries) {
-    const now = Math.max(Date.now(), Math.min(this.alarmAt, Date.now() + ALARM_SKEW_MS));
+    const now = this.now();
     for (const entry of entries) this.open.set(entry.token, entry);
     try {
       const written = this.work.rowsWritten;
-      const turn = this.ctx.storage.transactionSync(() => this.runCore(entries, Date.now()));
+      const turn = this.ctx.storage.transactionSync(() => this.runCore(entries, now));
       if (this.work.rowsWritten !== written) this.work.commits += 1;
       this.perform(turn);
       return true;
@@ -155,15 +160,21 @@ class CoreObject extends DurableObject {
     }
   }
 
+  /** The clock; not before an alarm that has fired, or the core would take it for one that is armed. */
+  now() {
+    const now = Date.now();
+    return this.firedAt - now <= ALARM_SKEW_MS ? Math.max(now, this.firedAt) : now;
+  }
+
   runCore(entries, now) {
     this.core ??= this.openCore(now);
     const { core, work } = this;
     for (const { token, command, body } of entries) {
-      const isText = typeof command === "string";
+      const isText = typeof command === 'string';
       if (body === null && isText) {
         core.exports.object_push(core.putText(command), 0, token, 1);
       } else {
-        const [commandLength, bodyLength] = core.putTwo(command, body ?? "");
+        const [commandLength, bodyLength] = core.putTwo(command, body ?? '');
         core.exports.object_push(commandLength, bodyLength, token, isText ? 1 : 0);
       }
     }
@@ -176,25 +187,33 @@ class CoreObject extends DurableObject {
     this.work = { rowsRead: 0, rowsWritten: 0, commits: 0 };
     const core = new Core(sqlImport(this.ctx.storage.sql, this.work));
     const entropy = crypto.getRandomValues(new Uint8Array(16));
-    const [, nameLength] = core.putTwo(entropy, this.ctx.id.name ?? "");
+    const [, nameLength] = core.putTwo(entropy, this.ctx.id.name ?? '');
     const failed = core.exports.object_open(entropy.length + nameLength, this.kind, now);
     if (failed > 0) throw new Error(core.text(core.exports.output(), failed));
     return core;
   }
 
-  /** A turn failed and is rolled back: what is in memory may differ from what is stored, so it goes. */
+  /** A turn failed and is rolled back: memory may differ from what is stored, so it goes. */
   fail(error) {
     console.error(`${this.ctx.id.name}: a turn failed: ${error}`);
+    this.dropCore();
+    this.failOpen('the queue failed and starts anew; try again');
+  }
+
+  dropCore() {
     this.core = null;
     this.calls.length = 0;
     this.clearTimer();
-    for (const entry of this.open.values()) {
-      entry.answer(unavailable("the queue failed and starts anew; try again"));
-    }
+  }
+
+  failOpen(detail) {
+    for (const entry of this.open.values()) entry.answer(unavailable(detail));
     this.open.clear();
   }
 
   perform({ replies, calls, wipe, alarmAt, timerAt }) {
+    // First, so that the answer to a deletion waits until everything is gone.
+    if (wipe) this.wipe();
     for (const { token, response } of replies) {
       const entry = this.open.get(token);
       if (entry === undefined) continue;
@@ -202,7 +221,7 @@ class CoreObject extends DurableObject {
       entry.answer(new Response(response.body, response));
     }
     if (wipe) {
-      this.wipe();
+      this.failOpen('the queue was deleted');
       return;
     }
     if (alarmAt >= 0) this.setAlarm(alarmAt);
@@ -237,14 +256,11 @@ class CoreObject extends DurableObject {
     this.gather();
   }
 
-  /** Drops everything: the core of a queue that was deleted, its storage and its alarm. */
+  /** Drops everything: the core of a queue that was deleted, its storage, and its alarm with it. */
   async wipe() {
     this.isWiping = true;
-    this.core = null;
-    this.calls.length = 0;
+    this.dropCore();
     this.alarmAt = 0;
-    this.clearTimer();
-    await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
     this.isWiping = false;
     if (this.line.length > 0) this.gather();
@@ -263,7 +279,7 @@ class CoreObject extends DurableObject {
     let body = new Uint8Array(0);
     try {
       const namespace = toDirectory ? this.env.DIRECTORY : this.env.QUEUE;
-      const response = await namespace.getByName(object).fetch("http://object/", { method: "POST", body: command });
+      const response = await fetchObject(namespace, { object, command });
       ok = response.ok;
       body = new Uint8Array(await response.arrayBuffer());
     } catch (error) {
@@ -272,7 +288,7 @@ class CoreObject extends DurableObject {
     this.callsOpen -= 1;
     // The instance that made the call may be gone, and its number with it.
     if (core === this.core && core !== null) {
-      const [length] = core.putTwo(body, "");
+      const [length] = core.putTwo(body, '');
       core.exports.object_called(length, number, ok ? 1 : 0);
       this.makeDue();
     }
@@ -282,6 +298,7 @@ class CoreObject extends DurableObject {
   /** The one alarm. A turn that fails leaves the alarm armed. */
   alarm() {
     if (this.isWiping) return;
+    this.firedAt = this.alarmAt;
     if (!this.turn()) this.ctx.storage.setAlarm(Date.now() + ALARM_RETRY_MS);
   }
 }

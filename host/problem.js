@@ -1,5 +1,5 @@
-// Problem documents (RFC 9457) for what fails outside the core: in the platform, or in the core itself.
-// Everything else is rendered by the core.
+// Problem documents (RFC 9457) for what fails outside the core: in the platform, or in the core
+// itself. Everything else is rendered by the core.
 
 /**
  * @param {number} status
@@ -13,32 +13,33 @@ export function problem(status, type, title, detail, headers = {}) {
   return new Response(JSON.stringify({ type, title, status, detail }), {
     status,
     headers: {
-      "content-type": "application/problem+json",
-      "cache-control": "no-store",
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
       ...headers,
     },
   });
 }
 
 /**
- * The object could not be reached, or failed before it could answer: nothing is known of the request's fate.
+ * The object could not be reached, or failed before it could answer: nothing is known of the
+ * request's fate.
  * @param {string} [detail]
  * @returns {Response}
  */
-export function unavailable(detail = "the queue could not be reached just now; try again") {
-  const title = "The queue could not be reached; try again";
-  return problem(503, "unavailable", title, detail, { "retry-after": "1" });
+export function unavailable(detail = 'the queue could not be reached just now; try again') {
+  const title = 'The queue could not be reached; try again';
+  return problem(503, 'unavailable', title, detail, { 'retry-after': '1' });
 }
 
 /** @returns {Response} */
 export function overloaded() {
-  const detail = "more is waiting for this queue than it can take in";
-  return problem(503, "overloaded", "Too much is waiting; try again shortly", detail, {
-    "retry-after": "1",
+  const detail = 'more is waiting for this queue than it can take in';
+  return problem(503, 'overloaded', 'Too much is waiting; try again shortly', detail, {
+    'retry-after': '1',
   });
 }
 
 /** @returns {Response} */
 export function internal() {
-  return problem(500, "internal", "Something failed here", "the request could not be handled");
+  return problem(500, 'internal', 'Something failed here', 'the request could not be handled');
 }

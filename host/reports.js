@@ -1,8 +1,8 @@
-// Reports of refusals: the edge counts what it refused by itself, and the counts travel with its next call to
-// the queue. Where no call comes, they are sent after a second.
+// Reports of refusals: the edge counts what it refused by itself, and the counts travel with its
+// next call to the queue. Where no call comes, they are sent after a second.
 
-import { fetchObject } from "./call.js";
-import { readCalls } from "./frames.js";
+import { fetchObject } from './call.js';
+import { readCalls } from './frames.js';
 
 const INTERVAL_MS = 1_000;
 /** The platform gives work that outlasts its request 30 s; a later refusal takes over. */

@@ -1,5 +1,5 @@
-// The import `sql`: runs one statement of the core in the object's SQLite, and hands its rows over in the input
-// buffer. An exception becomes a value: none may unwind through the core.
+// The import `sql`: runs one statement of the core in the object's SQLite, and hands its rows over
+// in the input buffer. An exception becomes a value: none may unwind through the core.
 
 const NULL = 0;
 const NUMBER = 1;
@@ -12,7 +12,8 @@ const statements = new Map();
 
 /**
  * @param {SqlStorage} sql
- * @param {{rowsRead: number, rowsWritten: number}} work what was done so far, as the platform bills it
+ * @param {{rowsRead: number, rowsWritten: number}} work what was done so far, as the platform bills
+ * it
  * @returns {(core: import("./core.js").Core) => Function}
  */
 export function sqlImport(sql, work) {
@@ -74,7 +75,7 @@ function writeRows(core, rows) {
     for (const value of row) {
       const form = formOf(value);
       values.push(form);
-      size += 1 + (form === null ? 0 : typeof form === "number" ? 8 : 4 + form.bytes.length);
+      size += 1 + (form === null ? 0 : typeof form === 'number' ? 8 : 4 + form.bytes.length);
     }
   }
   let at = core.exports.input(size);
@@ -84,7 +85,7 @@ function writeRows(core, rows) {
   for (const form of values) {
     if (form === null) {
       bytes[at++] = NULL;
-    } else if (typeof form === "number") {
+    } else if (typeof form === 'number') {
       bytes[at] = NUMBER;
       view.setFloat64(at + 1, form, true);
       at += 9;
@@ -99,7 +100,7 @@ function writeRows(core, rows) {
 }
 
 function formOf(value) {
-  if (value === null || typeof value === "number") return value;
-  if (typeof value === "string") return { tag: TEXT, bytes: encoder.encode(value) };
+  if (value === null || typeof value === 'number') return value;
+  if (typeof value === 'string') return { tag: TEXT, bytes: encoder.encode(value) };
   return { tag: BLOB, bytes: new Uint8Array(value) };
 }

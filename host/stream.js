@@ -1,10 +1,11 @@
-// Server-Sent Events of one message: a chain of calls, each of which waits in the object for a change.
+// Server-Sent Events of one message: a chain of calls, each of which waits in the object for a
+// change.
 
-import { fetchObject } from "./call.js";
-import { readCall } from "./frames.js";
-import { unavailable } from "./problem.js";
+import { fetchObject } from './call.js';
+import { readCall } from './frames.js';
+import { unavailable } from './problem.js';
 
-const COMMENT = ":\n\n";
+const COMMENT = ':\n\n';
 const WORD = 4;
 const encoder = new TextEncoder();
 
@@ -15,19 +16,19 @@ const encoder = new TextEncoder();
  * @returns {Promise<Response>}
  */
 export async function stream(core, env, name) {
-  const first = await ask(env, next(core, name, "").call);
+  const first = await ask(env, next(core, name, '').call);
   if (first.status !== 200) return first;
   const headers = new Headers(first.headers);
-  headers.set("content-type", "text/event-stream");
-  headers.set("cache-control", "no-store");
+  headers.set('content-type', 'text/event-stream');
+  headers.set('cache-control', 'no-store');
   const { readable, writable } = new TransformStream();
   send(core, env, name, await first.text(), writable.getWriter());
   return new Response(readable, { headers });
 }
 
-/** Writes events until the state is final, the object has no more to say, or the client has gone. */
+/** Writes events until the state is final, the object says no more, or the client has gone. */
 async function send(core, env, name, first, writer) {
-  let last = "";
+  let last = '';
   let state = first;
   try {
     for (;;) {

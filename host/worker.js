@@ -1,28 +1,31 @@
-// The Worker: carries out, for each request, what the edge in the core says. Decides nothing by itself.
+// The Worker: carries out, for each request, what the edge in the core says. Decides nothing by
+// itself.
 
-import { serveAsset } from "./assets.js";
-import { readBody } from "./body.js";
-import { callQueue } from "./call.js";
-import { Core } from "./core.js";
-import * as frames from "./frames.js";
-import { gather } from "./gather.js";
-import { internal, problem } from "./problem.js";
-import { scheduleReports } from "./reports.js";
-import { stream } from "./stream.js";
+import { serveAsset } from './assets.js';
+import { readBody } from './body.js';
+import { callQueue } from './call.js';
+import { Core } from './core.js';
+import * as frames from './frames.js';
+import { gather } from './gather.js';
+import { internal, problem, unavailable } from './problem.js';
+import { scheduleReports } from './reports.js';
+import { stream } from './stream.js';
 
-export { DirectoryObject, QueueObject } from "./object.js";
+export { DirectoryObject, QueueObject } from './object.js';
 
 /** @type {Core | null} this isolate's edge */
 let edge = null;
 /** What the edge answered before, by its slot: body and ResponseInit. */
 const slots = [];
 const WORD = 4;
+/** The status of a publish that was accepted: the one answer that is worth not looking into. */
+const ACCEPTED = 202;
 
 function openEdge(env) {
   const core = new Core();
   const settings = {};
   for (const [name, value] of Object.entries(env)) {
-    if (typeof value === "string") settings[name] = value;
+    if (typeof value === 'string') settings[name] = value;
   }
   const failed = core.exports.edge_init(core.putText(JSON.stringify(settings)));
   if (failed > 0) throw new SettingsError(core.text(core.exports.output(), failed));
@@ -52,7 +55,7 @@ function step(request, env, ctx, head) {
     case frames.CALL:
       return callFor(request, env, head, frames.readCall(core, at));
     case frames.GATHER:
-      return gather(core, env, head, frames.readCall(core, at)).then(() => respond(edge, edge.exports.output()));
+      return listing(env, head, frames.readCall(core, at));
     case frames.STREAM:
       return stream(core, env, core.text(at + 2 * WORD, core.view.getUint32(at + WORD, true)));
     default:
@@ -80,11 +83,26 @@ async function withBody(request, env, ctx, head, max) {
   });
 }
 
-/** Hands the object's response through, unless it says what the edge shall answer, now and for a while. */
+async function listing(env, head, directoryCall) {
+  let gathered;
+  try {
+    gathered = await gather(edge, env, directoryCall);
+  } catch (error) {
+    console.warn(`a listing failed: ${error}`);
+    return unavailable('not all queues could be reached just now; try again');
+  }
+  return guarded(env, () => {
+    const [headLength, length] = edge.putTwo(head, gathered);
+    edge.exports.edge_gathered(headLength, length, Date.now());
+    return respond(edge, edge.exports.output());
+  });
+}
+
+/** Hands the object's response through, unless it says what the edge shall answer for a while. */
 async function callFor(request, env, head, call) {
   const response = await callQueue(env, call, request);
-  if (response.status < 300 && request.method !== "OPTIONS") return response;
-  const verdict = response.headers.get("tidegate-verdict");
+  if (response.status === ACCEPTED) return response;
+  const verdict = response.headers.get('tidegate-verdict');
   if (verdict === null) return response;
   return guarded(env, () => {
     const [headLength, length] = edge.putTwo(head, verdict);
@@ -92,7 +110,7 @@ async function callFor(request, env, head, call) {
     const at = edge.exports.output();
     if (edge.view.getUint32(at, true) !== frames.NOTHING) return respond(edge, at);
     const plain = new Response(response.body, response);
-    plain.headers.delete("tidegate-verdict");
+    plain.headers.delete('tidegate-verdict');
     return plain;
   });
 }
@@ -105,8 +123,8 @@ function guarded(env, run) {
   } catch (error) {
     edge = null;
     if (error instanceof SettingsError) {
-      const title = "The queue could not be reached; try again";
-      return problem(503, "unavailable", title, `this deployment is not set up: ${error.message}`);
+      const title = 'The queue could not be reached; try again';
+      return problem(503, 'unavailable', title, `this deployment is not set up: ${error.message}`);
     }
     console.error(`the edge failed: ${error}`);
     return internal();

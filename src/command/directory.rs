@@ -11,8 +11,8 @@ const VERSION: u8 = 1;
 pub enum DirectoryCommand<'a> {
     /// The queue exists. Saying it again is harmless.
     Register { name: &'a str },
-    /// These queues were found to be gone, after a listing that was `as_of` this registration: a name that
-    /// was registered again since then stays.
+    /// These queues were found to be gone, after a listing that was `as_of` this registration: a
+    /// name that was registered again since then stays.
     Unregister {
         #[serde(borrow)]
         names: Vec<&'a str>,

@@ -1,8 +1,9 @@
 //! The objects' shells: decode what arrived, have it decided, render what is answered.
 //!
-//! A shell collects the requests of a turn, runs them as one, and hands back a [`Turn`]: finished responses
-//! and effects. It is as pure as the engine (the database is a port, the clock an argument). What carries the
-//! effects out is the host (`host/object.js`), what lies between is `platform`.
+//! A shell collects the requests of a turn, runs them as one, and hands back a [`Turn`]: finished
+//! responses and effects. It is as pure as the engine (the database is a port, the clock an
+//! argument). What carries the effects out is the host (`host/object.js`), what lies between is
+//! `platform`.
 
 pub mod directory;
 pub mod queue;
@@ -29,7 +30,8 @@ pub struct Turn {
     pub wipe: bool,
 }
 
-/// One request as it arrived: the command, and a message's body where it travelled beside the command.
+/// One request as it arrived: the command, and a message's body where it travelled beside the
+/// command.
 #[derive(Debug)]
 struct Arrival {
     token: u32,

@@ -4,7 +4,7 @@ use super::{Arrival, Turn};
 use crate::command::reply::SinceStart;
 use crate::command::{Command, Envelope, Reply, Verdict, codec, verdict};
 use crate::engine::queue::Queue;
-use crate::error::{ErrorCode, Fault};
+use crate::error::Fault;
 use crate::limits::VERDICT_MS_MAX;
 use crate::protocol::http::{DecidedBy, RenderContext, Response, cors, render};
 use crate::store::{Sql, StoreError};
@@ -26,6 +26,8 @@ pub struct QueueObject {
 struct Asked {
     origin: Option<String>,
     preflight: bool,
+    /// It may make room: what the edge remembers of the queue no longer holds.
+    reopens: bool,
 }
 
 impl QueueObject {
@@ -103,20 +105,25 @@ impl QueueObject {
         Ok(turn)
     }
 
-    /// Reads a request; refuses it when it comes from a page this queue does not talk to. Browsers send such
-    /// requests without asking where they look like a form's.
+    /// Reads a request; refuses it when it comes from a page this queue does not talk to. Browsers
+    /// send such requests without asking where they look like a form's.
     fn admit<'a>(&mut self, arrival: &'a Arrival) -> Result<Envelope<'a>, Fault> {
         let mut envelope = codec::decode(&arrival.command)?;
         let preflight = envelope.command == Command::Preflight;
-        let origin = envelope.origin.map(str::to_owned);
-        self.asked
-            .insert(arrival.token, Asked { origin, preflight });
+        let asked = Asked {
+            origin: envelope.origin.map(str::to_owned),
+            preflight,
+            reopens: matches!(
+                envelope.command,
+                Command::Configure { .. } | Command::Purge | Command::Delete
+            ),
+        };
+        self.asked.insert(arrival.token, asked);
         if let Some(origin) = envelope.origin
             && !preflight
             && !cors::allows(self.queue.cors_origins(), origin)
         {
-            let detail = format!("{origin} is not among the queue's cors_origins");
-            return Err(Fault::new(ErrorCode::Forbidden, detail));
+            return Err(cors::forbidden(origin));
         }
         if let Command::Publish(draft) = &mut envelope.command
             && !arrival.body.is_empty()
@@ -132,7 +139,7 @@ impl QueueObject {
             Err(fault) if fault.figures.verdict_ms.is_some() => self.refusal(fault),
             _ => {
                 let response = render(result, &self.context(&asked));
-                if asked.preflight {
+                if asked.preflight || (asked.reopens && result.is_ok()) {
                     self.with_verdict(response, None, VERDICT_MS_MAX)
                 } else {
                     response
@@ -142,7 +149,8 @@ impl QueueObject {
         turn.replies.push((token, response));
     }
 
-    /// A refusal that holds for every publisher: the edge renders it, now and until it is no longer valid.
+    /// A refusal that holds for every publisher: the edge renders it, now and until it is no longer
+    /// valid.
     fn refusal(&self, fault: &Fault) -> Response {
         let mut fault = fault.clone();
         let valid_ms = fault

@@ -289,7 +289,7 @@ fn bodies_have_limits_and_types() {
         (
             "PUT",
             "/v1/queues/q",
-            "content-type: application/x-www-form-urlencoded",
+            "content-type: text/plain",
             "unsupported-media",
         ),
     ] {

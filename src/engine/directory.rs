@@ -1,7 +1,8 @@
 //! The names of all queues, in one table of the directory's object.
 //!
-//! A queue registers when it comes into being and is forgotten when a listing finds it gone. The two may
-//! cross, so each registration has a number, and forgetting spares what was registered after the listing.
+//! A queue registers when it comes into being and is forgotten when a listing finds it gone. The
+//! two may cross, so each registration has a number, and forgetting spares what was registered
+//! after the listing.
 
 use crate::command::directory::DirectoryCommand;
 use crate::limits::LIST_QUEUES_MAX;
@@ -24,8 +25,14 @@ pub struct Names {
 /// # Errors
 /// Whatever the database said.
 pub fn open(sql: &mut dyn Sql) -> Result<(), StoreError> {
-    sql.exec("CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID", &[])?;
-    sql.exec("CREATE TABLE IF NOT EXISTS registrations (one INTEGER PRIMARY KEY, number INTEGER NOT NULL)", &[])?;
+    for statement in [
+        "CREATE TABLE IF NOT EXISTS queues
+            (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE IF NOT EXISTS registrations
+            (one INTEGER PRIMARY KEY, number INTEGER NOT NULL)",
+    ] {
+        sql.exec(statement, &[])?;
+    }
     Ok(())
 }
 

@@ -4,12 +4,15 @@ use super::Stop;
 use super::config::Order;
 use super::outstanding::Status;
 use super::queue::{Queue, Turn};
-use super::segment::{LANES, Place, SINGLE, Segment};
+use super::segment::{LANES, Place, SINGLE, Segment, Segments};
 use crate::command::{MessageState, Reply, State, Wait};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
 use crate::limits::OUTSTANDING_MAX;
-use crate::store::StoreError;
+use crate::store::{Arg, StoreError};
+
+/// The due instant of a single that is outstanding without having come due: before every cursor.
+const TAKEN: Arg<'static> = Arg::Int(-1);
 
 impl Queue {
     pub(super) fn inspect(
@@ -72,13 +75,13 @@ impl Queue {
             && self.is_ahead(&segment, index)
             && !segment.is_gone(index)
         {
-            return Ok(state(
-                State::Queued,
-                Some(0),
-                Some(self.position_in(&segment, index)),
-            ));
+            let position = self.position_in(turn, &segment, index)?;
+            return Ok(state(State::Queued, Some(0), Some(position)));
         }
         if let Some(end) = self.outcomes.find(turn.sql, seq)? {
+            if end.at_ms + self.config().result_retention_ms <= turn.now_ms {
+                return Err(unknown().into());
+            }
             let ended = state(end.state, Some(end.attempts), None);
             return Ok(MessageState {
                 result: end.result,
@@ -124,26 +127,56 @@ impl Queue {
     }
 
     /// The place in line of a message that nobody has taken; 1 is next.
-    fn position_in(&self, segment: &Segment, index: u16) -> u64 {
+    fn position_in(
+        &mut self,
+        turn: &mut Turn<'_>,
+        segment: &Segment,
+        index: u16,
+    ) -> Result<u64, StoreError> {
         let rank = self.rank(segment.lane);
-        let lane = &self.meta.lanes[usize::from(segment.lane)];
-        let first = if segment.first_seq == lane.from {
-            lane.index
-        } else {
-            0
-        };
-        let gone = segment
-            .gone
-            .iter()
-            .filter(|i| (first..index).contains(i))
-            .count() as u64;
+        let lane = self.meta.lanes[usize::from(segment.lane)];
         let ahead = (segment.ordinal + u64::from(index)).saturating_sub(lane.taken);
-        let better = if self.order() == Order::BestEffort {
-            self.fresh_before(rank)
-        } else {
-            0
+        let gone = match lane.gone {
+            0 => 0,
+            _ => self.gone_before(turn, segment, index)?,
         };
-        self.outstanding.queued_to_rank(rank) + better + ahead.saturating_sub(gone) + 1
+        let better = match self.order() {
+            Order::BestEffort => self.fresh_before(rank),
+            Order::Fifo | Order::Key => 0,
+        };
+        let queued = self.outstanding.queued_to_rank(rank);
+        Ok(queued + better + ahead.saturating_sub(gone) + 1)
+    }
+
+    /// Messages between the lane's cursor and this one that are gone already. Looks at a bounded number of
+    /// segments; behind more than that, a position is an upper bound.
+    fn gone_before(
+        &self,
+        turn: &mut Turn<'_>,
+        segment: &Segment,
+        index: u16,
+    ) -> Result<u64, StoreError> {
+        let lane = &self.meta.lanes[usize::from(segment.lane)];
+        let to = segment.first_seq;
+        let between = Segments::heads_between(turn.sql, segment.lane, lane.from, to)?;
+        let mut gone = 0;
+        for (part, end) in between
+            .iter()
+            .map(|part| (part, u16::MAX))
+            .chain([(segment, index)])
+        {
+            let first = if part.first_seq == lane.from {
+                lane.index
+            } else {
+                0
+            };
+            gone += part
+                .gone
+                .iter()
+                .filter(|i| (first..end).contains(i))
+                .count() as u64;
+        }
+        Ok(gone)
     }
 
     /// Makes a held message deliverable.
@@ -167,26 +200,21 @@ impl Queue {
                 .and_then(|head| head.due_ms),
             None => None,
         };
-        let (due_ms, now) = match due_ms.filter(|at| *at > turn.now_ms) {
-            Some(at) => (at, false),
-            None if self.outstanding.len() < OUTSTANDING_MAX => (0, true),
-            None => {
-                return Err(
-                    Fault::new(ErrorCode::Overloaded, "too many messages are outstanding").into(),
-                );
-            }
-        };
+        let due_ms = due_ms.filter(|at| *at > turn.now_ms);
+        if due_ms.is_none() && self.outstanding.len() >= OUTSTANDING_MAX {
+            let detail = "too many messages are outstanding";
+            return Err(Fault::new(ErrorCode::Overloaded, detail).into());
+        }
         turn.sql.exec(
             "UPDATE singles SET held = 0, due_ms = ? WHERE seq = ?",
-            &[due_ms.into(), id.seq().into()],
+            &[due_ms.map_or(TAKEN, Arg::from), id.seq().into()],
         )?;
         self.meta.held -= 1;
         self.meta.delayed += 1;
         self.meta_changed = true;
-        if now {
-            self.take_single(turn, id.seq(), turn.now_ms)?;
-        } else {
-            self.next_single_ms = Some(self.next_single_ms.map_or(due_ms, |at| at.min(due_ms)));
+        match due_ms {
+            Some(at) => self.next_single_ms = Some(self.next_single_ms.map_or(at, |n| n.min(at))),
+            None => self.take_single(turn, id.seq(), turn.now_ms)?,
         }
         Ok(Reply::State(self.state_of(turn, id)?))
     }

@@ -22,6 +22,8 @@ const VERSION: u8 = 1;
 pub const LANES: usize = 10;
 /// The lane of messages that have a row of their own in `singles`.
 pub const SINGLE: u8 = 10;
+/// Segments looked at to tell a position exactly.
+const HEADS_MAX: u64 = 256;
 /// Numbers in one statement's list: 17 characters each stay far under the platform's 2 MB.
 const STATEMENT_NUMBERS: usize = 10_000;
 /// What a decoded message costs in the cache beside its bytes.
@@ -420,16 +422,28 @@ impl Segments {
                 segment_id(lane + 1, 0).into(),
             ],
         )?;
-        rows.into_iter()
-            .map(|row| {
-                let head = row
-                    .into_iter()
-                    .next()
-                    .map(Value::into_blob)
-                    .unwrap_or_default();
-                Segment::decode(lane, head, Vec::new())
-            })
-            .collect()
+        rows.into_iter().map(|row| decode_head(lane, row)).collect()
+    }
+
+    /// Heads of the lane's segments from `from` up to but not including `to`, the first few of them.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn heads_between(
+        sql: &mut dyn Sql,
+        lane: u8,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<Segment>, StoreError> {
+        let rows = sql.exec(
+            "SELECT head FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            &[
+                segment_id(lane, from).into(),
+                segment_id(lane, to).into(),
+                HEADS_MAX.into(),
+            ],
+        )?;
+        rows.into_iter().map(|row| decode_head(lane, row)).collect()
     }
 
     /// Stores what `builder` holds as one row, and keeps it decoded: it is likely to be wanted soon.
@@ -534,6 +548,15 @@ pub(super) fn each_list<T>(
         run(Arg::Text(&list))?;
     }
     Ok(())
+}
+
+fn decode_head(lane: u8, row: Vec<Value>) -> Result<Segment, StoreError> {
+    let head = row
+        .into_iter()
+        .next()
+        .map(Value::into_blob)
+        .unwrap_or_default();
+    Segment::decode(lane, head, Vec::new())
 }
 
 fn decode_row(lane: u8, row: Vec<Value>) -> Result<Segment, StoreError> {

@@ -20,8 +20,8 @@ thread_local! {
     static ROLE: RefCell<Option<Role>> = const { RefCell::new(None) };
 }
 
-/// Becomes an edge. Input: the settings, a JSON object of strings. Zero, or the size of the output, which says
-/// what is wrong with them.
+/// Becomes an edge. Input: the settings, a JSON object of strings. Zero, or the size of the output,
+/// which says what is wrong with them.
 #[unsafe(no_mangle)]
 extern "C" fn edge_init(len: usize) -> usize {
     report_panics();
@@ -29,7 +29,7 @@ extern "C" fn edge_init(len: usize) -> usize {
         Ok(edge) => {
             ROLE.set(Some(Role {
                 edge,
-                slots: Slots::default(),
+                slots: Slots::new(),
             }));
             0
         }
@@ -56,7 +56,8 @@ extern "C" fn edge_body(head_len: usize, body_len: usize, now_ms: f64) -> usize 
     })
 }
 
-/// An object's response carried a verdict. Input: head, the header's value. Nothing: the response is right as it is.
+/// An object's response carried a verdict. Input: head, the header's value. Nothing: the response
+/// is right as it is.
 #[unsafe(no_mangle)]
 extern "C" fn edge_verdict(head_len: usize, verdict_len: usize, now_ms: f64) -> usize {
     step(head_len + verdict_len, |role, input, out| {
@@ -88,7 +89,8 @@ extern "C" fn edge_has_reports() -> u32 {
     })
 }
 
-/// Calls for the descriptions of the queues in a page of the directory, one after another. Input: the page.
+/// Calls for the descriptions of the queues in a page of the directory, one after another. Input:
+/// the page.
 #[unsafe(no_mangle)]
 extern "C" fn edge_describe(len: usize) -> usize {
     step(len, |_, input, out| {
@@ -112,8 +114,8 @@ extern "C" fn edge_describe(len: usize) -> usize {
     })
 }
 
-/// The call that has the directory forget. Input: the page, and one byte for each of its names: whether the
-/// queue is gone.
+/// The call that has the directory forget. Input: the page, and one byte for each of its names:
+/// whether the queue is gone.
 #[unsafe(no_mangle)]
 extern "C" fn edge_forget(page_len: usize, gone_len: usize) -> usize {
     step(page_len + gone_len, |_, input, out| {
@@ -145,9 +147,9 @@ extern "C" fn edge_gathered(head_len: usize, len: usize, now_ms: f64) -> usize {
     })
 }
 
-/// The next step of a stream. Input: the stream, as in the frame that began it; the body of the object's last
-/// answer, or nothing at first. Output: whether the stream ends with this event, size of the event; the event;
-/// the next call.
+/// The next step of a stream. Input: the stream, as in the frame that began it; the body of the
+/// object's last answer, or nothing at first. Output: whether the stream ends with this event, size
+/// of the event; the event; the next call.
 #[unsafe(no_mangle)]
 extern "C" fn edge_watch(stream_len: usize, state_len: usize) -> usize {
     step(stream_len + state_len, |role, input, out| {

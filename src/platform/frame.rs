@@ -1,5 +1,5 @@
-//! How answers to the host are laid out: little-endian words of 32 bits at fixed places, then texts and bytes
-//! one after another. `host/frames.js` reads what is written here.
+//! How answers to the host are laid out: little-endian words of 32 bits at fixed places, then texts
+//! and bytes one after another. `host/frames.js` reads what is written here.
 
 use crate::command::placement::DIRECTORY;
 use crate::durable::Turn;
@@ -43,8 +43,9 @@ fn size(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(NONE)
 }
 
-/// The answer to the client: kind, slot, status, size of the headers' text, size of the body; headers as
-/// `name: value` lines; the body. A response that is kept in a slot can be given again by its slot alone.
+/// The answer to the client: kind, slot, status, size of the headers' text, size of the body;
+/// headers as `name: value` lines; the body. A response that is kept in a slot can be given again
+/// by its slot alone.
 pub fn response(out: &mut Vec<u8>, slot: Option<u32>, response: &Response) {
     words(out, &[RESPOND, slot.unwrap_or(NONE)]);
     tail(out, response);
@@ -69,8 +70,8 @@ fn tail(out: &mut Vec<u8>, response: &Response) {
     out.extend_from_slice(&response.body);
 }
 
-/// A call: kind, size of the object's name, size of the command, most bytes of the client's body (none: they do
-/// not go along), whether the command is text for a header; name; command.
+/// A call: kind, size of the object's name, size of the command, most bytes of the client's body
+/// (none: they do not go along), whether the command is text for a header; name; command.
 pub fn call(out: &mut Vec<u8>, kind: u32, call: &Call) {
     let body_max = match call.payload {
         Payload::InCommand => NONE,
@@ -99,7 +100,8 @@ pub fn call(out: &mut Vec<u8>, kind: u32, call: &Call) {
     out.extend_from_slice(command);
 }
 
-/// The next step of a request, but for [`Action::Respond`] and [`Action::Gather`], which need more than the action.
+/// The next step of a request, but for [`Action::Respond`] and [`Action::Gather`], which need more
+/// than the action.
 pub fn action(out: &mut Vec<u8>, action: &Action) {
     match action {
         Action::Respond(it) => response(out, None, it),
@@ -125,9 +127,10 @@ pub fn action(out: &mut Vec<u8>, action: &Action) {
     }
 }
 
-/// A turn: number of replies, number of calls, whether to wipe, a word of nothing; the alarm's and the timer's
-/// instants as `f64` (negative: none). Each reply: token, then as in [`response`]. Each call: number, whether the
-/// object is the directory, size of the object's name, size of the command; name; command.
+/// A turn: number of replies, number of calls, whether to wipe, a word of nothing; the alarm's and
+/// the timer's instants as `f64` (negative: none). Each reply: token, then as in [`response`]. Each
+/// call: number, whether the object is the directory, size of the object's name, size of the
+/// command; name; command.
 pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
     words(
         out,

@@ -1,14 +1,16 @@
 //! The instance's two buffers and its last words.
 //!
-//! The host writes at the address that `input` returns, and reads at `output` as many bytes as the export
-//! that filled it has returned. Both addresses hold until the next call, as memory may grow in any of them.
-//! An instance runs on one thread and is never called while it runs, but for `input`, which the host uses
-//! within `sql` to hand over rows; so no borrow below ever meets another.
+//! The host writes at the address that `input` returns, and reads at `output` as many bytes as the
+//! export that filled it has returned. Both addresses hold until the next call, as memory may grow
+//! in any of them. An instance runs on one thread and is never called while it runs, but for
+//! `input`, which the host uses within `sql` to hand over rows; so no borrow below ever meets
+//! another.
 
 use std::cell::RefCell;
 use std::sync::Once;
 
-/// A buffer larger than this is given back after use: most requests are small, and memory never shrinks.
+/// A buffer larger than this is given back after use: most requests are small, and memory never
+/// shrinks.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
 thread_local! {

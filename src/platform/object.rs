@@ -25,8 +25,8 @@ thread_local! {
     static ROLE: RefCell<Option<Role>> = const { RefCell::new(None) };
 }
 
-/// Becomes an object, within a transaction: reads what is stored. Input: 16 random bytes and the object's name.
-/// Zero, or the size of the output, which says what failed.
+/// Becomes an object, within a transaction: reads what is stored. Input: 16 random bytes and the
+/// object's name. Zero, or the size of the output, which says what failed.
 #[unsafe(no_mangle)]
 extern "C" fn object_open(len: usize, kind: u32, now_ms: f64) -> usize {
     report_panics();
@@ -51,8 +51,9 @@ extern "C" fn object_open(len: usize, kind: u32, now_ms: f64) -> usize {
     }
 }
 
-/// Takes a request into the next turn. Input: the command, then a message's body where it travels beside the
-/// command. Where `is_text`, the command is base64url, and a body may follow it there after a dot.
+/// Takes a request into the next turn. Input: the command, then a message's body where it travels
+/// beside the command. Where `is_text`, the command is base64url, and a body may follow it there
+/// after a dot.
 #[unsafe(no_mangle)]
 extern "C" fn object_push(command_len: usize, body_len: usize, token: u32, is_text: u32) {
     let (command, body) = with_input(command_len + body_len, |input| {
@@ -72,9 +73,9 @@ extern "C" fn object_push(command_len: usize, body_len: usize, token: u32, is_te
     });
 }
 
-/// Runs a turn, within a transaction. `rows_read`, `rows_written` and `commits` count since this instance
-/// began. The size of the output: a turn's frame; or the negative size of a text that says what failed, upon
-/// which the transaction is rolled back and this instance dropped.
+/// Runs a turn, within a transaction. `rows_read`, `rows_written` and `commits` count since this
+/// instance began. The size of the output: a turn's frame; or the negative size of a text that says
+/// what failed, upon which the transaction is rolled back and this instance dropped.
 #[unsafe(no_mangle)]
 extern "C" fn object_run(now_ms: f64, rows_read: f64, rows_written: f64, commits: f64) -> isize {
     let since = SinceStart {
@@ -105,7 +106,8 @@ extern "C" fn object_cancel(token: u32) {
     });
 }
 
-/// The answer to a call of an earlier turn; `ok`: its status was a success, and the input is its body.
+/// The answer to a call of an earlier turn; `ok`: its status was a success, and the input is its
+/// body.
 #[unsafe(no_mangle)]
 extern "C" fn object_called(len: usize, number: u32, ok: u32) {
     with_input(len, |body| {

@@ -1,7 +1,8 @@
 //! How arguments of a statement and its rows are laid out on the border.
 //!
-//! Arguments: 16 bytes each, in place. Rows: `columns: u32`, then values one after another: a tag byte, then
-//! nothing (null), eight bytes (a number, as JavaScript has it) or a `u32` length and as many bytes.
+//! Arguments: 16 bytes each, in place. Rows: `columns: u32`, then values one after another: a tag
+//! byte, then nothing (null), eight bytes (a number, as JavaScript has it) or a `u32` length and as
+//! many bytes.
 
 use crate::store::{Arg, StoreError, Value};
 

@@ -1,5 +1,5 @@
-//! Responses given before: in a burst of refusals most are the same to the byte, and the host need not read,
-//! decode and build the same one twice.
+//! Responses given before: in a burst of refusals most are the same to the byte, and the host need
+//! not read, decode and build the same one twice.
 
 use crate::protocol::http::Response;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -26,16 +26,14 @@ pub enum Place {
     Nowhere,
 }
 
-impl Default for Slots {
+impl Slots {
     /// None remembered yet.
-    fn default() -> Self {
+    pub fn new() -> Self {
         Self {
             slots: vec![None; SLOTS],
         }
     }
-}
 
-impl Slots {
     /// Finds `response`, or puts it in the place of another.
     pub fn place(&mut self, response: &Response) -> Place {
         if response.body.len() > BODY_BYTES_MAX {
@@ -59,7 +57,7 @@ mod tests {
 
     #[test]
     fn only_the_same_response_is_known() {
-        let mut slots = Slots::default();
+        let mut slots = Slots::new();
         let mut response = Response {
             status: 410,
             headers: vec![("a", "b".into())],

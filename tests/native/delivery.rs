@@ -288,3 +288,19 @@ fn a_batch_of_a_thousand_costs_few_rows() {
     assert!(rows <= 45, "{rows} rows");
     assert_eq!(bench.database.count("segments"), 0);
 }
+
+#[test]
+fn a_confirmed_message_is_delivered_once() {
+    let mut bench = Bench::new("{}");
+    let held = Draft {
+        hold_ms: Some(1_000),
+        ..draft("x")
+    };
+    let id = bench.publish(held).unwrap().id;
+    bench.ask(Command::Confirm { id }).unwrap();
+    assert_eq!(bench.pull(10).len(), 1);
+    bench.pass(2_000);
+    assert!(bench.pull(10).is_empty());
+    let description = bench.describe();
+    assert_eq!((description.depth, description.delayed), (1, 0));
+}
