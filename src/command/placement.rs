@@ -6,8 +6,9 @@
 use crate::error::Fault;
 use crate::limits::NAME_CHARS_MAX;
 
-/// The object that knows the names of all queues.
-pub const DIRECTORY: &str = "directory#0";
+/// The object that knows the names of all queues. No queue's object can have this name: it would begin with
+/// a queue's.
+pub const DIRECTORY: &str = "#directory";
 
 /// The object of a queue.
 #[must_use]

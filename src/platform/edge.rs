@@ -29,7 +29,7 @@ extern "C" fn edge_init(len: usize) -> usize {
         Ok(edge) => {
             ROLE.set(Some(Role {
                 edge,
-                slots: Slots::new(),
+                slots: Slots::default(),
             }));
             0
         }

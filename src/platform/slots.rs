@@ -26,14 +26,15 @@ pub enum Place {
     Nowhere,
 }
 
-impl Slots {
-    /// None remembered yet.
-    pub fn new() -> Self {
+impl Default for Slots {
+    fn default() -> Self {
         Self {
             slots: vec![None; SLOTS],
         }
     }
+}
 
+impl Slots {
     /// Finds `response`, or puts it in the place of another.
     pub fn place(&mut self, response: &Response) -> Place {
         if response.body.len() > BODY_BYTES_MAX {
@@ -57,7 +58,7 @@ mod tests {
 
     #[test]
     fn only_the_same_response_is_known() {
-        let mut slots = Slots::new();
+        let mut slots = Slots::default();
         let mut response = Response {
             status: 410,
             headers: vec![("a", "b".into())],
