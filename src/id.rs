@@ -128,6 +128,19 @@ pub fn hash64(secret: Secret, bytes: &[u8]) -> u64 {
     v[0] ^ v[1] ^ v[2] ^ v[3]
 }
 
+/// Two hashes of an idempotency key; together they tell two keys apart with a chance of error of 2^-128.
+pub type Print = (u64, u64);
+
+/// The print of `key` in the queue with this secret.
+#[must_use]
+pub fn print(secret: Secret, key: &str) -> Print {
+    let other = Secret([secret.0[1], !secret.0[0]]);
+    (
+        hash64(secret, key.as_bytes()),
+        hash64(other, key.as_bytes()),
+    )
+}
+
 fn absorb(v: &mut [u64; 4], word: u64) {
     v[3] ^= word;
     round(v);

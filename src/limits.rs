@@ -7,7 +7,7 @@ use crate::time::{DAY, HOUR, Millis};
 
 /// Characters in the name of a queue or topic.
 pub const NAME_CHARS_MAX: usize = 128;
-/// Largest `max_message_bytes` that may be configured. Two of them still fit a 2 MB row of the platform.
+/// Largest `max_message_bytes` that may be configured: with its head it fits a 2 MB row of the platform.
 pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
 /// `max_message_bytes` where a queue does not say.
 pub const MESSAGE_BYTES_DEFAULT: usize = 262_144;

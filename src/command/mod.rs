@@ -8,6 +8,7 @@ pub mod codec;
 pub mod directory;
 pub mod placement;
 pub mod reply;
+pub mod sieve;
 pub mod verdict;
 
 use crate::error::ErrorCode;

@@ -2,6 +2,7 @@
 //!
 //! It travels in the header [`HEADER`] of the object's response and never reaches a client.
 
+use super::sieve::Sieve;
 use crate::error::{ErrorCode, Fault};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,9 @@ pub const HEADER: &str = "tidegate-verdict";
 pub struct Verdict {
     /// Why publishes are refused; `None` while they are not.
     pub fault: Option<Fault>,
+    /// The idempotency keys that were answered: a publish with another one is as new as one with none.
+    /// `None` when it is not known: then a publish with a key goes to the object.
+    pub answered: Option<Sieve>,
     /// How long the verdict may be repeated, from when it was received. At most `VERDICT_MS_MAX`.
     pub valid_ms: Millis,
     /// The queue's `cors_origins`, for the headers of an answer that the edge gives by itself.

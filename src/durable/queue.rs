@@ -2,6 +2,7 @@
 
 use super::{Arrival, Turn};
 use crate::command::reply::SinceStart;
+use crate::command::sieve::Sieve;
 use crate::command::{Command, Envelope, Reply, Verdict, codec, verdict};
 use crate::engine::queue::Queue;
 use crate::error::Fault;
@@ -19,6 +20,8 @@ pub struct QueueObject {
     arrivals: Vec<Arrival>,
     asked: HashMap<u32, Asked>,
     requests_total: u64,
+    /// The last refusal of this turn, and what the edge is told with it.
+    verdict: Option<(Fault, String)>,
 }
 
 /// What rendering the answer to a request needs to know of it.
@@ -50,6 +53,7 @@ impl QueueObject {
             arrivals: Vec::new(),
             asked: HashMap::new(),
             requests_total: 0,
+            verdict: None,
         })
     }
 
@@ -91,12 +95,13 @@ impl QueueObject {
         for arrival in &arrivals {
             match self.admit(arrival) {
                 Ok(envelope) => requests.push((arrival.token, envelope)),
-                Err(fault) => self.reply(&mut turn, arrival.token, &Err(fault)),
+                Err(fault) => self.reply(sql, &mut turn, arrival.token, &Err(fault))?,
             }
         }
+        self.verdict = None;
         let outcome = self.queue.run(sql, now_ms, requests, since)?;
         for (token, result) in outcome.replies {
-            self.reply(&mut turn, token, &result);
+            self.reply(sql, &mut turn, token, &result)?;
         }
         turn.alarm_at_ms = outcome.alarm_at_ms;
         turn.timer_at_ms = outcome.timer_at_ms;
@@ -133,51 +138,67 @@ impl QueueObject {
         Ok(envelope)
     }
 
-    fn reply(&mut self, turn: &mut Turn, token: u32, result: &Result<Reply, Fault>) {
+    fn reply(
+        &mut self,
+        sql: &mut dyn Sql,
+        turn: &mut Turn,
+        token: u32,
+        result: &Result<Reply, Fault>,
+    ) -> Result<(), StoreError> {
         let asked = self.asked.remove(&token).unwrap_or_default();
         let response = match result {
-            Err(fault) if fault.figures.verdict_ms.is_some() => self.refusal(fault),
+            Err(fault) if fault.figures.verdict_ms.is_some() => self.refusal(sql, fault)?,
             _ => {
                 let response = render(result, &self.context(&asked));
                 if asked.preflight || (asked.reopens && result.is_ok()) {
-                    self.with_verdict(response, None, VERDICT_MS_MAX)
+                    response.with(
+                        verdict::HEADER,
+                        self.verdict_text(None, VERDICT_MS_MAX, None)?,
+                    )
                 } else {
                     response
                 }
             }
         };
         turn.replies.push((token, response));
+        Ok(())
     }
 
     /// A refusal that holds for every publisher: the edge renders it, now and until it is no longer
-    /// valid.
-    fn refusal(&self, fault: &Fault) -> Response {
-        let mut fault = fault.clone();
-        let valid_ms = fault
-            .figures
-            .verdict_ms
-            .take()
-            .unwrap_or_default()
-            .min(VERDICT_MS_MAX);
+    /// valid. Most of one turn are alike.
+    fn refusal(&mut self, sql: &mut dyn Sql, fault: &Fault) -> Result<Response, StoreError> {
+        let text = match &self.verdict {
+            Some((known, text)) if known == fault => text.clone(),
+            _ => {
+                let answered = self.queue.sieve(sql)?;
+                let mut said = fault.clone();
+                let valid_ms = said.figures.verdict_ms.take().unwrap_or_default();
+                let text = self.verdict_text(Some(said), valid_ms, answered)?;
+                self.verdict = Some((fault.clone(), text.clone()));
+                text
+            }
+        };
         let response = Response {
             status: fault.code.status(),
             ..Response::default()
         };
-        self.with_verdict(response, Some(fault), valid_ms)
+        Ok(response.with(verdict::HEADER, text))
     }
 
-    fn with_verdict(&self, response: Response, fault: Option<Fault>, valid_ms: Millis) -> Response {
-        let cors_origins = self.queue.cors_origins().to_vec();
-        match (Verdict {
+    fn verdict_text(
+        &self,
+        fault: Option<Fault>,
+        valid_ms: Millis,
+        answered: Option<Sieve>,
+    ) -> Result<String, StoreError> {
+        let verdict = Verdict {
             fault,
-            valid_ms,
-            cors_origins,
-        })
-        .encode()
-        {
-            Ok(bytes) => response.with(verdict::HEADER, base64::encode_url(&bytes)),
-            Err(fault) => render(&Err(fault), &self.context(&Asked::default())),
-        }
+            answered,
+            valid_ms: valid_ms.min(VERDICT_MS_MAX),
+            cors_origins: self.queue.cors_origins().to_vec(),
+        };
+        let bytes = verdict.encode().map_err(|fault| StoreError(fault.detail))?;
+        Ok(base64::encode_url(&bytes))
     }
 
     fn context<'a>(&'a self, asked: &'a Asked) -> RenderContext<'a> {

@@ -135,8 +135,7 @@ impl Edge {
         )))
     }
 
-    /// The hot path. A publish that may be the repeat of one that was accepted always goes to the
-    /// object.
+    /// The hot path. A publish that may be the repeat of one that was accepted goes to the object.
     fn opened_publish(
         &mut self,
         request: &Request<'_>,
@@ -144,9 +143,11 @@ impl Edge {
         now_ms: Millis,
     ) -> Result<Action, Fault> {
         self.expect_welcome(request, queue, now_ms)?;
-        if !request.is_repeatable
-            && let Some(mut response) = self.verdicts.refuse(queue, now_ms)
-        {
+        let key = request
+            .idempotency_key
+            .map(publish::idempotency_key)
+            .transpose()?;
+        if let Some(mut response) = self.verdicts.refuse(queue, key.as_deref(), now_ms) {
             self.expose(&mut response, request, queue, now_ms);
             return Ok(Action::Respond(response));
         }

@@ -124,19 +124,17 @@ impl Edge {
         messages: &[Result<Incoming<'_>, Fault>],
         now_ms: Millis,
     ) -> Option<Action> {
-        let mut readable = 0;
-        for message in messages.iter().flatten() {
-            if message.idempotency_key.is_some() {
-                return None;
-            }
-            readable += 1;
-        }
+        let readable = messages.iter().flatten().count() as u64;
         // With nothing to refuse there is nothing to ask the object either, but the edge cannot
         // know whether the queue exists; the object does.
         if readable == 0 {
             return None;
         }
-        let refusal = self.verdicts.refuse_many(queue, readable, now_ms)?;
+        let keys = messages
+            .iter()
+            .flatten()
+            .filter_map(|m| m.idempotency_key.as_deref());
+        let refusal = self.verdicts.refuse_many(queue, readable, keys, now_ms)?;
         let verdicts = messages.iter().map(|message| match message {
             Ok(_) => Err(refusal.clone()),
             Err(fault) => Err(fault.clone()),

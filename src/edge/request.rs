@@ -19,8 +19,8 @@ pub struct Request<'a> {
     pub content_type: Option<&'a str>,
     /// `Content-Length`, when it is a number.
     pub content_length: Option<u64>,
-    /// Whether there is an `Idempotency-Key`.
-    pub is_repeatable: bool,
+    /// `Idempotency-Key`, as sent.
+    pub idempotency_key: Option<&'a str>,
     /// Whether `Accept` names event streams.
     pub accepts_events: bool,
     /// Whether a browser asks for another site's page if it may ask.
@@ -38,7 +38,7 @@ impl<'a> Request<'a> {
             origin: None,
             content_type: None,
             content_length: None,
-            is_repeatable: false,
+            idempotency_key: None,
             accepts_events: false,
             is_preflight: false,
         };
@@ -50,7 +50,7 @@ impl<'a> Request<'a> {
                 }
                 "content-type" => it.content_type = Some(value),
                 "content-length" => it.content_length = value.parse().ok(),
-                "idempotency-key" => it.is_repeatable = true,
+                "idempotency-key" => it.idempotency_key = Some(value),
                 "accept" => it.accepts_events = value.contains("text/event-stream"),
                 "access-control-request-method" => it.is_preflight = true,
                 _ => {}

@@ -58,6 +58,7 @@ fn full() -> Fault {
 fn verdict(fault: Option<Fault>) -> String {
     let verdict = Verdict {
         fault,
+        answered: None,
         valid_ms: 1_000,
         cors_origins: vec!["https://shop".to_owned()],
     };

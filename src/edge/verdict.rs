@@ -7,6 +7,7 @@
 //! bounded: a verdict that finds no room is not remembered, which costs calls and nothing worse.
 
 use crate::command::Verdict;
+use crate::command::sieve::Sieve;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::{VERDICT_MS_MAX, VERDICTS_MAX};
 use crate::protocol::http::problem;
@@ -45,6 +46,7 @@ struct Entry {
 #[derive(Debug)]
 struct Closed {
     fault: Fault,
+    answered: Option<Sieve>,
     /// The refusal as it is sent, but for what depends on the asker.
     response: Response,
     until_ms: Millis,
@@ -58,7 +60,7 @@ impl Verdicts {
         let until_ms = now_ms + verdict.valid_ms.min(VERDICT_MS_MAX);
         let closed = verdict
             .fault
-            .and_then(|fault| Closed::new(fault, now_ms, until_ms));
+            .and_then(|fault| Closed::new(fault, verdict.answered, now_ms, until_ms));
         if let Some(entry) = self.learn(queue, verdict.cors_origins, until_ms, now_ms) {
             entry.closed = closed;
         }
@@ -98,10 +100,14 @@ impl Verdicts {
         Some(entry)
     }
 
-    /// The refusal of one publish, counted; `None` when it has to go to the object.
-    pub fn refuse(&mut self, queue: &str, now_ms: Millis) -> Option<Response> {
+    /// The refusal of one publish, with its idempotency key if it has one, counted; `None` when it
+    /// has to go to the object.
+    pub fn refuse(&mut self, queue: &str, key: Option<&str>, now_ms: Millis) -> Option<Response> {
         let turn = self.turn;
         let entry = self.queues.get_mut(queue)?;
+        if !entry.is_new(key.into_iter()) {
+            return None;
+        }
         let closed = entry.closed(now_ms)?;
         let response = closed.response(now_ms, turn);
         let code = closed.fault.code;
@@ -110,15 +116,21 @@ impl Verdicts {
         Some(response)
     }
 
-    /// The fault of `publishes` publishes at once, counted; `None` when they have to go to the
-    /// object.
-    pub fn refuse_many(&mut self, queue: &str, publishes: u64, now_ms: Millis) -> Option<Fault> {
+    /// The fault of `publishes` publishes at once, with the idempotency keys among them, counted;
+    /// `None` when they have to go to the object.
+    pub fn refuse_many<'k>(
+        &mut self,
+        queue: &str,
+        publishes: u64,
+        keys: impl Iterator<Item = &'k str>,
+        now_ms: Millis,
+    ) -> Option<Fault> {
         let turn = self.turn;
-        let fault = self
-            .queues
-            .get_mut(queue)?
-            .closed(now_ms)?
-            .fault(now_ms, turn);
+        let entry = self.queues.get_mut(queue)?;
+        if !entry.is_new(keys) {
+            return None;
+        }
+        let fault = entry.closed(now_ms)?.fault(now_ms, turn);
         self.turn = turn.wrapping_add(1);
         self.count(queue, fault.code, publishes, now_ms);
         Some(fault)
@@ -193,6 +205,15 @@ impl Verdicts {
 }
 
 impl Entry {
+    /// Whether none of these keys can be a repeat of one that was accepted.
+    fn is_new<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {
+        let answered = self
+            .closed
+            .as_ref()
+            .and_then(|closed| closed.answered.as_ref());
+        keys.all(|key| answered.is_some_and(|sieve| !sieve.may_hold(key)))
+    }
+
     /// The verdict, if it refuses this publish. The first one past the probe's time goes through.
     fn closed(&mut self, now_ms: Millis) -> Option<&Closed> {
         let closed = self
@@ -208,7 +229,12 @@ impl Entry {
 }
 
 impl Closed {
-    fn new(fault: Fault, now_ms: Millis, until_ms: Millis) -> Option<Self> {
+    fn new(
+        fault: Fault,
+        answered: Option<Sieve>,
+        now_ms: Millis,
+        until_ms: Millis,
+    ) -> Option<Self> {
         let until_ms = match fault.figures.opens_at_ms {
             Some(opens_at_ms) if fault.code == ErrorCode::NotOpen => until_ms.min(opens_at_ms),
             _ => until_ms,
@@ -217,6 +243,7 @@ impl Closed {
         let response = problem::response(&fault, DecidedBy::Edge);
         Some(Self {
             fault,
+            answered,
             response,
             until_ms,
             probe_at_ms: now_ms + valid_ms * 3 / 4,
@@ -255,12 +282,14 @@ fn spread(turn: u32, width_ms: Millis) -> Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::{Secret, print};
 
     const NOW: Millis = 1_000_000;
 
     fn closed(code: ErrorCode, valid_ms: Millis) -> Verdict {
         Verdict {
             fault: Some(Fault::new(code, "no")),
+            answered: None,
             valid_ms,
             cors_origins: vec!["https://a".into()],
         }
@@ -269,6 +298,7 @@ mod tests {
     fn open() -> Verdict {
         Verdict {
             fault: None,
+            answered: None,
             valid_ms: 1_000,
             cors_origins: Vec::new(),
         }
@@ -277,34 +307,40 @@ mod tests {
     #[test]
     fn a_verdict_refuses_until_its_end_with_one_probe() {
         let mut verdicts = Verdicts::default();
-        assert!(verdicts.refuse("q", NOW).is_none());
+        assert!(verdicts.refuse("q", None, NOW).is_none());
         verdicts.store("q", closed(ErrorCode::QueueFull, 400), NOW);
-        assert_eq!(verdicts.refuse("q", NOW + 299).unwrap().status, 429);
-        assert!(verdicts.refuse("q", NOW + 300).is_none(), "the probe");
-        assert!(verdicts.refuse("q", NOW + 301).is_some(), "one probe only");
-        assert!(verdicts.refuse("other", NOW + 301).is_none());
-        assert!(verdicts.refuse("q", NOW + 399).is_some());
-        assert!(verdicts.refuse("q", NOW + 400).is_none());
-        assert!(verdicts.refuse("q", NOW + 400).is_none(), "it is over");
+        assert_eq!(verdicts.refuse("q", None, NOW + 299).unwrap().status, 429);
+        assert!(verdicts.refuse("q", None, NOW + 300).is_none(), "the probe");
+        assert!(
+            verdicts.refuse("q", None, NOW + 301).is_some(),
+            "one probe only"
+        );
+        assert!(verdicts.refuse("other", None, NOW + 301).is_none());
+        assert!(verdicts.refuse("q", None, NOW + 399).is_some());
+        assert!(verdicts.refuse("q", None, NOW + 400).is_none());
+        assert!(
+            verdicts.refuse("q", None, NOW + 400).is_none(),
+            "it is over"
+        );
     }
 
     #[test]
     fn no_verdict_outlives_the_limit_and_an_open_one_ends_it() {
         let mut verdicts = Verdicts::default();
         verdicts.store("q", closed(ErrorCode::SoldOut, 1 << 60), NOW);
-        assert!(verdicts.refuse("q", NOW + VERDICT_MS_MAX).is_none());
+        assert!(verdicts.refuse("q", None, NOW + VERDICT_MS_MAX).is_none());
         verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
-        assert!(verdicts.refuse("q", NOW).is_some());
+        assert!(verdicts.refuse("q", None, NOW).is_some());
         verdicts.store("q", open(), NOW + 1);
-        assert!(verdicts.refuse("q", NOW + 2).is_none());
+        assert!(verdicts.refuse("q", None, NOW + 2).is_none());
         verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
         verdicts.store_origins("q", open(), NOW + 1);
         assert!(
-            verdicts.refuse("q", NOW + 2).is_some(),
+            verdicts.refuse("q", None, NOW + 2).is_some(),
             "a preflight says nothing of publishes"
         );
         verdicts.store("z", closed(ErrorCode::SoldOut, 0), NOW);
-        assert!(verdicts.refuse("z", NOW).is_none());
+        assert!(verdicts.refuse("z", None, NOW).is_none());
     }
 
     #[test]
@@ -314,6 +350,7 @@ mod tests {
             Fault::new(ErrorCode::NotOpen, "later").with(|f| f.opens_at_ms = Some(NOW + 800));
         let verdict = Verdict {
             fault: Some(fault),
+            answered: None,
             valid_ms: 1_000,
             cors_origins: Vec::new(),
         };
@@ -321,7 +358,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..50 {
             let after_ms = verdicts
-                .refuse_many("q", 1, NOW + 100)
+                .refuse_many("q", 1, [].into_iter(), NOW + 100)
                 .unwrap()
                 .figures
                 .retry_after_ms
@@ -332,26 +369,26 @@ mod tests {
         assert!(seen.len() > 20);
         assert!(
             verdicts
-                .refuse("q", NOW + 100)
+                .refuse("q", None, NOW + 100)
                 .unwrap()
                 .header("retry-after")
                 .is_some()
         );
-        assert!(verdicts.refuse("q", NOW + 650).is_none(), "the probe");
-        assert!(verdicts.refuse("q", NOW + 799).is_some());
-        assert!(verdicts.refuse("q", NOW + 800).is_none());
+        assert!(verdicts.refuse("q", None, NOW + 650).is_none(), "the probe");
+        assert!(verdicts.refuse("q", None, NOW + 799).is_some());
+        assert!(verdicts.refuse("q", None, NOW + 800).is_none());
     }
 
     #[test]
     fn counts_wait_for_a_command_or_a_report() {
         let mut verdicts = Verdicts::default();
         verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
-        verdicts.refuse("q", NOW);
-        verdicts.refuse_many("q", 5, NOW + 1);
+        verdicts.refuse("q", None, NOW);
+        verdicts.refuse_many("q", 5, [].into_iter(), NOW + 1);
         assert!(verdicts.has_reports());
         assert_eq!(verdicts.take_refused("q"), [(ErrorCode::SoldOut, 6)]);
         assert!(verdicts.take_refused("q").is_empty() && !verdicts.has_reports());
-        verdicts.refuse("q", NOW + 10);
+        verdicts.refuse("q", None, NOW + 10);
         assert!(verdicts.reports(NOW + 1_009).is_empty());
         assert_eq!(
             verdicts.reports(NOW + 1_010),
@@ -364,9 +401,9 @@ mod tests {
     fn what_is_about_to_change_is_forgotten_but_for_the_counts() {
         let mut verdicts = Verdicts::default();
         verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
-        assert!(verdicts.refuse("q", NOW).is_some());
+        assert!(verdicts.refuse("q", None, NOW).is_some());
         verdicts.forget("q");
-        assert!(verdicts.refuse("q", NOW).is_none() && verdicts.origins("q", NOW).is_none());
+        assert!(verdicts.refuse("q", None, NOW).is_none() && verdicts.origins("q", NOW).is_none());
         assert_eq!(verdicts.take_refused("q"), [(ErrorCode::SoldOut, 1)]);
     }
 
@@ -383,14 +420,37 @@ mod tests {
     fn memory_is_bounded_and_counts_are_not_forgotten() {
         let mut verdicts = Verdicts::default();
         verdicts.store("counted", closed(ErrorCode::SoldOut, 1_000), NOW);
-        verdicts.refuse("counted", NOW);
+        verdicts.refuse("counted", None, NOW);
         for i in 0..2 * VERDICTS_MAX {
             verdicts.store(&format!("q{i}"), closed(ErrorCode::SoldOut, 1_000), NOW);
         }
         assert_eq!(verdicts.queues.len(), VERDICTS_MAX);
         verdicts.store("late", closed(ErrorCode::SoldOut, 1_000), NOW + 1_000);
         assert_eq!(verdicts.queues.len(), 2);
-        assert!(verdicts.refuse("late", NOW + 1_001).is_some());
+        assert!(verdicts.refuse("late", None, NOW + 1_001).is_some());
         assert_eq!(verdicts.take_refused("counted").len(), 1);
+    }
+
+    #[test]
+    fn a_publish_that_may_be_a_repeat_goes_to_the_object() {
+        let secret = Secret([1, 2]);
+        let mut verdicts = Verdicts::default();
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
+        assert!(verdicts.refuse("q", Some("new"), NOW).is_none(), "no sieve");
+        let verdict = Verdict {
+            answered: Sieve::new(secret, [print(secret, "old").0].into_iter()),
+            ..closed(ErrorCode::SoldOut, 1_000)
+        };
+        verdicts.store("q", verdict, NOW);
+        assert!(verdicts.refuse("q", Some("old"), NOW).is_none());
+        assert!(verdicts.refuse("q", Some("new"), NOW).is_some());
+        let many = |verdicts: &mut Verdicts, keys: [&str; 2]| {
+            verdicts
+                .refuse_many("q", 2, keys.into_iter(), NOW)
+                .is_some()
+        };
+        assert!(many(&mut verdicts, ["new", "newer"]));
+        assert!(!many(&mut verdicts, ["new", "old"]));
+        assert_eq!(verdicts.take_refused("q"), [(ErrorCode::SoldOut, 3)]);
     }
 }

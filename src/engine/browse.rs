@@ -195,6 +195,8 @@ impl Queue {
             }
         }
         if self.meta.delayed + self.meta.held > 0 {
+            // Those that ended in this very turn still have their rows.
+            self.delete_singles(turn)?;
             let rows = turn
                 .sql
                 .exec("SELECT head FROM singles ORDER BY seq LIMIT 1", &[])?;

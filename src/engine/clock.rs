@@ -52,9 +52,9 @@ impl Queue {
             self.next_expiry_ms,
             oldest_ms.map(|at| at + retention_ms),
             self.outstanding
-                .from(0)
+                .ages()
                 .next()
-                .map(|(_, entry)| (entry.at_ms + retention_ms).max(now_ms + MINUTE)),
+                .map(|(at, _)| at + retention_ms),
             pruned.into_iter().filter(|at| *at > 0).min(),
             self.outbox
                 .wakeup_ms(self.meta.dead_leaving > 0 || !self.meta.registered),
@@ -142,6 +142,7 @@ impl Queue {
             return Ok(());
         };
         self.meta.delayed -= 1;
+        self.meta.parked_bytes -= u64::from(item.body_bytes);
         let entry = Entry {
             place,
             status: Status::Ready,
@@ -156,7 +157,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Ends a single that is not outstanding: held or delayed. Gives its place back where that is due.
+    /// Ends a single that is not outstanding: held or delayed. Gives its place back where that is due: a held one's
+    /// always, since it was never confirmed.
     pub(super) fn end_single(
         &mut self,
         turn: &mut Turn<'_>,
@@ -189,7 +191,8 @@ impl Queue {
             self.meta.delayed -= 1;
         }
         self.meta.bytes -= u64::from(item.body_bytes);
-        if give_back {
+        self.meta.parked_bytes -= u64::from(item.body_bytes);
+        if give_back || held {
             let key = segment.head(item)?.key.map(str::to_owned);
             self.give_back(turn, key.as_deref())?;
         }
@@ -279,11 +282,16 @@ impl Queue {
                 .map_err(|e| StoreError(format!("an expiry row is damaged: {e}")))?;
             let mut fresh: Vec<(u8, u64)> = Vec::new();
             for (lane, seq) in members {
-                match self.outstanding.get(seq).map(|entry| entry.status) {
-                    Some(Status::Leased { .. }) => {}
+                match self.outstanding.get(seq).copied() {
+                    Some(Entry {
+                        status: Status::Leased { .. },
+                        ..
+                    }) => {}
+                    // One that came back from the dead letters has no expiry any more, but its row still stands.
+                    Some(entry) if entry.expires_at_ms > turn.now_ms => {}
                     Some(_) => self.expire_outstanding(turn, seq)?,
                     None if lane == SINGLE => {
-                        if self.single_exists(turn, seq)? {
+                        if self.single_expires(turn, seq)? {
                             self.end_single(turn, seq, State::Expired, false)?;
                         }
                     }
@@ -302,12 +310,18 @@ impl Queue {
         Ok(())
     }
 
-    fn single_exists(&self, turn: &mut Turn<'_>, seq: u64) -> Result<bool, StoreError> {
-        Ok(!self.finished_singles.contains(&seq)
-            && !turn
-                .sql
-                .exec("SELECT 1 FROM singles WHERE seq = ?", &[seq.into()])?
-                .is_empty())
+    fn single_expires(&mut self, turn: &mut Turn<'_>, seq: u64) -> Result<bool, StoreError> {
+        if self.finished_singles.contains(&seq) {
+            return Ok(false);
+        }
+        let place = Place {
+            lane: SINGLE,
+            first_seq: seq,
+            index: 0,
+        };
+        let segment = self.segments.get(turn.sql, place)?;
+        let item = segment.as_ref().and_then(|segment| segment.items.first());
+        Ok(item.is_some_and(|item| item.expires_at_ms <= turn.now_ms))
     }
 
     /// Ends messages that nobody has taken yet, where they are still ahead of their lane's cursor. Returns how many.
@@ -377,11 +391,10 @@ impl Queue {
         };
         let old: Vec<u64> = self
             .outstanding
-            .from(0)
-            .take_while(|(_, entry)| entry.at_ms <= before_ms)
-            .filter(|(_, entry)| !matches!(entry.status, Status::Leased { .. }))
+            .ages()
+            .take_while(|(at_ms, _)| *at_ms <= before_ms)
             .take(TIMERS_PER_TURN_MAX)
-            .map(|(seq, _)| seq)
+            .map(|(_, seq)| seq)
             .collect();
         for seq in old {
             self.remove_outstanding(seq);

@@ -80,6 +80,11 @@ impl Outbox {
         })
     }
 
+    /// What is under way was purged here: its answer counts for nothing any more.
+    pub fn forget_sent(&mut self) {
+        self.sending = None;
+    }
+
     fn number(&mut self, now_ms: Millis) -> u32 {
         self.lost_at_ms = now_ms + CALL_LOST_MS;
         self.next_number = self.next_number.wrapping_add(1);
@@ -149,6 +154,7 @@ impl Queue {
         target: &str,
         reason: &str,
     ) -> Result<(), StoreError> {
+        let accepted_ms = id.at_ms();
         let (id, attempts, now) = (
             id.to_string(),
             head.attempts.to_string(),
@@ -167,7 +173,7 @@ impl Queue {
         ]);
         let mut builder = Builder::default();
         builder.push(seq, head, body);
-        let (_, head, body) = builder.finish(turn.now_ms, 0);
+        let (_, head, body) = builder.finish(accepted_ms, 0);
         turn.sql.exec(
             "INSERT INTO dead (seq, target, head, body) VALUES (?, ?, ?, ?)",
             &[
@@ -378,6 +384,8 @@ impl Queue {
     /// Puts the dead letters kept here back into the backlog, as far as there is room.
     fn revive(&mut self, turn: &mut Turn<'_>) -> Result<u64, Stop> {
         let config = self.config();
+        // A message may have died in this very turn: its old row goes before the new one comes.
+        self.delete_singles(turn)?;
         let mut moved = 0;
         while self.meta.dead_kept > 0 && moved < REDRIVE_MAX {
             let rows = turn.sql.exec(
@@ -412,12 +420,13 @@ impl Queue {
         head.expires_at_ms = None;
         let body = segment.body(item);
         let due_ms = turn.now_ms.max(self.meta.singles_taken.0 + 1);
-        self.insert_single_row(turn, seq, head, body.bytes(), due_ms, false)?;
+        self.insert_single_row(turn, seq, segment.at_ms, head, body.bytes(), due_ms, false)?;
         turn.sql
             .exec("DELETE FROM dead WHERE seq = ?", &[seq.into()])?;
         self.meta.dead_kept -= 1;
         self.meta.delayed += 1;
         self.meta.bytes += body.bytes().len() as u64;
+        self.meta.parked_bytes += body.bytes().len() as u64;
         self.meta_changed = true;
         self.next_single_ms = Some(self.next_single_ms.map_or(due_ms, |at| at.min(due_ms)));
         self.more_work = true;
@@ -435,7 +444,8 @@ impl Queue {
     ) -> Result<u64, Stop> {
         let pattern = match source {
             Some(source) => serde_json::json!({"attributes": {QUEUE: [source]}}),
-            None => serde_json::json!({"attributes": {QUEUE: [{"exists": true}]}}),
+            // Not its own: those are home, and keep their history until they are done.
+            None => serde_json::json!({"attributes": {QUEUE: [{"anything-but": [self.name]}]}}),
         };
         let filter = super::filter::Filter::compile(&pattern.to_string())?;
         let want = Want {

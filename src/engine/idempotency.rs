@@ -6,7 +6,8 @@
 //! matches is confirmed by a second one, so that two keys are taken for one with a chance of 2^-128.
 //! Bounded: at most `IDEMPOTENCY_KEYS_MAX` keys; past it the oldest row is let go before its window is over.
 
-use crate::id::{Secret, hash64};
+use crate::command::sieve::Sieve;
+use crate::id::{Print, Secret};
 use crate::limits::IDEMPOTENCY_KEYS_MAX;
 use crate::store::{Arg, Sql, StoreError, Value};
 use crate::time::Millis;
@@ -17,9 +18,6 @@ use std::collections::HashMap;
 const ROW_ANSWERS: usize = 16_000;
 /// Marks an answer that is in memory; the rest of the number is its index.
 const IN_MEMORY: u32 = 1 << 31;
-
-/// Two hashes of a key.
-pub type Print = (u64, u64);
 
 /// The first answer to a publish with an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,16 +44,8 @@ pub struct Idempotency {
     journaled: usize,
     /// Numbers of the rows, oldest first, once they have been read.
     rows: Option<Vec<u64>>,
-}
-
-/// The prints of `key` in the queue with this secret.
-#[must_use]
-pub fn print(secret: Secret, key: &str) -> Print {
-    let other = Secret([secret.0[1], !secret.0[0]]);
-    (
-        hash64(secret, key.as_bytes()),
-        hash64(other, key.as_bytes()),
-    )
+    /// The sieve of all keys, until they change. The inner `None`: too many for one.
+    sieve: Option<Option<Sieve>>,
 }
 
 impl Idempotency {
@@ -89,8 +79,25 @@ impl Idempotency {
         Ok(answer.filter(|a| a.print == print && a.at_ms >= since_ms))
     }
 
+    /// A sieve of all keys, for the edge. `None` when there are too many for one.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn sieve(
+        &mut self,
+        sql: &mut dyn Sql,
+        secret: Secret,
+    ) -> Result<Option<Sieve>, StoreError> {
+        self.load(sql)?;
+        let made = self
+            .sieve
+            .get_or_insert_with(|| Sieve::new(secret, self.index.keys().copied()));
+        Ok(made.clone())
+    }
+
     /// Remembers an answer.
     pub fn insert(&mut self, answer: Answer) {
+        self.sieve = None;
         self.index
             .insert(answer.print.0, IN_MEMORY | self.recent.len() as u32);
         self.recent.push(answer);

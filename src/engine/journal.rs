@@ -72,6 +72,8 @@ pub struct Meta {
     pub held: u64,
     /// Body bytes of the backlog.
     pub bytes: u64,
+    /// Those of singles that are delayed or held.
+    pub parked_bytes: u64,
     /// Places given out and not given back.
     pub accepted: u64,
     /// Whether deliveries are stopped.

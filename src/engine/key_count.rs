@@ -18,6 +18,12 @@ impl KeyCounts {
     /// # Errors
     /// Storage.
     pub fn load(&mut self, sql: &mut dyn Sql, keys: &[&str]) -> Result<(), StoreError> {
+        // What this turn changed already is not in the rows yet.
+        let keys: Vec<&str> = keys
+            .iter()
+            .copied()
+            .filter(|key| !self.known.contains_key(*key))
+            .collect();
         for keys in keys.chunks(STATEMENT_KEYS) {
             let list = serde_json::to_string(keys).map_err(|e| StoreError(e.to_string()))?;
             let rows = sql.exec(

@@ -125,6 +125,7 @@ impl Queue {
             ..Meta::default()
         };
         self.waiters.purged();
+        self.outbox.forget_sent();
         self.outstanding.clear();
         self.segments = Default::default();
         self.journal = Default::default();

@@ -70,6 +70,9 @@ impl Outcomes {
         until_ms: Millis,
     ) -> Result<(), StoreError> {
         let chunk = seq >> CHUNK_BITS;
+        if let Some(pending) = self.pending.get_mut(&chunk) {
+            pending.retain(|e| e.seq != seq);
+        }
         let mut ends = read(sql, chunk)?;
         ends.retain(|e| e.seq != seq);
         write(sql, chunk, until_ms, &ends)

@@ -3,7 +3,8 @@
 //! A message is outstanding while it is leased, waiting for a retry, ready again, or passed over because its
 //! key is busy. Owns the table, its indexes by time, by order and by key, and the record of what changed
 //! since the last commit. Invariants: at most `OUTSTANDING_MAX` entries; in a line (a key, or the whole queue
-//! under `fifo`) at most one message is leased or waiting, and only then is none of that line ready.
+//! under `fifo`) at most one message is leased or waiting, and only then is none of that line ready; after a
+//! change of the order, those in flight finish first.
 
 use super::segment::Place;
 use crate::time::Millis;
@@ -33,7 +34,7 @@ pub struct Entry {
     pub status: Status,
     /// Deliveries so far.
     pub attempts: u32,
-    /// When it was accepted.
+    /// What the queue's retention counts from: its acceptance, or the end of its delay.
     pub at_ms: Millis,
     /// When it expires by itself, or the end of time.
     pub expires_at_ms: Millis,
@@ -47,8 +48,8 @@ pub struct Entry {
 
 #[derive(Debug, Default)]
 struct Line {
-    /// The message that is leased or waiting.
-    active: Option<u64>,
+    /// How many are leased or waiting: one, but for those that were when the order changed.
+    active: usize,
     /// Those that are ready, the first of which stands in `ready` while none is active.
     queue: BTreeSet<u64>,
 }
@@ -59,10 +60,13 @@ pub struct Outstanding {
     entries: BTreeMap<u64, Entry>,
     ready: BTreeSet<(u8, u64)>,
     timers: BTreeSet<(Millis, u64)>,
+    /// Those that nobody has in hand, by age.
+    ages: BTreeSet<(Millis, u64)>,
     lines: HashMap<u64, Line>,
     segments: HashMap<u64, u32>,
     leased: usize,
     waiting: usize,
+    busy_bytes: u64,
     queued_by_rank: [u64; RANKS],
     /// Sequence numbers whose entry changed since the last commit.
     pub touched: BTreeSet<u64>,
@@ -93,10 +97,22 @@ impl Outstanding {
         self.waiting
     }
 
+    /// How many are leased or wait for a retry.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.leased + self.waiting
+    }
+
+    /// Body bytes of those that are leased or wait for a retry.
+    #[must_use]
+    pub fn busy_bytes(&self) -> u64 {
+        self.busy_bytes
+    }
+
     /// How many are ready or wait for their line.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.entries.len() - self.leased - self.waiting
+        self.entries.len() - self.busy()
     }
 
     /// The entry of a message.
@@ -136,6 +152,11 @@ impl Outstanding {
     #[must_use]
     pub fn first_timer(&self) -> Option<(Millis, u64)> {
         self.timers.first().copied()
+    }
+
+    /// Those that nobody has in hand, the oldest first: what retention counts from, and which.
+    pub fn ages(&self) -> impl Iterator<Item = (Millis, u64)> {
+        self.ages.iter().copied()
     }
 
     /// How many queued messages have this rank or a better one.
@@ -211,6 +232,12 @@ impl Outstanding {
     }
 
     fn index(&mut self, seq: u64, entry: &Entry) {
+        if entry.status != Status::Ready {
+            self.busy_bytes += u64::from(entry.body_bytes);
+        }
+        if !matches!(entry.status, Status::Leased { .. }) {
+            self.ages.insert((entry.at_ms, seq));
+        }
         match entry.status {
             Status::Ready => self.queued_by_rank[usize::from(entry.rank)] += 1,
             Status::Leased { until_ms, .. } => {
@@ -233,12 +260,13 @@ impl Outstanding {
         if entry.status == Status::Ready {
             line.queue.insert(seq);
         } else {
-            line.active = Some(seq);
+            line.active += 1;
         }
         self.ready_line(entry.line);
     }
 
     fn unindex(&mut self, seq: u64, entry: &Entry) {
+        self.ages.remove(&(entry.at_ms, seq));
         match entry.status {
             Status::Ready => {}
             Status::Leased { until_ms, .. } => {
@@ -253,17 +281,20 @@ impl Outstanding {
         if entry.status == Status::Ready {
             self.queued_by_rank[usize::from(entry.rank)] -= 1;
             self.ready.remove(&(entry.rank, seq));
+        } else {
+            self.busy_bytes -= u64::from(entry.body_bytes);
         }
         if entry.line == 0 {
             return;
         }
         self.unready_line(entry.line);
         if let Some(line) = self.lines.get_mut(&entry.line) {
-            line.queue.remove(&seq);
-            if line.active == Some(seq) {
-                line.active = None;
+            if entry.status == Status::Ready {
+                line.queue.remove(&seq);
+            } else {
+                line.active -= 1;
             }
-            if line.active.is_none() && line.queue.is_empty() {
+            if line.active == 0 && line.queue.is_empty() {
                 self.lines.remove(&entry.line);
             }
         }
@@ -282,7 +313,7 @@ impl Outstanding {
     /// Puts a free line's first message into `ready`.
     fn ready_line(&mut self, line: u64) {
         if let Some(line) = self.lines.get(&line)
-            && line.active.is_none()
+            && line.active == 0
             && let Some(first) = line.queue.first()
             && let Some(entry) = self.entries.get(first)
         {

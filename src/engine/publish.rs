@@ -7,12 +7,12 @@
 use super::Stop;
 use super::admission::Over;
 use super::config::{Capacity, Order, Overflow};
-use super::idempotency::{Answer, Print, print};
+use super::idempotency::Answer;
 use super::queue::{Queue, Turn};
 use super::segment::{Builder, Head, LANES, SINGLE};
 use crate::command::{Accepted, Command, Draft, Envelope, Forwarded, Reply, State};
 use crate::error::{ErrorCode, Fault};
-use crate::id::Id;
+use crate::id::{Id, Print, print};
 use crate::limits::{OUTBOX_MAX, PRIORITY_DEFAULT, PRIORITY_MAX, SEQ_MAX};
 use crate::store::{Arg, StoreError};
 use crate::time::{MINUTE, Millis};
@@ -81,21 +81,26 @@ impl Queue {
         self.check_draft(draft, turn.now_ms)?;
         let config = self.config();
         let body_bytes = draft.body.len() as u64;
-        if let Some(over) = self.overflow_of(&config.capacity, body_bytes) {
-            match (config.capacity.overflow, &over) {
+        let over = self.overflow_of(&config.capacity, body_bytes);
+        if let Some(over) = &over {
+            let helped = match (config.capacity.overflow, over) {
                 (Overflow::DropOldest, Over::Backlog) => {
-                    self.make_room(turn, &config.capacity, body_bytes)?
+                    self.can_make_room(&config.capacity, body_bytes)
                 }
-                (Overflow::DeadLetter, _) => {
-                    self.check_key(turn, draft)?;
-                    self.take_token(draft, turn.now_ms)?;
-                    return self.publish_aside(turn, draft, print);
-                }
-                _ => return Err(self.refusal(&over, &config.capacity, turn.now_ms).into()),
+                (Overflow::DeadLetter, _) => true,
+                _ => false,
+            };
+            if !helped {
+                return Err(self.refusal(over, &config.capacity, turn.now_ms).into());
             }
         }
+        // Only a message that is accepted may push another one out.
         self.check_key(turn, draft)?;
         self.take_token(draft, turn.now_ms)?;
+        if over.is_some() && config.capacity.overflow == Overflow::DeadLetter {
+            return self.publish_aside(turn, draft, print);
+        }
+        self.make_room(turn, &config.capacity, body_bytes)?;
         if config.capacity.max_per_key.is_some()
             && let Some(key) = draft.key
         {
@@ -196,21 +201,24 @@ impl Queue {
     ) -> Result<(), Stop> {
         let held = draft.hold_ms.is_some();
         let due_ms = turn.now_ms + draft.hold_ms.unwrap_or(draft.delay_ms);
-        self.insert_single_row(turn, seq, head, draft.body, due_ms, held)?;
+        self.insert_single_row(turn, seq, turn.now_ms, head, draft.body, due_ms, held)?;
         if held {
             self.meta.held += 1;
         } else {
             self.meta.delayed += 1;
         }
+        self.meta.parked_bytes += draft.body.len() as u64;
         self.next_single_ms = Some(self.next_single_ms.map_or(due_ms, |at| at.min(due_ms)));
         self.meta_changed = true;
         Ok(())
     }
 
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn insert_single_row(
         &mut self,
         turn: &mut Turn<'_>,
         seq: u64,
+        at_ms: Millis,
         head: Head<'_>,
         body: &[u8],
         due_ms: Millis,
@@ -218,7 +226,7 @@ impl Queue {
     ) -> Result<(), StoreError> {
         let mut builder = Builder::default();
         builder.push(seq, head, body);
-        let (_, head, body) = builder.finish(turn.now_ms, 0);
+        let (_, head, body) = builder.finish(at_ms, 0);
         turn.sql.exec(
             "INSERT INTO singles (seq, due_ms, held, head, body) VALUES (?, ?, ?, ?, ?)",
             &[
@@ -284,6 +292,13 @@ impl Queue {
         })
     }
 
+    /// Whether a message of this size would fit if all queued ones were dropped.
+    fn can_make_room(&self, capacity: &Capacity, body_bytes: u64) -> bool {
+        let messages = self.outstanding.busy() as u64 + self.meta.delayed + self.meta.held;
+        let bytes = self.outstanding.busy_bytes() + self.meta.parked_bytes + body_bytes;
+        messages < capacity.max_messages && bytes <= capacity.max_bytes
+    }
+
     /// Drops the oldest queued messages until this one fits.
     fn make_room(
         &mut self,
@@ -291,8 +306,8 @@ impl Queue {
         capacity: &Capacity,
         body_bytes: u64,
     ) -> Result<(), Stop> {
-        self.flush_builders(turn)?;
         while let Some(over) = self.overflow_of(capacity, body_bytes) {
+            self.flush_builders(turn)?;
             if !self.drop_oldest(turn)? {
                 return Err(self.refusal(&over, capacity, turn.now_ms).into());
             }

@@ -204,7 +204,7 @@ impl Queue {
     ) -> Result<Option<Next>, StoreError> {
         let ready = self.outstanding.first_ready_after(after);
         let order = self.order();
-        let blocked = order == Order::Fifo && !self.outstanding.is_empty();
+        let blocked = order == Order::Fifo && self.outstanding.busy() > 0;
         if blocked || self.outstanding.len() >= OUTSTANDING_MAX {
             return Ok(ready.map(|(_, seq)| Next::Ready(seq)));
         }

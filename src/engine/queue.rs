@@ -17,6 +17,7 @@ use super::publish::{Builders, FORWARD_WINDOW_MS};
 use super::segment::{SINGLE, Segments, each_list, segment_id};
 use super::waiter::Waiters;
 use crate::command::reply::SinceStart;
+use crate::command::sieve::Sieve;
 use crate::command::{Command, Envelope, Reply};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Secret;
@@ -133,6 +134,14 @@ impl Queue {
     #[must_use]
     pub fn cors_origins(&self) -> &[String] {
         self.config.as_ref().map_or(&[], |c| &c.cors_origins)
+    }
+
+    /// The idempotency keys this queue remembers, for a verdict. `None` when there are too many.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn sieve(&mut self, sql: &mut dyn Sql) -> Result<Option<Sieve>, StoreError> {
+        self.idempotency.sieve(sql, self.secret)
     }
 
     /// The caller of a waiting request has gone.
@@ -314,7 +323,7 @@ impl Queue {
         Ok(())
     }
 
-    fn delete_singles(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+    pub(super) fn delete_singles(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let seqs = std::mem::take(&mut self.finished_singles);
         each_list(&seqs, |list| {
             turn.sql.exec(

@@ -304,3 +304,21 @@ fn a_confirmed_message_is_delivered_once() {
     let description = bench.describe();
     assert_eq!((description.depth, description.delayed), (1, 0));
 }
+
+#[test]
+fn the_edge_learns_which_idempotency_keys_were_answered() {
+    let mut bench = Bench::new(r#"{"capacity":{"max_accepted":1}}"#);
+    let keyed = |key| Draft {
+        idempotency_key: Some(key),
+        ..draft("x")
+    };
+    let first = bench.publish(keyed("a")).unwrap();
+    let fault = bench.publish(keyed("b")).unwrap_err();
+    assert_eq!(fault.code, ErrorCode::SoldOut);
+    for _ in 0..2 {
+        let sieve = bench.queue.sieve(&mut bench.database).unwrap().unwrap();
+        assert!(sieve.may_hold("a") && !sieve.may_hold("b"));
+        assert_eq!(bench.publish(keyed("a")).unwrap(), first);
+        bench.reopen();
+    }
+}

@@ -117,7 +117,10 @@ fn event_header<'a>(
 
 /// An idempotency key is a string of RFC 8941 (3.3.3), in quotes; most clients leave the quotes
 /// out.
-fn idempotency_key(value: &str) -> Result<Cow<'_, str>, Fault> {
+///
+/// # Errors
+/// `bad-request` naming the header.
+pub fn idempotency_key(value: &str) -> Result<Cow<'_, str>, Fault> {
     let fault = |detail: &str| Fault::bad("Idempotency-Key", detail);
     let key = match value.strip_prefix('"') {
         None => Cow::Borrowed(value),
