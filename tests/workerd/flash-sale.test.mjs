@@ -81,3 +81,33 @@ test('a sale that is killed half-way keeps every promise and makes none too many
   const delivered = await queue.drain();
   assert.equal(delivered.length, STOCK);
 });
+
+test('buyers with idempotency keys are refused at the edge too, and repeats get their answer', async () => {
+  const queue = await tide.queue({ capacity: { max_accepted: STOCK } });
+  const url = `${tide.url}${queue.path}/messages`;
+  const key = (n) => ({ 'idempotency-key': `buyer-${n}` });
+  const won = new Map();
+  let atEdge = 0;
+  await flood(url, {
+    total: BUYERS / 2, connections: CONNECTIONS, headers: key, body: 'one',
+    onResponse({ index, status, headers, body }) {
+      if (status === 202) won.set(index, JSON.parse(body).id);
+      else if (headers['tidegate-decided-by'] === 'edge') atEdge += 1;
+    },
+  });
+  assert.equal(won.size, STOCK);
+  const share = atEdge / (BUYERS / 2 - STOCK);
+  assert.ok(share >= 0.98, `the edge decided ${(share * 100).toFixed(2)} %`);
+
+  // Sold out, and the edge says so from memory; who had won and asks again is told so.
+  const winners = [...won.keys()];
+  const again = new Map();
+  await flood(url, {
+    total: STOCK, connections: 8, headers: (i) => key(winners[i]), body: 'one',
+    onResponse({ index, status, body }) {
+      again.set(winners[index], status === 202 ? JSON.parse(body).id : `${status} ${body}`);
+    },
+  });
+  assert.deepEqual(new Map([...again].sort()), new Map([...won].sort()));
+  assert.equal((await queue.figures()).accepted_total, STOCK);
+});
