@@ -60,6 +60,8 @@ pub enum Command<'a> {
     Describe,
     /// List messages without leasing them.
     Browse { after_seq: u64, limit: u32 },
+    /// List the dead letters that are kept here.
+    BrowseDead { after_seq: u64, limit: u32 },
     /// Delete the queue with all its messages.
     Delete,
     /// Drop all messages and start counting afresh.

@@ -9,7 +9,7 @@ use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
 use crate::limits::{
     BATCH_BYTES_MAX, BROWSE_MESSAGES_MAX, JSON_BYTES_MAX, LIST_QUEUES_MAX, MESSAGE_BYTES_MAX,
-    WAIT_MS_MAX,
+    SEQ_MAX, WAIT_MS_MAX,
 };
 use crate::protocol::http::{Response, batch, cors, incoming, media, openapi, publish};
 use crate::time::Millis;
@@ -249,11 +249,19 @@ fn browse<'a>(request: &Request<'_>) -> Result<Command<'a>, Fault> {
         &(1..=u64::from(BROWSE_MESSAGES_MAX)),
         BROWSE_LIMIT_DEFAULT,
     )?;
-    let after_seq = request.number("after_seq", &(0..=u64::MAX), 0)?;
-    Ok(Command::Browse {
-        after_seq,
-        limit: limit as u32,
-    })
+    // Nothing lies after the largest sequence number, and none is larger.
+    let after_seq = request
+        .number("after_seq", &(0..=u64::MAX), 0)?
+        .min(SEQ_MAX);
+    let limit = limit as u32;
+    match request.parameter("state")?.as_deref() {
+        None => Ok(Command::Browse { after_seq, limit }),
+        Some("dead") => Ok(Command::BrowseDead { after_seq, limit }),
+        Some(_) => {
+            let detail = "state is \"dead\", for the dead letters kept here, or is left out";
+            Err(Fault::bad("state", detail))
+        }
+    }
 }
 
 fn inspect<'a>(request: &Request<'_>, id: Id) -> Result<Command<'a>, Fault> {

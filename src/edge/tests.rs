@@ -356,6 +356,15 @@ fn every_operation_becomes_its_command() {
         ),
         (
             "GET",
+            "/v1/queues/q/messages?state=dead",
+            "",
+            Command::BrowseDead {
+                after_seq: 0,
+                limit: 100,
+            },
+        ),
+        (
+            "GET",
             &message,
             "",
             Command::Inspect {
@@ -414,6 +423,7 @@ fn malformed_requests_name_the_field() {
             "",
             "after_seq",
         ),
+        ("GET", "/v1/queues/q/messages?state=alive", "", "", "state"),
         ("GET", "/v1/queues?limit=101", "", "", "limit"),
         ("GET", "/v1/queues?cursor=%20", "", "", "cursor"),
         (

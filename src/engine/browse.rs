@@ -5,7 +5,7 @@ use super::outstanding::Status;
 use super::queue::{Queue, Turn};
 use super::segment::{LANES, SINGLE, Segment};
 use crate::command::{Delivery, Description, Reply, State};
-use crate::limits::{BROWSE_MESSAGES_MAX, PULL_BYTES_MAX};
+use crate::limits::{BROWSE_MESSAGES_MAX, PULL_BYTES_MAX, SEQ_MAX};
 use crate::store::{StoreError, Value};
 use crate::time::Millis;
 
@@ -19,6 +19,7 @@ impl Queue {
         limit: u32,
     ) -> Result<Reply, Stop> {
         let limit = limit.clamp(1, BROWSE_MESSAGES_MAX) as usize;
+        let after_seq = after_seq.min(SEQ_MAX);
         let mut found = self.browse_outstanding(turn, after_seq, limit)?;
         found.append(&mut self.browse_singles(turn, after_seq, limit)?);
         for lane in 0..LANES as u8 {
@@ -26,14 +27,37 @@ impl Queue {
         }
         found.sort_unstable_by_key(|delivery| delivery.seq);
         found.truncate(limit);
-        let mut bytes = 0;
-        let fits = found.iter().take_while(|delivery| {
-            bytes += delivery.body.bytes().len();
-            bytes <= PULL_BYTES_MAX
-        });
-        let fits = fits.count().max(1);
-        found.truncate(fits);
-        Ok(Reply::Browsed(found))
+        Ok(Reply::Browsed(fitting(found)))
+    }
+
+    /// Dead letters that are kept here, by sequence number; cut as [`Queue::browse`] does.
+    pub(super) fn browse_dead(
+        &mut self,
+        turn: &mut Turn<'_>,
+        after_seq: u64,
+        limit: u32,
+    ) -> Result<Reply, Stop> {
+        let limit = u64::from(limit.clamp(1, BROWSE_MESSAGES_MAX));
+        let rows = turn.sql.exec(
+            "SELECT head, body FROM dead WHERE target = '' AND seq > ? ORDER BY seq LIMIT ?",
+            &[after_seq.min(SEQ_MAX).into(), limit.into()],
+        )?;
+        let mut found = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            let body = row.pop().map(Value::into_blob).unwrap_or_default();
+            let head = row.pop().map(Value::into_blob).unwrap_or_default();
+            let segment = Segment::decode(SINGLE, head, body)?;
+            let Some(item) = segment.items.first() else {
+                continue;
+            };
+            let attempts = segment.head(item)?.attempts;
+            let delivery = self.delivery(&segment, item, attempts)?;
+            found.push(Delivery {
+                state: Some(State::Dead),
+                ..delivery
+            });
+        }
+        Ok(Reply::Browsed(fitting(found)))
     }
 
     fn browse_outstanding(
@@ -211,4 +235,16 @@ impl Queue {
         }
         Ok(oldest)
     }
+}
+
+/// As many of `found` as fit one answer; the first always does.
+fn fitting(mut found: Vec<Delivery>) -> Vec<Delivery> {
+    let mut bytes = 0;
+    let fits = found.iter().take_while(|delivery| {
+        bytes += delivery.body.bytes().len();
+        bytes <= PULL_BYTES_MAX
+    });
+    let fits = fits.count().max(1);
+    found.truncate(fits);
+    found
 }

@@ -500,6 +500,18 @@ impl Queue {
     }
 }
 
+/// The identifier that a message with this history had in `queue` before it died there.
+pub(super) fn id_in(queue: &str, attributes: &[(&str, &str)]) -> Option<Id> {
+    let value = |wanted| {
+        attributes
+            .iter()
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| *value)
+    };
+    let id = value(ID).and_then(Id::parse)?;
+    (value(QUEUE) == Some(queue)).then_some(id)
+}
+
 /// A dead letter as it is sent to `target`: home without its history, elsewhere with it.
 fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -> Forwarded<'a> {
     let attribute = |wanted| {

@@ -7,10 +7,11 @@
 
 use super::Stop;
 use super::config::Order;
+use super::dead_letter::id_in;
 use super::filter::{Filter, Subject};
 use super::outstanding::{Entry, Status};
 use super::queue::{Queue, Turn};
-use super::segment::{Item, LANES, Place, Segment};
+use super::segment::{Item, LANES, Place, SINGLE, Segment};
 use crate::command::{Delivery, LeaseId, Pull, Reply, State};
 use crate::id::Id;
 use crate::limits::{OUTSTANDING_MAX, PASSED_OVER_PER_TURN_MAX, PULL_BYTES_MAX, PULL_MESSAGES_MAX};
@@ -153,8 +154,14 @@ impl Queue {
     ) -> Result<Delivery, StoreError> {
         let head = segment.head(item)?;
         let owned = |text: Option<&str>| text.map(str::to_owned);
+        // One that died here and came back is stored elsewhere now; it keeps the name it had.
+        let again = match segment.lane {
+            SINGLE => id_in(&self.name, &head.attributes),
+            _ => None,
+        };
         Ok(Delivery {
-            id: Id::mint(self.secret, segment.at_ms, item.seq, segment.lane),
+            id: again
+                .unwrap_or_else(|| Id::mint(self.secret, segment.at_ms, item.seq, segment.lane)),
             seq: item.seq,
             lease_id: None,
             attempts,

@@ -226,6 +226,7 @@ impl Queue {
             Command::Cancel { id } => self.cancel_message(turn, id)?,
             Command::Describe => self.describe(turn, false)?,
             Command::Browse { after_seq, limit } => self.browse(turn, after_seq, limit)?,
+            Command::BrowseDead { after_seq, limit } => self.browse_dead(turn, after_seq, limit)?,
             Command::Delete => self.delete(turn),
             Command::Purge => self.purge(turn)?,
             Command::Pause => self.set_paused(true),

@@ -77,10 +77,19 @@ fn an_expired_lease_cannot_ack_and_the_message_dies_after_its_attempts() {
         (0, 1, 1)
     );
     bench.reopen();
+    let dead = Command::BrowseDead {
+        after_seq: 0,
+        limit: 10,
+    };
+    let Ok(Reply::Browsed(letters)) = bench.ask(dead) else {
+        panic!("a list")
+    };
+    let letter = (letters[0].id, letters[0].attempts, letters[0].state);
+    assert_eq!(letter, (id, 3, Some(State::Dead)));
     assert!(matches!(bench.ask(Command::Redrive), Ok(Reply::Moved(1))));
     bench.pass(10);
     let delivery = bench.pull(1).remove(0);
-    assert_eq!((delivery.attempts, delivery.id.seq()), (1, id.seq()));
+    assert_eq!((delivery.attempts, delivery.id), (1, id));
     let reason = delivery
         .attributes
         .iter()
