@@ -9,7 +9,12 @@ const config :Workerd.Config = (
     (name = "data", disk = (writable = true)),
     (name = "www", disk = ()),
   ],
-  sockets = [(name = "http", http = (), service = "tidegate")],
+  sockets = [(
+    name = "http",
+    # Behind a proxy that speaks TLS, a page's origin is https: without this it would be another site's.
+    http = (forwardedProtoHeader = "X-Forwarded-Proto"),
+    service = "tidegate",
+  )],
 );
 
 const tidegate :Workerd.Worker = (

@@ -55,7 +55,7 @@ pub const HOLD_MS_MAX: Millis = DAY;
 pub const LEASE_MS_MIN: Millis = 100;
 /// See [`LEASE_MS_MIN`].
 pub const LEASE_MS_MAX: Millis = 12 * HOUR;
-/// Longest retention of a message, a result or an idempotency key.
+/// Longest retention of a message or a result.
 pub const RETENTION_MS_MAX: Millis = 365 * DAY;
 /// Highest priority; the default is [`PRIORITY_DEFAULT`].
 pub const PRIORITY_MAX: u8 = 9;

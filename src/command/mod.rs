@@ -28,7 +28,7 @@ pub struct Envelope<'a> {
     pub queue: &'a str,
     /// The request's `Origin`, where it had one. The queue's `cors_origins` decide what is said to it.
     pub origin: Option<&'a str>,
-    /// Whether a queue that was never configured comes into being by being published to or pulled from.
+    /// Whether a queue that was never configured comes into being by being published to.
     pub auto_create: bool,
     /// Publishes the edge refused by itself since its last report, by reason.
     pub refused: Vec<(ErrorCode, u64)>,

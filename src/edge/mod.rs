@@ -41,7 +41,7 @@ pub struct Edge {
 
 impl Edge {
     /// Reads the settings: a JSON object of environment variables, all strings. `LOOPBACK` is
-    /// `"true"` when the server listens on loopback only; the rest is `API.md`'s.
+    /// `"true"` when the server listens on loopback only; the others are those of `docs/HTTP.md`.
     ///
     /// # Errors
     /// A sentence for the operator; it holds no secret.

@@ -78,22 +78,26 @@ impl Queue {
             let position = self.position_in(turn, &segment, index)?;
             return Ok(state(State::Queued, Some(0), Some(position)));
         }
-        if let Some(end) = self.outcomes.find(turn.sql, seq)? {
-            if end.at_ms + self.config().result_retention_ms <= turn.now_ms {
-                return Err(unknown().into());
-            }
+        let end = self.outcomes.find(turn.sql, seq)?;
+        let kept_ms = self.config().result_retention_ms;
+        let is_kept = end
+            .as_ref()
+            .is_none_or(|end| end.at_ms + kept_ms > turn.now_ms);
+        if let Some(end) = end.filter(|_| is_kept) {
             let ended = state(end.state, Some(end.attempts), None);
             return Ok(MessageState {
                 result: end.result,
                 ..ended
             });
         }
-        if !turn
+        let dead = turn
             .sql
-            .exec("SELECT 1 FROM dead WHERE seq = ?", &[seq.into()])?
-            .is_empty()
-        {
+            .exec("SELECT 1 FROM dead WHERE seq = ?", &[seq.into()])?;
+        if !dead.is_empty() {
             return Ok(state(State::Dead, None, None));
+        }
+        if !is_kept {
+            return Err(unknown().into());
         }
         let forgotten = seq <= self.meta.forgotten_seq
             || id.at_ms() + self.config().retention_ms <= turn.now_ms;

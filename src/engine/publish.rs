@@ -15,7 +15,7 @@ use crate::error::{ErrorCode, Fault};
 use crate::id::{Id, Print, print};
 use crate::limits::{OUTBOX_MAX, PRIORITY_DEFAULT, PRIORITY_MAX, SEQ_MAX};
 use crate::store::{Arg, StoreError};
-use crate::time::{MINUTE, Millis};
+use crate::time::{MINUTE, Millis, SECOND};
 
 /// Messages in one expiry row: about six bytes each.
 const ROW_EXPIRIES: usize = 100_000;
@@ -174,22 +174,17 @@ impl Queue {
         self.meta.bytes += draft.body.len() as u64;
         self.meta.accepted += 1;
         self.meta.totals.accepted += 1;
-        if let Some(print) = print {
-            self.idempotency.insert(Answer {
-                print,
-                seq,
-                lane: stored_lane,
-                at_ms: now_ms,
-                position,
-            });
-        }
-        let id = Id::mint(self.secret, now_ms, seq, stored_lane);
-        Ok(Accepted {
-            id,
+        let answer = Answer {
+            print: print.unwrap_or_default(),
             seq,
-            timestamp_ms: now_ms,
+            lane: stored_lane,
+            at_ms: now_ms,
             position,
-        })
+        };
+        if print.is_some() {
+            self.idempotency.insert(answer);
+        }
+        Ok(self.repeat(&answer))
     }
 
     fn insert_single(
@@ -252,11 +247,9 @@ impl Queue {
             return Err(self.absent().into());
         };
         if self.meta.dead_leaving >= OUTBOX_MAX {
-            return Err(Fault::new(
-                ErrorCode::Overloaded,
-                "too much is on its way to the dead-letter queue",
-            )
-            .into());
+            let detail = "too much is on its way to the dead-letter queue";
+            let fault = Fault::new(ErrorCode::Overloaded, detail);
+            return Err(fault.with(|f| f.retry_after_ms = Some(SECOND)).into());
         }
         let (seq, now_ms) = (self.next_seq()?, turn.now_ms);
         let id = Id::mint(self.secret, now_ms, seq, SINGLE);

@@ -77,6 +77,7 @@ impl Queue {
             .unwrap_or(self.config().delivery.visibility_timeout_ms);
         let until_ms = turn.now_ms + lease_ms;
         let (mut bytes, mut passed_over, mut after) = (0, 0, None);
+        let taken_before = self.taken();
         while messages.len() < want.batch_size as usize && passed_over < PASSED_OVER_PER_TURN_MAX {
             let Some(next) = self.next(turn, after)? else {
                 return Ok(messages);
@@ -115,8 +116,14 @@ impl Queue {
             }
             messages.push(self.lease_one(seq, entry, until_ms, &segment, &item)?);
         }
-        self.more_work |= passed_over >= PASSED_OVER_PER_TURN_MAX;
+        // Looking again goes further only where this turn took something that the next one need not take.
+        self.more_work |= passed_over >= PASSED_OVER_PER_TURN_MAX && self.taken() > taken_before;
         Ok(messages)
+    }
+
+    /// How many messages ever left their lane.
+    fn taken(&self) -> u64 {
+        self.meta.lanes.iter().map(|lane| lane.taken).sum()
     }
 
     fn lease_one(

@@ -1,0 +1,173 @@
+//! `docs/LIMITS.md`: the product's limits, from their own comments, and the configuration.
+
+use crate::configuration;
+use crate::document::{at, read};
+use crate::number::with_unit;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use tidegate::limits;
+
+struct Limit {
+    name: &'static str,
+    value: u64,
+    for_users: bool,
+}
+
+macro_rules! limits {
+    (users { $($user:ident)* } internal { $($internal:ident)* }) => {
+        const LIMITS: &[Limit] = &[
+            $(Limit::new(stringify!($user), limits::$user as u64, true),)*
+            $(Limit::new(stringify!($internal), limits::$internal as u64, false),)*
+        ];
+    };
+}
+
+limits! {
+    users {
+        NAME_CHARS_MAX
+        MESSAGE_BYTES_MAX MESSAGE_BYTES_DEFAULT
+        KEY_CHARS_MAX IDEMPOTENCY_KEY_CHARS_MAX CONTENT_TYPE_CHARS_MAX
+        ATTRIBUTES_MAX ATTRIBUTE_NAME_CHARS_MAX ATTRIBUTES_BYTES_MAX
+        PRIORITY_MAX PRIORITY_DEFAULT
+        DELAY_MS_MAX HOLD_MS_MAX RETENTION_MS_MAX
+        BATCH_MESSAGES_MAX BATCH_BYTES_MAX
+        PULL_MESSAGES_MAX PULL_BYTES_MAX WAIT_MS_MAX WAITERS_MAX
+        LEASE_MS_MIN LEASE_MS_MAX
+        ACK_ENTRIES_MAX RESULT_BYTES_MAX
+        BROWSE_MESSAGES_MAX LIST_QUEUES_MAX
+        JSON_BYTES_MAX HEAD_BYTES_MAX
+        OUTSTANDING_MAX IDEMPOTENCY_KEYS_MAX OUTBOX_MAX
+        SEQ_MAX VERDICT_MS_MAX
+    }
+    internal {
+        SEGMENT_MESSAGES_MAX SEGMENT_BODY_BYTES_MAX SEGMENT_HEAD_BYTES_MAX SEGMENT_CACHE_BYTES_MAX
+        JOURNAL_SLOTS UNJOURNALED_MESSAGES_MAX UNJOURNALED_SEGMENTS_MAX
+        PASSED_OVER_PER_TURN_MAX TIMERS_PER_TURN_MAX FORWARD_MESSAGES_MAX
+        VERDICTS_MAX
+    }
+}
+
+/// Words of a limit's name that say what it is counted in, and how that is written.
+const UNITS: &[(&str, &str)] = &[
+    ("BYTES", "bytes"),
+    ("MS", "ms"),
+    ("CHARS", "characters"),
+    ("MESSAGES", "messages"),
+    ("ENTRIES", "entries"),
+    ("QUEUES", "queues"),
+];
+
+impl Limit {
+    const fn new(name: &'static str, value: u64, for_users: bool) -> Self {
+        Self {
+            name,
+            value,
+            for_users,
+        }
+    }
+
+    /// `BATCH_BYTES_MAX` as (`batch`, `at most`, `bytes`).
+    fn words(&self) -> (String, &'static str, &'static str) {
+        let mut words: Vec<&str> = self.name.split('_').collect();
+        let bound = match words.last() {
+            Some(&"MAX") => "at most ",
+            Some(&"MIN") => "at least ",
+            Some(&"DEFAULT") => "by default ",
+            _ => "",
+        };
+        if !bound.is_empty() {
+            words.pop();
+        }
+        let unit = UNITS.iter().find(|(word, _)| words.last() == Some(word));
+        if unit.is_some() {
+            words.pop();
+        }
+        let name = words.join(" ").to_lowercase();
+        (name, bound, unit.map_or("", |(_, text)| text))
+    }
+
+    fn value_with_unit(&self) -> String {
+        with_unit(self.value, self.words().2)
+    }
+}
+
+const BEFORE: &str = "\
+# Limits
+
+<!-- Made by tests/docs/ from src/limits.rs and src/engine/config.rs:
+     UPDATE=1 cargo test --test docs -->
+
+Limits are facts of the product. What a queue may be told instead is its configuration, below. The
+limits of filters are in [FILTERS.md](FILTERS.md#limits).
+
+| limit | value | what it bounds |
+| --- | --- | --- |
+";
+
+const AFTER: &str = "
+What is too large is refused, never cut: `400` with `field`, or `413`. What is too much at a time is
+`503`, `overloaded`. Beyond *idempotency keys* the oldest are let go early, and at *outstanding*
+nothing new is delivered until something is acknowledged, expires or is given up.
+";
+
+/// The document.
+pub fn document() -> String {
+    let mut out = String::from(BEFORE);
+    let comments = comments_of_limits();
+    for limit in LIMITS.iter().filter(|limit| limit.for_users) {
+        let (name, bound, _) = limit.words();
+        let value = limit.value_with_unit();
+        let comment = comments.get(limit.name).map_or("", String::as_str);
+        let _ = writeln!(out, "| {name} | {bound}{value} | {comment} |");
+    }
+    out.push_str(AFTER);
+    configuration::append(&mut out);
+    out
+}
+
+/// The comments of `src/limits.rs` by constant, a line each; other constants in them as values.
+fn comments_of_limits() -> BTreeMap<String, String> {
+    let source = read(at("src/limits.rs"));
+    let mut raw: BTreeMap<String, String> = BTreeMap::new();
+    let mut comment = String::new();
+    for line in source.lines() {
+        if let Some(text) = line.strip_prefix("/// ") {
+            comment.push_str(if comment.is_empty() { "" } else { " " });
+            comment.push_str(text);
+        } else if let Some(rest) = line.strip_prefix("pub const ") {
+            let name = rest.split(':').next().unwrap_or_default().to_owned();
+            assert!(!comment.is_empty(), "{name} has no comment");
+            raw.insert(name, std::mem::take(&mut comment));
+        } else {
+            comment.clear();
+        }
+    }
+    let comments = raw.iter();
+    comments
+        .map(|(name, comment)| (name.clone(), resolved(comment, &raw)))
+        .collect()
+}
+
+/// "See X" becomes what is said of X; a mention of X becomes its value.
+fn resolved(comment: &str, all: &BTreeMap<String, String>) -> String {
+    let target = |text: &str| -> Option<String> {
+        let name = text.strip_prefix("See [`")?.strip_suffix("`].")?;
+        all.get(name).cloned()
+    };
+    let mut text = target(comment).unwrap_or_else(|| comment.to_owned());
+    for limit in LIMITS {
+        text = text.replace(&format!("[`{}`]", limit.name), &limit.value_with_unit());
+    }
+    assert!(!text.contains("[`"), "a link leads nowhere: {text}");
+    text
+}
+
+#[test]
+fn every_limit_is_either_for_users_or_internal() {
+    let listed: Vec<&str> = LIMITS.iter().map(|limit| limit.name).collect();
+    let distinct: BTreeSet<&str> = listed.iter().copied().collect();
+    assert_eq!(distinct.len(), listed.len(), "a limit is listed twice");
+    let source = comments_of_limits();
+    let defined: BTreeSet<&str> = source.keys().map(String::as_str).collect();
+    assert_eq!(distinct, defined, "LIMITS here and src/limits.rs differ");
+}
