@@ -6,14 +6,17 @@ use crate::model::{Step, run, run_seed};
 use proptest::prelude::*;
 
 fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 #[test]
 fn the_engine_agrees_with_the_model_for_many_seeds() {
     let first = setting("TIDEGATE_SEED", 1);
     let length = setting("TIDEGATE_STEPS", 120) as usize;
-    for seed in first..first + setting("TIDEGATE_RUNS", 150) {
+    for seed in first..first + setting("TIDEGATE_RUNS", 400) {
         run_seed(seed, length);
     }
 }
@@ -25,13 +28,28 @@ fn the_engine_agrees_with_the_model_for_long() {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0..125u8, proptest::bool::weighted(0.3), any::<u32>(), any::<u32>(), any::<u32>());
-    let step = step.prop_map(|(kind, joined, a, b, c)| Step { kind: kind | u8::from(joined) << 7, a, b, c });
+    let step = (
+        0..125u8,
+        proptest::bool::weighted(0.3),
+        any::<u32>(),
+        any::<u32>(),
+        any::<u32>(),
+    );
+    let step = step.prop_map(|(kind, joined, a, b, c)| Step {
+        kind: kind | u8::from(joined) << 7,
+        a,
+        b,
+        c,
+    });
     proptest::collection::vec(step, 1..60)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 120,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn the_engine_agrees_with_the_model_for_any_steps(steps in steps()) {

@@ -18,6 +18,8 @@ pub struct Bench {
     pub now_ms: u64,
     /// The alarm the platform would have.
     pub alarm_at_ms: Option<u64>,
+    /// How often it was armed: each costs a row.
+    pub alarms_armed: u64,
     pub last: Outcome,
     next_token: u32,
     name: &'static str,
@@ -46,6 +48,7 @@ impl Bench {
             queue,
             now_ms,
             alarm_at_ms: None,
+            alarms_armed: 0,
             last,
             next_token: 1,
             name,
@@ -84,6 +87,7 @@ impl Bench {
             .transact(|sql| queue.run(sql, now_ms, requests, SinceStart::default()));
         match ran {
             Ok(outcome) => {
+                self.alarms_armed += u64::from(outcome.alarm_at_ms.is_some());
                 self.alarm_at_ms = outcome.alarm_at_ms.or(self.alarm_at_ms);
                 self.last = outcome;
             }

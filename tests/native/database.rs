@@ -10,6 +10,8 @@ pub struct Database {
     connection: Connection,
     /// Rows inserted, updated and deleted so far; index rows are not counted.
     pub rows_written: u64,
+    /// Rows handed back so far.
+    pub rows_read: u64,
     /// Statements run so far.
     pub statements: u64,
     /// Fail the statement with this number, as a full disk would. `None`: never.
@@ -57,6 +59,7 @@ impl Default for Database {
         Self {
             connection,
             rows_written: 0,
+            rows_read: 0,
             statements: 0,
             fail_at: None,
         }
@@ -132,6 +135,7 @@ impl Sql for Database {
         drop(rows);
         drop(prepared);
         self.rows_written += self.connection.total_changes() - before;
+        self.rows_read += found.len() as u64;
         Ok(found)
     }
 }

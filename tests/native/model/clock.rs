@@ -11,7 +11,9 @@ impl Model {
     pub fn advance(&mut self, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
         let now_ms = self.now_ms;
-        for seq in self.seqs(|at| matches!(at, At::Leased(_, until) | At::Waiting(until) if *until <= now_ms)) {
+        for seq in self
+            .seqs(|at| matches!(at, At::Leased(_, until) | At::Waiting(until) if *until <= now_ms))
+        {
             let max_attempts = self.limits.max_attempts;
             let message = self.messages.get_mut(&seq).unwrap();
             if matches!(message.at, At::Leased(..)) && message.attempts >= max_attempts {
@@ -60,12 +62,19 @@ impl Model {
     }
 
     fn seqs(&self, is: impl Fn(&At) -> bool) -> Vec<u64> {
-        self.live().filter(|(_, m)| is(&m.at)).map(|(seq, _)| seq).collect()
+        self.live()
+            .filter(|(_, m)| is(&m.at))
+            .map(|(seq, _)| seq)
+            .collect()
     }
 
     /// How many different instants of expiry have come; the engine works off sixteen a turn.
     pub fn expiries_due(&self, now_ms: u64) -> usize {
-        let due = self.messages.values().filter_map(|m| m.expires_at_ms).filter(|at| *at <= now_ms);
+        let due = self
+            .messages
+            .values()
+            .filter_map(|m| m.expires_at_ms)
+            .filter(|at| *at <= now_ms);
         due.count()
     }
 
@@ -93,11 +102,16 @@ impl Model {
     /// A redrive also looks for other queues' dead letters, as a pull with a filter would, and passes over what
     /// is none: that is taken from now on.
     fn look_for_letters_of_others(&mut self) {
-        let busy = self.live().any(|(_, m)| matches!(m.at, At::Leased(..) | At::Waiting(_)));
+        let busy = self
+            .live()
+            .any(|(_, m)| matches!(m.at, At::Leased(..) | At::Waiting(_)));
         if self.paused || self.limits.order == super::limits::Order::Fifo && busy {
             return;
         }
-        self.messages.values_mut().filter(|m| m.at == At::Queued).for_each(|m| m.taken = true);
+        self.messages
+            .values_mut()
+            .filter(|m| m.at == At::Queued)
+            .for_each(|m| m.taken = true);
     }
 
     fn known(&mut self, seq: u64) -> Result<&mut super::Message, ErrorCode> {
@@ -129,7 +143,15 @@ impl Model {
             let dead = self.dead.remove(&seq).unwrap();
             let at = At::Delayed(due_ms);
             let (attempts, expires_at_ms, due_ms) = (0, None, None);
-            let message = super::Message { at, attempts, expires_at_ms, due_ms, taken: false, revived: true, ..dead };
+            let message = super::Message {
+                at,
+                attempts,
+                expires_at_ms,
+                due_ms,
+                taken: false,
+                revived: true,
+                ..dead
+            };
             self.messages.insert(seq, message);
             moved += 1;
         }

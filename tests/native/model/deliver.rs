@@ -13,7 +13,10 @@ use tidegate::error::ErrorCode;
 /// What a consumer does with a lease.
 #[derive(Clone, Debug)]
 pub enum Settle {
-    Finish { result: Option<String>, release: bool },
+    Finish {
+        result: Option<String>,
+        release: bool,
+    },
     Retry(Option<u64>),
     Extend(Option<u64>),
 }
@@ -38,15 +41,19 @@ impl Model {
     fn next(&mut self) -> Option<u64> {
         let queued = self.live().filter(|(_, m)| m.at == At::Queued);
         match self.limits.order {
-            Order::BestEffort => {
-                queued.min_by_key(|(seq, m)| (9 - m.lane, !m.taken, *seq)).map(|(seq, _)| seq)
-            }
+            Order::BestEffort => queued
+                .min_by_key(|(seq, m)| (9 - m.lane, !m.taken, *seq))
+                .map(|(seq, _)| seq),
             Order::Fifo => {
-                let busy = self.live().any(|(_, m)| matches!(m.at, At::Leased(..) | At::Waiting(_)));
+                let busy = self
+                    .live()
+                    .any(|(_, m)| matches!(m.at, At::Leased(..) | At::Waiting(_)));
                 queued.map(|(seq, _)| seq).next().filter(|_| !busy)
             }
             Order::Key => {
-                let found = queued.map(|(seq, _)| seq).find(|seq| self.is_first_of_its_key(*seq));
+                let found = queued
+                    .map(|(seq, _)| seq)
+                    .find(|seq| self.is_first_of_its_key(*seq));
                 // On its way to that message, or to the end, the queue takes what it passes over.
                 let end = found.unwrap_or(u64::MAX);
                 for (_, message) in self.messages.range_mut(..=end) {
@@ -64,13 +71,20 @@ impl Model {
             At::Queued => other < seq,
             _ => false,
         };
-        key.is_none() || !self.live().any(|(other, m)| m.key == *key && blocks(other, &m.at))
+        key.is_none()
+            || !self
+                .live()
+                .any(|(other, m)| m.key == *key && blocks(other, &m.at))
     }
 
     /// What a pull is answered: messages now, or nothing, or `None` when it waits.
     pub fn ask(&mut self, waiter: Waiter) -> Option<Vec<u64>> {
         let first = self.waiters.is_empty();
-        let pulled = if first { self.pull(waiter.batch_size, waiter.lease_ms) } else { Vec::new() };
+        let pulled = if first {
+            self.pull(waiter.batch_size, waiter.lease_ms)
+        } else {
+            Vec::new()
+        };
         if pulled.is_empty() && waiter.until_ms > self.now_ms {
             self.waiters.push_back(waiter);
             return None;
@@ -141,12 +155,16 @@ impl Model {
         }
         let rank = |seq: u64, m: &super::Message| (9 - m.lane, !m.taken, seq);
         let this = rank(seq, &self.messages[&seq]);
-        let before = self.live().filter(|(other, m)| m.at == At::Queued && rank(*other, m) < this);
+        let before = self
+            .live()
+            .filter(|(other, m)| m.at == At::Queued && rank(*other, m) < this);
         let before = before.count() as u64;
         before + 1..=before + 1
     }
 
     pub fn oldest_queued(&self) -> Option<u64> {
-        self.live().find(|(_, m)| m.at == At::Queued).map(|(seq, _)| seq)
+        self.live()
+            .find(|(_, m)| m.at == At::Queued)
+            .map(|(seq, _)| seq)
     }
 }

@@ -78,7 +78,11 @@ impl Limits {
             self.max_bytes,
             number(self.max_accepted),
             number(self.max_per_key),
-            if self.drop_oldest { "drop_oldest" } else { "reject" },
+            if self.drop_oldest {
+                "drop_oldest"
+            } else {
+                "reject"
+            },
             number(self.opens_at_ms),
             number(self.closes_at_ms),
             self.lease_ms,
@@ -131,7 +135,10 @@ impl Model {
 
     fn publish_once(&mut self, wish: &Wish) -> Result<First, ErrorCode> {
         let window_ms = self.limits.dedup_window_ms;
-        if let Some(first) = wish.idempotency_key.as_ref().and_then(|key| self.firsts.get(key))
+        if let Some(first) = wish
+            .idempotency_key
+            .as_ref()
+            .and_then(|key| self.firsts.get(key))
             && self.now_ms < first.at_ms + window_ms
         {
             return Ok(*first);
@@ -171,7 +178,12 @@ impl Model {
         if self.is_backlog_full(wish) && !(limits.drop_oldest && self.could_make_room(wish)) {
             return Err(ErrorCode::QueueFull);
         }
-        let share = wish.key.as_ref().and_then(|key| self.keys.get(key)).copied().unwrap_or(0);
+        let share = wish
+            .key
+            .as_ref()
+            .and_then(|key| self.keys.get(key))
+            .copied()
+            .unwrap_or(0);
         if limits.max_per_key.is_some_and(|max| share >= max) {
             return Err(ErrorCode::KeyLimit);
         }
@@ -191,7 +203,9 @@ impl Model {
     }
 
     fn take_token(&mut self) -> Result<(), ErrorCode> {
-        let Some((per_second, burst)) = self.limits.rate else { return Ok(()) };
+        let Some((per_second, burst)) = self.limits.rate else {
+            return Ok(());
+        };
         let interval_us = 1_000_000 / per_second;
         let full_us = self.rate_us.max(self.now_ms * 1_000);
         if full_us - self.now_ms * 1_000 > interval_us * (burst - 1) {
@@ -210,10 +224,18 @@ impl Model {
             (None, 0) => At::Queued,
             (None, delay_ms) => At::Delayed(now_ms + delay_ms),
         };
-        let position = if at == At::Queued { self.position_of_next(wish.priority) } else { 0 };
+        let position = if at == At::Queued {
+            self.position_of_next(wish.priority)
+        } else {
+            0
+        };
         let strict = self.limits.order != Order::BestEffort;
         let message = Message {
-            lane: if strict && at == At::Queued { 4 } else { wish.priority },
+            lane: if strict && at == At::Queued {
+                4
+            } else {
+                wish.priority
+            },
             id: tidegate::id::Id(0),
             at,
             body: wish.body.clone().into_bytes(),
@@ -235,6 +257,10 @@ impl Model {
         {
             *self.keys.entry(key.clone()).or_default() += 1;
         }
-        First { seq, at_ms: now_ms, position }
+        First {
+            seq,
+            at_ms: now_ms,
+            position,
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! engine's doc comments are the rule, and the model says which.
 
 mod clock;
+mod compare;
 mod deliver;
 mod limits;
 mod play;
@@ -148,11 +149,19 @@ pub struct Figures {
 impl Model {
     pub fn new(now_ms: u64) -> Self {
         let remembered_ms = 600_000;
-        Self { now_ms, next_seq: 1, remembered_ms, ..Self::default() }
+        Self {
+            now_ms,
+            next_seq: 1,
+            remembered_ms,
+            ..Self::default()
+        }
     }
 
     pub fn live(&self) -> impl Iterator<Item = (u64, &Message)> {
-        self.messages.iter().filter(|(_, m)| m.is_live()).map(|(seq, m)| (*seq, m))
+        self.messages
+            .iter()
+            .filter(|(_, m)| m.is_live())
+            .map(|(seq, m)| (*seq, m))
     }
 
     fn count(&self, is: impl Fn(&At) -> bool) -> u64 {
@@ -183,11 +192,25 @@ impl Model {
     }
 
     /// Ends a message; a place that is due goes back to the stock and to its key's share.
-    pub fn end(&mut self, seq: u64, state: State, give_back: bool, noted: bool, result: Option<String>) {
-        let Some(message) = self.messages.get_mut(&seq) else { panic!("no message {seq}") };
+    pub fn end(
+        &mut self,
+        seq: u64,
+        state: State,
+        give_back: bool,
+        noted: bool,
+        result: Option<String>,
+    ) {
+        let Some(message) = self.messages.get_mut(&seq) else {
+            panic!("no message {seq}")
+        };
         assert!(message.is_live(), "{seq} ends twice");
         let before = message.clone();
-        message.at = At::Ended(End { state, at_ms: self.now_ms, result, noted });
+        message.at = At::Ended(End {
+            state,
+            at_ms: self.now_ms,
+            result,
+            noted,
+        });
         if noted {
             self.noted_ms.entry(seq >> 6).or_insert(self.now_ms);
         }
@@ -224,6 +247,8 @@ impl Model {
         if end.noted {
             return is_over(self.noted_ms.get(&(seq >> 6)).unwrap_or(&end.at_ms));
         }
-        self.noted_ms.range(seq >> 6..).any(|(_, at_ms)| is_over(at_ms))
+        self.noted_ms
+            .range(seq >> 6..)
+            .any(|(_, at_ms)| is_over(at_ms))
     }
 }

@@ -18,12 +18,19 @@ pub struct Step {
 pub enum Op {
     Publish(Wish),
     Batch(Vec<Wish>),
-    Pull { batch_size: u32, lease_ms: Option<u64>, wait_ms: u64 },
+    Pull {
+        batch_size: u32,
+        lease_ms: Option<u64>,
+        wait_ms: u64,
+    },
     Settle(Vec<(u64, String, Settle)>),
     Confirm(u64),
     Cancel(u64),
     Inspect(u64),
-    Browse { after_seq: u64, limit: u32 },
+    Browse {
+        after_seq: u64,
+        limit: u32,
+    },
     Configure(Limits),
     Purge,
     Pause(bool),
@@ -49,7 +56,11 @@ impl Step {
         let Self { a, b, c, .. } = *self;
         match self.kind & 0x7F {
             0..=29 => Op::Publish(self.wish(model.now_ms)),
-            30..=36 => Op::Batch((0..1 + a % 12).map(|n| self.nth(n).wish(model.now_ms)).collect()),
+            30..=36 => Op::Batch(
+                (0..1 + a % 12)
+                    .map(|n| self.nth(n).wish(model.now_ms))
+                    .collect(),
+            ),
             37..=54 => Op::Pull {
                 batch_size: 1 + a % if b.is_multiple_of(4) { 40 } else { 6 },
                 lease_ms: (b % 5 == 1).then_some(100 + u64::from(c % 2_000)),
@@ -57,11 +68,22 @@ impl Step {
             },
             55..=79 => self.settle(model, leases),
             80 | 81 => Op::Confirm(self.pick(model, |at| matches!(at, At::Held(_)))),
-            82..=84 => Op::Cancel(self.pick(model, |at| !matches!(at, At::Leased(..) | At::Ended(_)))),
+            82..=84 => {
+                Op::Cancel(self.pick(model, |at| !matches!(at, At::Leased(..) | At::Ended(_))))
+            }
             85..=88 => Op::Inspect(self.pick(model, |_| true)),
-            89 | 90 => Op::Browse { after_seq: u64::from(b) % model.next_seq, limit: 1 + c % 50 },
+            89 | 90 => Op::Browse {
+                after_seq: u64::from(b) % model.next_seq,
+                limit: 1 + c % 50,
+            },
             91..=94 => Op::Configure(self.limits(model)),
-            95 => if a % 3 == 0 { Op::Purge } else { Op::Describe },
+            95 => {
+                if a % 3 == 0 {
+                    Op::Purge
+                } else {
+                    Op::Describe
+                }
+            }
             96 => Op::Pause(a % 4 == 0),
             97 => Op::Pause(false),
             98 | 99 => Op::Redrive,
@@ -75,8 +97,17 @@ impl Step {
     }
 
     fn nth(self, n: u32) -> Self {
-        let mix = |x: u32| x.wrapping_mul(747_796_405).wrapping_add(n.wrapping_mul(2_891_336_453)).rotate_left(13);
-        Self { a: mix(self.a), b: mix(self.b), c: mix(self.c), ..self }
+        let mix = |x: u32| {
+            x.wrapping_mul(747_796_405)
+                .wrapping_add(n.wrapping_mul(2_891_336_453))
+                .rotate_left(13)
+        };
+        Self {
+            a: mix(self.a),
+            b: mix(self.b),
+            c: mix(self.c),
+            ..self
+        }
     }
 
     fn wish(self, now_ms: u64) -> Wish {
@@ -84,25 +115,52 @@ impl Step {
         let rare = |n: u32, of: u32| b / n % of == 0;
         let bytes = if rare(1, 37) { c % 3_000 } else { c % 40 };
         Wish {
-            body: format!("{now_ms} {a} {b} ").chars().cycle().take(bytes as usize).collect(),
+            body: format!("{now_ms} {a} {b} ")
+                .chars()
+                .cycle()
+                .take(bytes as usize)
+                .collect(),
             key: (!a.is_multiple_of(7)).then(|| format!("key {}", a / 7 % 6)),
             idempotency_key: rare(37, 5).then(|| format!("once {}", c % 17)),
-            delay_ms: if rare(211, 7) { u64::from(c / 64 % 900) } else { 0 },
+            delay_ms: if rare(211, 7) {
+                u64::from(c / 64 % 900)
+            } else {
+                0
+            },
             ttl_ms: rare(1_009, 6).then_some(1 + u64::from(c / 128 % 4_000)),
             hold_ms: rare(8_191, 9).then_some(u64::from(c / 256 % 1_500)),
-            priority: if rare(65_537, 2) { 4 } else { (c / 512 % 10) as u8 },
+            priority: if rare(65_537, 2) {
+                4
+            } else {
+                (c / 512 % 10) as u8
+            },
         }
     }
 
     fn settle(self, model: &Model, leases: &[(u64, String)]) -> Op {
-        let current: Vec<(u64, String)> = model.live()
-            .filter_map(|(seq, m)| if let At::Leased(lease, _) = &m.at { Some((seq, lease.clone())) } else { None })
+        let current: Vec<(u64, String)> = model
+            .live()
+            .filter_map(|(seq, m)| {
+                if let At::Leased(lease, _) = &m.at {
+                    Some((seq, lease.clone()))
+                } else {
+                    None
+                }
+            })
             .collect();
         let entries = (0..1 + self.a % 8).filter_map(|n| {
             let Self { a, b, c, .. } = self.nth(n);
-            let from = if b.is_multiple_of(9) || current.is_empty() { leases } else { &current };
+            let from = if b.is_multiple_of(9) || current.is_empty() {
+                leases
+            } else {
+                &current
+            };
             let (seq, lease) = from.get(a as usize % from.len().max(1))?.clone();
-            let lease = if b.is_multiple_of(31) { lease.replace(lease.chars().last()?, "Z") } else { lease };
+            let lease = if b.is_multiple_of(31) {
+                lease.replace(lease.chars().last()?, "Z")
+            } else {
+                lease
+            };
             let settle = match c % 8 {
                 0..=3 => Settle::Finish {
                     result: (c / 8).is_multiple_of(3).then(|| format!(r#"{{"n":{a}}}"#)),
@@ -110,7 +168,11 @@ impl Step {
                 },
                 4 => Settle::Retry(Some(u64::from(c / 8 % 700))),
                 5 | 6 => Settle::Retry(None),
-                _ => Settle::Extend((c / 8).is_multiple_of(2).then_some(100 + u64::from(c / 16 % 5_000))),
+                _ => Settle::Extend(
+                    (c / 8)
+                        .is_multiple_of(2)
+                        .then_some(100 + u64::from(c / 16 % 5_000)),
+                ),
             };
             Some((seq, lease, settle))
         });
@@ -119,7 +181,12 @@ impl Step {
 
     /// A message that is fit for it, most often.
     fn pick(self, model: &Model, fit: impl Fn(&At) -> bool) -> u64 {
-        let fit: Vec<u64> = model.messages.iter().filter(|(_, m)| fit(&m.at)).map(|(seq, _)| *seq).collect();
+        let fit: Vec<u64> = model
+            .messages
+            .iter()
+            .filter(|(_, m)| fit(&m.at))
+            .map(|(seq, _)| *seq)
+            .collect();
         if fit.is_empty() || self.b.is_multiple_of(11) {
             return 1 + u64::from(self.a) % model.next_seq;
         }
@@ -143,7 +210,9 @@ impl Step {
                 limits.opens_at_ms = some(model.now_ms + u64::from(b % 300));
                 limits.closes_at_ms = None;
             }
-            8 => limits.rate = some(1 + u64::from(b % 500)).map(|n| (n, 1 + u64::from(b / 500 % 9))),
+            8 => {
+                limits.rate = some(1 + u64::from(b % 500)).map(|n| (n, 1 + u64::from(b / 500 % 9)))
+            }
             9 => limits.lease_ms = 100 + u64::from(b % 3_000),
             10 => limits.max_attempts = 1 + b % 6,
             11 => limits.backoff_ms = (u64::from(b % 300), 300 + u64::from(b % 1_000)),

@@ -1,0 +1,338 @@
+//! Dead letters: where they go, that each arrives once, and how they come home.
+
+use crate::bench::{Bench, draft, lease, text};
+use tidegate::command::placement::DIRECTORY;
+use tidegate::command::{Command, Delivery, Draft, Reply, State, codec};
+use tidegate::engine::outcome::Call;
+use tidegate::error::ErrorCode;
+
+const CONFIG: &str = r#"{"delivery":{"dead_letter_queue":"graves","max_attempts":1}}"#;
+
+/// A queue, its dead-letter queue, and the calls between them.
+struct Pair {
+    home: Bench,
+    graves: Bench,
+}
+
+impl Pair {
+    fn new(home: &str, graves: &str) -> Self {
+        let (home, graves) = (Bench::named("orders", home), Bench::named("graves", graves));
+        let mut pair = Self { home, graves };
+        pair.run();
+        pair
+    }
+
+    /// Carries calls to and fro until there are none. Gives the answers to clients on the way.
+    fn run(&mut self) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        loop {
+            let from_home = std::mem::take(&mut self.home.last.calls);
+            let from_graves = std::mem::take(&mut self.graves.last.calls);
+            if from_home.is_empty() && from_graves.is_empty() {
+                return replies;
+            }
+            from_home
+                .iter()
+                .for_each(|call| carry(call, &mut self.home, &mut self.graves));
+            from_graves
+                .iter()
+                .for_each(|call| carry(call, &mut self.graves, &mut self.home));
+            for bench in [&mut self.home, &mut self.graves] {
+                replies.extend(
+                    bench
+                        .last
+                        .replies
+                        .drain(..)
+                        .filter_map(|(_, reply)| reply.ok()),
+                );
+            }
+        }
+    }
+
+    fn redrive(&mut self) -> u64 {
+        self.home.turn(vec![Command::Redrive]);
+        let moved = self.run().into_iter().find_map(|r| {
+            if let Reply::Moved(n) = r {
+                Some(n)
+            } else {
+                None
+            }
+        });
+        moved.expect("an answer to the redrive")
+    }
+}
+
+/// Has a call answered by the object it is for.
+fn carry(call: &Call, from: &mut Bench, to: &mut Bench) {
+    let answer = if call.object == DIRECTORY {
+        None
+    } else {
+        let envelope = codec::decode(&call.command).unwrap();
+        let (earlier, later) = (std::mem::take(&mut to.last.calls), envelope.command);
+        let reply = to.ask(later).unwrap();
+        to.last.calls.splice(0..0, earlier);
+        Some(reply)
+    };
+    let body = match answer {
+        Some(Reply::Moved(n)) => format!(r#"{{"moved":{n}}}"#),
+        None => String::new(),
+        other => panic!("{other:?}"),
+    };
+    from.queue.called(call.number, true, body.as_bytes());
+    let calls = std::mem::take(&mut from.last.calls);
+    from.turn(Vec::new());
+    from.last.calls.splice(0..0, calls);
+}
+
+fn attribute<'a>(delivery: &'a Delivery, name: &str) -> Option<&'a str> {
+    delivery
+        .attributes
+        .iter()
+        .find(|(n, _)| n == name)
+        .map(|(_, value)| value.as_str())
+}
+
+#[test]
+fn a_dead_letter_goes_to_its_queue_with_its_history_and_comes_home_without() {
+    let mut pair = Pair::new(CONFIG, "{}");
+    let sent = Draft {
+        key: Some("k"),
+        attributes: vec![("colour", "red")],
+        priority: 7,
+        ..draft("body")
+    };
+    let id = pair.home.publish(sent).unwrap().id;
+    let delivery = pair.home.pull(1).remove(0);
+    pair.home.retry(&lease(&delivery)).unwrap();
+    assert_eq!(pair.home.state(id).unwrap().state, State::Dead);
+    pair.home.turn(Vec::new());
+    pair.home.reopen();
+    pair.home.turn(Vec::new());
+    pair.run();
+    assert_eq!(
+        (pair.home.describe().dead, pair.home.describe().depth),
+        (0, 0)
+    );
+    assert_eq!(pair.home.database.count("dead"), 0);
+    let listed = pair.graves.browse().remove(0);
+    assert_eq!(
+        (text(&listed), listed.key.as_deref(), listed.priority),
+        ("body".into(), Some("k"), 7)
+    );
+    for (name, value) in [
+        ("colour", "red"),
+        ("tidegate-dead-queue", "orders"),
+        ("tidegate-dead-id", &id.to_string()),
+        ("tidegate-dead-attempts", "1"),
+        ("tidegate-dead-reason", "max_attempts"),
+    ] {
+        assert_eq!(attribute(&listed, name), Some(value));
+    }
+    assert_eq!(pair.redrive(), 1);
+    pair.run();
+    assert_eq!(pair.graves.describe().depth, 0);
+    let again = pair.home.pull(1).remove(0);
+    assert_eq!((text(&again), again.attempts), ("body".into(), 1));
+    assert_eq!(again.attributes, [("colour".to_owned(), "red".to_owned())]);
+}
+
+#[test]
+fn a_call_that_is_repeated_is_taken_once_and_an_answer_that_is_lost_is_repeated() {
+    let mut pair = Pair::new(CONFIG, "{}");
+    pair.home.put("x");
+    let delivery = pair.home.pull(1).remove(0);
+    pair.home.retry(&lease(&delivery)).unwrap();
+    let calls = std::mem::take(&mut pair.home.last.calls);
+    assert_eq!(calls.len(), 1);
+    for _ in 0..3 {
+        let envelope = codec::decode(&calls[0].command).unwrap();
+        assert!(matches!(
+            pair.graves.ask(envelope.command),
+            Ok(Reply::Moved(1))
+        ));
+        pair.graves.reopen();
+    }
+    // The answer never came. The alarm has it sent again.
+    pair.home.reopen();
+    pair.home.now_ms = pair
+        .home
+        .alarm_at_ms
+        .expect("an alarm for what is on its way");
+    pair.home.turn(Vec::new());
+    assert_eq!(pair.home.last.calls.len(), 1);
+    pair.run();
+    assert_eq!(
+        (
+            pair.graves.describe().depth,
+            pair.graves.describe().accepted_total
+        ),
+        (1, 1)
+    );
+    assert_eq!(pair.home.describe().dead, 0);
+}
+
+#[test]
+fn dead_letters_wait_while_their_queue_is_full() {
+    let mut pair = Pair::new(CONFIG, r#"{"capacity":{"max_messages":2}}"#);
+    for n in 0..5 {
+        pair.home.put(&n.to_string());
+    }
+    for delivery in pair.home.pull(9) {
+        pair.home.retry(&lease(&delivery)).unwrap();
+        pair.run();
+    }
+    assert_eq!(
+        (pair.graves.describe().depth, pair.home.describe().dead),
+        (2, 3)
+    );
+    for delivery in pair.graves.pull(9) {
+        pair.graves.ack(&lease(&delivery)).unwrap();
+    }
+    let retry_at_ms = pair.home.alarm_at_ms.unwrap();
+    assert!(retry_at_ms > pair.home.now_ms, "not at once, in a loop");
+    pair.home.now_ms = retry_at_ms;
+    pair.home.turn(Vec::new());
+    pair.run();
+    assert_eq!(
+        (pair.graves.describe().depth, pair.home.describe().dead),
+        (2, 1)
+    );
+}
+
+#[test]
+fn overflow_goes_to_the_dead_letter_queue_and_takes_no_place() {
+    let config = r#"{"capacity":{"max_messages":1,"max_accepted":2,"overflow":"dead_letter"},
+        "delivery":{"dead_letter_queue":"graves"}}"#;
+    let mut pair = Pair::new(config, "{}");
+    pair.home.put("in");
+    let over = pair
+        .home
+        .publish(Draft {
+            idempotency_key: Some("o"),
+            ..draft("over")
+        })
+        .unwrap();
+    pair.run();
+    let again = pair
+        .home
+        .publish(Draft {
+            idempotency_key: Some("o"),
+            ..draft("over")
+        })
+        .unwrap();
+    assert_eq!(over, again);
+    pair.run();
+    let description = pair.home.describe();
+    assert_eq!(
+        (
+            description.depth,
+            description.accepted,
+            description.accepted_total
+        ),
+        (1, 1, 2)
+    );
+    assert_eq!(pair.home.state(over.id).unwrap().state, State::Dead);
+    let listed = pair.graves.browse();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(
+        attribute(&listed[0], "tidegate-dead-reason"),
+        Some("overflow")
+    );
+}
+
+#[test]
+fn a_redriven_message_lives_on_and_keeps_when_it_was_accepted() {
+    let mut bench = Bench::new(r#"{"delivery":{"max_attempts":1}}"#);
+    let accepted = bench
+        .publish(Draft {
+            ttl_ms: Some(5_000),
+            delay_ms: 10,
+            ..draft("x")
+        })
+        .unwrap();
+    bench.pass(10);
+    let delivery = bench.pull(1).remove(0);
+    bench.now_ms += 1_000;
+    // It dies and comes back in one turn.
+    let ack = tidegate::command::Ack {
+        retries: vec![(delivery.lease_id.as_deref().unwrap(), None)],
+        ..Default::default()
+    };
+    let tokens = bench.turn(vec![Command::Ack(ack), Command::Redrive]);
+    assert!(matches!(bench.answer(tokens[1]), Some(Ok(Reply::Moved(1)))));
+    bench.reopen();
+    bench.pass(60_000);
+    let again = bench.pull(1).remove(0);
+    assert_eq!(
+        (again.attempts, again.timestamp_ms),
+        (1, accepted.timestamp_ms)
+    );
+    assert_eq!(attribute(&again, "tidegate-dead-queue"), Some("orders"));
+    bench.ack(&lease(&again)).unwrap();
+    assert_eq!(
+        bench.state(accepted.id).unwrap().state,
+        State::Done,
+        "its first end is forgotten"
+    );
+}
+
+#[test]
+fn a_second_redrive_leaves_alone_what_is_home_already() {
+    let mut bench = Bench::new(r#"{"delivery":{"max_attempts":1}}"#);
+    bench.put("x");
+    let delivery = bench.pull(1).remove(0);
+    bench.retry(&lease(&delivery)).unwrap();
+    for moved in [1, 0] {
+        assert!(matches!(bench.ask(Command::Redrive), Ok(Reply::Moved(n)) if n == moved));
+        bench.pass(1);
+    }
+    assert_eq!((bench.describe().depth, bench.describe().dead), (1, 0));
+}
+
+#[test]
+fn a_redrive_stops_where_there_is_no_room() {
+    let mut bench = Bench::new(r#"{"delivery":{"max_attempts":1}}"#);
+    for n in 0..3 {
+        bench.put(&n.to_string());
+    }
+    for delivery in bench.pull(9) {
+        bench.retry(&lease(&delivery)).unwrap();
+    }
+    bench
+        .ask(Command::Configure {
+            patch: r#"{"capacity":{"max_messages":2}}"#,
+        })
+        .unwrap();
+    assert!(matches!(bench.ask(Command::Redrive), Ok(Reply::Moved(2))));
+    bench.pass(1);
+    assert_eq!((bench.describe().depth, bench.describe().dead), (2, 1));
+    assert_eq!(
+        bench.publish(draft("y")).unwrap_err().code,
+        ErrorCode::QueueFull
+    );
+}
+
+#[test]
+fn an_answer_to_what_was_purged_counts_for_nothing() {
+    let mut pair = Pair::new(CONFIG, "{}");
+    let die = |home: &mut Bench, body: &str| {
+        home.put(body);
+        let delivery = home.pull(1).remove(0);
+        home.retry(&lease(&delivery)).unwrap();
+        std::mem::take(&mut home.last.calls)
+    };
+    let calls = die(&mut pair.home, "purged");
+    pair.home.ask(Command::Purge).unwrap();
+    let later = die(&mut pair.home, "kept");
+    pair.home
+        .queue
+        .called(calls[0].number, true, br#"{"moved":1}"#);
+    pair.home.turn(Vec::new());
+    assert_eq!(pair.home.describe().dead, 1);
+    pair.home.last.calls = later;
+    pair.run();
+    assert_eq!(
+        pair.graves.browse().iter().map(text).collect::<Vec<_>>(),
+        ["kept"]
+    );
+}
