@@ -1,7 +1,8 @@
 //! Faults: what can be wrong with a request, in words every module and every protocol shares.
 //!
-//! A [`Fault`] is an answer, not an accident: it changes nothing and says what would help. Its code is a
-//! stable slug that clients match on; the list is frozen by a test, and a retired code is never reused.
+//! A [`Fault`] is an answer, not an accident: it changes nothing and says what would help. Its code
+//! is a stable slug that clients match on; the list is frozen by a test, and a retired code is
+//! never reused.
 
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,11 @@ pub enum Class {
 }
 
 macro_rules! error_codes {
-    ($($name:ident $number:literal $slug:literal $status:literal $class:ident $title:literal;)*) => {
-        /// The registry of error codes: name, number, slug (`type` of a problem document), HTTP status.
+    ($(
+        $name:ident $number:literal $slug:literal $status:literal $class:ident $title:literal;
+    )*) => {
+        /// The registry of error codes: name, number, slug (`type` of a problem document), HTTP
+        /// status.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ErrorCode { $(#[doc = $title] $name = $number,)* }
 
@@ -45,28 +49,48 @@ macro_rules! error_codes {
 }
 
 error_codes! {
-    BadRequest        1 "bad-request"          400 Client   "The request is malformed";
-    Unauthorized      2 "unauthorized"         401 Client   "Credentials are missing or wrong";
-    Forbidden         3 "forbidden"            403 Client   "The credentials do not allow this";
-    NotFound          4 "not-found"            404 Client   "There is no such thing";
-    MethodNotAllowed  5 "method-not-allowed"   405 Client   "The path does not take this method";
-    MessageTooLarge   6 "message-too-large"    413 Client   "The message is larger than the queue takes";
-    RequestTooLarge   7 "request-too-large"    413 Client   "The request is larger than the interface takes";
-    UnsupportedMedia  8 "unsupported-media"    415 Client   "The content type is not understood here";
-    QueueFull         9 "queue-full"           429 Overload "The queue has no room";
-    SoldOut          10 "sold-out"             410 Conflict "Everything there was has been given out";
-    KeyLimit         11 "key-limit"            409 Conflict "This key has had its share";
-    NotOpen          12 "not-open"             409 Conflict "The queue is not open yet";
-    Closed           13 "closed"               410 Conflict "The queue has closed";
-    RateLimited      14 "rate-limited"         429 Overload "Too many publishes at once";
-    LeaseExpired     15 "lease-expired"        409 Conflict "The lease has run out";
-    WrongState       16 "wrong-state"          409 Conflict "The message is not in a state that allows this";
-    Overloaded       17 "overloaded"           503 Overload "Too much is waiting; try again shortly";
-    Unavailable      18 "unavailable"          503 Server   "The queue could not be reached; try again";
-    Internal         19 "internal"             500 Server   "Something failed here";
+    BadRequest 1 "bad-request" 400 Client
+        "The request is malformed";
+    Unauthorized 2 "unauthorized" 401 Client
+        "Credentials are missing or wrong";
+    Forbidden 3 "forbidden" 403 Client
+        "The credentials do not allow this";
+    NotFound 4 "not-found" 404 Client
+        "There is no such thing";
+    MethodNotAllowed 5 "method-not-allowed" 405 Client
+        "The path does not take this method";
+    MessageTooLarge 6 "message-too-large" 413 Client
+        "The message is larger than the queue takes";
+    RequestTooLarge 7 "request-too-large" 413 Client
+        "The request is larger than the interface takes";
+    UnsupportedMedia 8 "unsupported-media" 415 Client
+        "The content type is not understood here";
+    QueueFull 9 "queue-full" 429 Overload
+        "The queue has no room";
+    SoldOut 10 "sold-out" 410 Conflict
+        "Everything there was has been given out";
+    KeyLimit 11 "key-limit" 409 Conflict
+        "This key has had its share";
+    NotOpen 12 "not-open" 409 Conflict
+        "The queue is not open yet";
+    Closed 13 "closed" 410 Conflict
+        "The queue has closed";
+    RateLimited 14 "rate-limited" 429 Overload
+        "Too many publishes at once";
+    LeaseExpired 15 "lease-expired" 409 Conflict
+        "The lease has run out";
+    WrongState 16 "wrong-state" 409 Conflict
+        "The message is not in a state that allows this";
+    Overloaded 17 "overloaded" 503 Overload
+        "Too much is waiting; try again shortly";
+    Unavailable 18 "unavailable" 503 Server
+        "The queue could not be reached; try again";
+    Internal 19 "internal" 500 Server
+        "Something failed here";
 }
 
-/// The figures that go with a fault; all optional, all shown in a problem document under these names.
+/// The figures that go with a fault; all optional, all shown in a problem document under these
+/// names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultFigures {
     /// The field, header or parameter that is at fault.
@@ -83,7 +107,8 @@ pub struct FaultFigures {
     pub opens_at_ms: Option<Millis>,
     /// Where a refused publisher is sent instead of getting a problem document.
     pub redirect_url: Option<String>,
-    /// How long this verdict holds for every other publisher too; the edge may repeat it until then.
+    /// How long this verdict holds for every other publisher too; the edge may repeat it until
+    /// then.
     pub verdict_ms: Option<Millis>,
 }
 

@@ -1,9 +1,9 @@
 //! Message identifiers: ULIDs that say where the message is, so that finding one needs no index.
 //!
-//! A ULID is 48 bits of time and 80 bits of anything. Ours, most significant first:
-//! 48 bits acceptance time in milliseconds · 48 bits sequence number · 4 bits lane · 28 bits check.
-//! Time never runs backwards within a queue, so identifiers sort by acceptance. The check is a keyed hash:
-//! an identifier that this queue did not issue is recognised without a look-up.
+//! A ULID is 48 bits of time and 80 bits of anything. Ours, most significant first: 48 bits
+//! acceptance time in milliseconds · 48 bits sequence number · 4 bits lane · 28 bits check. Time
+//! never runs backwards within a queue, so identifiers sort by acceptance. The check is a keyed
+//! hash: an identifier that this queue did not issue is recognised without a look-up.
 
 use crate::time::Millis;
 use std::fmt;
@@ -99,8 +99,8 @@ fn check(secret: Secret, stem: u128) -> u32 {
     (high >> 36) as u32
 }
 
-/// A keyed 64-bit hash of `bytes` (SipHash-1-3 as in the standard library's own hasher). Stable across
-/// restarts for one secret: stored forms may hold it.
+/// A keyed 64-bit hash of `bytes` (SipHash-1-3 as in the standard library's own hasher). Stable
+/// across restarts for one secret: stored forms may hold it.
 #[must_use]
 pub fn hash64(secret: Secret, bytes: &[u8]) -> u64 {
     let [k0, k1] = secret.0;
@@ -128,7 +128,8 @@ pub fn hash64(secret: Secret, bytes: &[u8]) -> u64 {
     v[0] ^ v[1] ^ v[2] ^ v[3]
 }
 
-/// Two hashes of an idempotency key; together they tell two keys apart with a chance of error of 2^-128.
+/// Two hashes of an idempotency key; together they tell two keys apart with a chance of error of
+/// 2^-128.
 pub type Print = (u64, u64);
 
 /// The print of `key` in the queue with this secret.

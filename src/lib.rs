@@ -5,13 +5,14 @@
 //! | ring | modules | what they are |
 //! | --- | --- | --- |
 //! | 0 | [`error`] [`id`] [`limits`] [`time`] | words every module shares |
-//! | 1 | [`command`] [`store`] [`wire`] | the contract across the hop; the SQL port; bytes ↔ frames |
-//! | 2 | [`engine`] [`protocol`] | decides; speaks. Neither sees the other: they meet in `command` |
+//! | 1 | [`command`] [`store`] [`wire`] | the contract across the hop; the SQL port; bytes |
+//! | 2 | [`engine`] [`protocol`] | decides; speaks. They meet in `command` and nowhere else |
 //! | 3 | [`edge`] [`durable`] | the Worker's and the objects' shells |
 //! | – | [`platform`] | the border to the host: memory, SQL |
 //!
-//! Reading order: `command/mod.rs` (what can be asked), `engine/queue.rs` (what happens), `engine/segment.rs`
-//! and `engine/journal.rs` (what is stored), `durable/` (how it runs), `edge/` (how it is reached).
+//! Reading order: `command/mod.rs` (what can be asked), `engine/queue.rs` (what happens),
+//! `engine/segment.rs` and `engine/journal.rs` (what is stored), `durable/` (how it runs), `edge/`
+//! (how it is reached).
 
 pub mod command;
 pub mod durable;

@@ -1,4 +1,5 @@
-//! The product's limits: facts, not settings. Each has a unit in its name and its arithmetic beside it.
+//! The product's limits: facts, not settings. Each has a unit in its name and its arithmetic beside
+//! it.
 //!
 //! A limit that users meet is listed in `docs/LIMITS.md`. What an operator may choose is a setting
 //! (`edge/settings.rs`); what a user may choose per queue is configuration (`engine/config.rs`).
@@ -7,7 +8,8 @@ use crate::time::{DAY, HOUR, Millis};
 
 /// Characters in the name of a queue or topic.
 pub const NAME_CHARS_MAX: usize = 128;
-/// Largest `max_message_bytes` that may be configured: with its head it fits a 2 MB row of the platform.
+/// Largest `max_message_bytes` that may be configured: with its head it fits a 2 MB row of the
+/// platform.
 pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
 /// `max_message_bytes` where a queue does not say.
 pub const MESSAGE_BYTES_DEFAULT: usize = 262_144;
@@ -62,14 +64,15 @@ pub const PRIORITY_MAX: u8 = 9;
 /// Priority of a message that names none.
 pub const PRIORITY_DEFAULT: u8 = 4;
 
-/// Messages that are leased, waiting for a retry, or passed over because their key is busy, at a time.
-/// About 150 bytes each in memory: 100,000 take 15 MB of an isolate's 128 MB.
+/// Messages that are leased, waiting for a retry, or passed over because their key is busy, at a
+/// time. About 150 bytes each in memory: 100,000 take 15 MB of an isolate's 128 MB.
 pub const OUTSTANDING_MAX: usize = 100_000;
 /// Idempotency keys remembered at a time. 16 bytes of index each and 40 on disk.
 pub const IDEMPOTENCY_KEYS_MAX: usize = 1_000_000;
 /// Messages in one segment row.
 pub const SEGMENT_MESSAGES_MAX: usize = 1_000;
-/// Bytes of one segment's bodies and of its heads, each. The platform's limit is 2 MB a row, together.
+/// Bytes of one segment's bodies and of its heads, each. The platform's limit is 2 MB a row,
+/// together.
 pub const SEGMENT_BODY_BYTES_MAX: usize = 1_300_000;
 /// See [`SEGMENT_BODY_BYTES_MAX`].
 pub const SEGMENT_HEAD_BYTES_MAX: usize = 600_000;
@@ -77,15 +80,19 @@ pub const SEGMENT_HEAD_BYTES_MAX: usize = 600_000;
 pub const SEGMENT_CACHE_BYTES_MAX: usize = 8 * 1_048_576;
 /// Journal rows before their contents move into a checkpoint. A start reads at most this many.
 pub const JOURNAL_SLOTS: u64 = 128;
-/// Messages published since the last journal row before one is forced, so that a start reads few heads.
+/// Messages published since the last journal row before one is forced, so that a start reads few
+/// heads.
 pub const UNJOURNALED_MESSAGES_MAX: u64 = 10_000;
 /// Messages passed over in one turn because their key is busy or a filter does not match.
 pub const PASSED_OVER_PER_TURN_MAX: usize = 5_000;
-/// Segments published since the last journal row before one is forced, see [`UNJOURNALED_MESSAGES_MAX`].
+/// Segments published since the last journal row before one is forced, see
+/// [`UNJOURNALED_MESSAGES_MAX`].
 pub const UNJOURNALED_SEGMENTS_MAX: u64 = 64;
-/// Timers (leases run out, retries due, messages expired) handled in one turn; the rest follow at once.
+/// Timers (leases run out, retries due, messages expired) handled in one turn; the rest follow at
+/// once.
 pub const TIMERS_PER_TURN_MAX: usize = 2_000;
-/// Dead letters and overflow on their way to another queue at a time, before an overflow is refused.
+/// Dead letters and overflow on their way to another queue at a time, before an overflow is
+/// refused.
 pub const OUTBOX_MAX: u64 = 10_000;
 /// Dead letters handed to another queue in one call.
 pub const FORWARD_MESSAGES_MAX: usize = 100;

@@ -1,9 +1,10 @@
 //! Time as the engine sees it: an argument, never a call.
 //!
-//! All instants are Unix milliseconds and all durations are milliseconds, both `u64`. The shell reads
-//! the platform's clock once a batch and hands the value in.
+//! All instants are Unix milliseconds and all durations are milliseconds, both `u64`. The shell
+//! reads the platform's clock once a batch and hands the value in.
 
-/// An instant or a duration in milliseconds. Names say which: `…_at_ms` or `…_until_ms` is an instant.
+/// An instant or a duration in milliseconds. Names say which: `…_at_ms` or `…_until_ms` is an
+/// instant.
 pub type Millis = u64;
 
 /// One second.

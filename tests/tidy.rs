@@ -1,5 +1,6 @@
-//! The house rules that a compiler does not know: who may name whom, how long things may be, what must not
-//! be left behind. Each rule is a function from text to complaints; each is shown to complain.
+//! The house rules that a compiler does not know: who may name whom, how long things may be, what
+//! must not be left behind. Each rule is a function from text to complaints; each is shown to
+//! complain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +15,8 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Longest file, in lines; from the second figure on a file is listed as one to split.
 const FILE_LINES: (usize, usize) = (800, 500);
 
-/// What each module may name beside itself. Not listed: nothing may be named by it, and it by nobody.
+/// What each module may name beside itself. Not listed: nothing may be named by it, and it by
+/// nobody.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", RING_0),
     ("id", RING_0),
@@ -192,8 +194,8 @@ fn check_lengths(source: &Source, complaints: &mut Vec<String>) {
     }
 }
 
-/// Where each function begins, and how many lines it has. Counts on rustfmt: a function ends with a brace
-/// as far in as it began.
+/// Where each function begins, and how many lines it has. Counts on rustfmt: a function ends with a
+/// brace as far in as it began.
 fn functions(text: &str) -> Vec<(usize, usize)> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found = Vec::new();

@@ -1,7 +1,7 @@
 //! The binary form of an [`Envelope`]: a version byte, then postcard.
 //!
-//! Old Workers call new objects, and the other way round, for minutes after a deployment: an object that
-//! meets a version it does not know answers `unavailable`, which clients retry.
+//! Old Workers call new objects, and the other way round, for minutes after a deployment: an object
+//! that meets a version it does not know answers `unavailable`, which clients retry.
 
 use super::Envelope;
 use crate::error::{ErrorCode, Fault};

@@ -1,8 +1,8 @@
 //! The contract across the hop: what the edge asks of an object, and what the object answers.
 //!
 //! A [`Command`] has a binary form (`codec.rs`) because it travels from the Worker to the object. A
-//! [`Reply`] does not: the object that owns the state also renders the HTTP response, so that the Worker
-//! can hand it through untouched. Out of scope: HTTP (`protocol`), storage (`engine`).
+//! [`Reply`] does not: the object that owns the state also renders the HTTP response, so that the
+//! Worker can hand it through untouched. Out of scope: HTTP (`protocol`), storage (`engine`).
 
 pub mod codec;
 pub mod directory;
@@ -21,12 +21,14 @@ pub use reply::{
 };
 pub use verdict::Verdict;
 
-/// A command with what every command needs: whose queue, from where, and what the edge has to report.
+/// A command with what every command needs: whose queue, from where, and what the edge has to
+/// report.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Envelope<'a> {
     /// The queue's name, without its partition.
     pub queue: &'a str,
-    /// The request's `Origin`, where it had one. The queue's `cors_origins` decide what is said to it.
+    /// The request's `Origin`, where it had one. The queue's `cors_origins` decide what is said to
+    /// it.
     pub origin: Option<&'a str>,
     /// Whether a queue that was never configured comes into being by being published to.
     pub auto_create: bool,
@@ -40,9 +42,11 @@ pub struct Envelope<'a> {
 /// What can be asked of a queue.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command<'a> {
-    /// Publish one message. Its body travels beside the command when it is large ([`Draft::body`] is then empty).
+    /// Publish one message. Its body travels beside the command when it is large ([`Draft::body`]
+    /// is then empty).
     Publish(#[serde(borrow)] Draft<'a>),
-    /// Publish many, each with its own verdict. A message the edge could not read is its fault already.
+    /// Publish many, each with its own verdict. A message the edge could not read is its fault
+    /// already.
     PublishBatch(#[serde(borrow)] Vec<Result<Draft<'a>, crate::error::Fault>>),
     /// Lease messages.
     Pull(Pull<'a>),
@@ -163,7 +167,8 @@ pub enum Wait {
     None,
     /// Answer when the state is final, or after this long.
     Final { wait_ms: Millis },
-    /// Answer when state or position differ from these, or after this long. Event streams are made of it.
+    /// Answer when state or position differ from these, or after this long. Event streams are made
+    /// of it.
     Change {
         wait_ms: Millis,
         state: State,

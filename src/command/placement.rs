@@ -1,13 +1,14 @@
 //! Which object serves a name.
 //!
-//! Every name maps to `name#partition` from the first version on, even while the number of partitions is
-//! one, since the name of an object can never change. `#` cannot occur in a queue's name.
+//! Every name maps to `name#partition` from the first version on, even while the number of
+//! partitions is one, since the name of an object can never change. `#` cannot occur in a queue's
+//! name.
 
 use crate::error::Fault;
 use crate::limits::NAME_CHARS_MAX;
 
-/// The object that knows the names of all queues. No queue's object can have this name: it would begin with
-/// a queue's.
+/// The object that knows the names of all queues. No queue's object can have this name: it would
+/// begin with a queue's.
 pub const DIRECTORY: &str = "#directory";
 
 /// The object of a queue.

@@ -148,7 +148,8 @@ impl LeaseId {
     }
 }
 
-/// What an acknowledgement did; entries that failed are listed with the client's own lease identifier.
+/// What an acknowledgement did; entries that failed are listed with the client's own lease
+/// identifier.
 #[derive(Debug, Default)]
 pub struct Acknowledged {
     /// Messages finished.
@@ -264,7 +265,8 @@ pub struct Description {
     pub expired_total: u64,
     /// Messages ever cancelled.
     pub cancelled_total: u64,
-    /// Since this object last started: requests, rows written, rows read, commits, bytes of its Wasm memory.
+    /// Since this object last started: requests, rows written, rows read, commits, bytes of its
+    /// Wasm memory.
     pub since_start: SinceStart,
 }
 

@@ -1,9 +1,9 @@
 //! Which idempotency keys a queue has answered, in a few bits each.
 //!
-//! A publish with a key may be the repeat of one that was accepted, and then it must get the first answer, even
-//! from a queue that refuses everybody else. So that the edge can refuse the others by itself, a verdict
-//! carries a Bloom filter of the keys that are remembered: a key that is not in it was never accepted. One that seems to
-//! be in it goes to the object, which knows for sure.
+//! A publish with a key may be the repeat of one that was accepted, and then it must get the first
+//! answer, even from a queue that refuses everybody else. So that the edge can refuse the others by
+//! itself, a verdict carries a Bloom filter of the keys that are remembered: a key that is not in
+//! it was never accepted. One that seems to be in it goes to the object, which knows for sure.
 
 use crate::id::{Secret, print};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 const BYTES_MAX: usize = 12_288;
 /// Bits a key that there is room for; ten and seven probes let 1 in 120 strangers through.
 const KEY_BITS: usize = 10;
-/// Keys beyond which a filter of this size says too little: 5 bits a key let 1 in 10 strangers through.
+/// Keys beyond which a filter of this size says too little: 5 bits a key let 1 in 10 strangers
+/// through.
 const KEYS_MAX: usize = BYTES_MAX * 8 / 5;
 
 /// The filter, with the secret that the keys are hashed with.

@@ -15,8 +15,8 @@ pub const HEADER: &str = "tidegate-verdict";
 pub struct Verdict {
     /// Why publishes are refused; `None` while they are not.
     pub fault: Option<Fault>,
-    /// The idempotency keys that were answered: a publish with another one is as new as one with none.
-    /// `None` when it is not known: then a publish with a key goes to the object.
+    /// The idempotency keys that were answered: a publish with another one is as new as one with
+    /// none. `None` when it is not known: then a publish with a key goes to the object.
     pub answered: Option<Sieve>,
     /// How long the verdict may be repeated, from when it was received. At most `VERDICT_MS_MAX`.
     pub valid_ms: Millis,
@@ -38,7 +38,8 @@ impl Verdict {
         })
     }
 
-    /// Reads the binary form; `None` for anything else, which costs one more call and nothing worse.
+    /// Reads the binary form; `None` for anything else, which costs one more call and nothing
+    /// worse.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         postcard::from_bytes(bytes).ok()

@@ -1,7 +1,7 @@
 //! Acknowledging: finishing, giving back and prolonging, each under the fence of its lease.
 //!
-//! An entry is applied when its lease is the message's current one and has not run out; otherwise it is an
-//! error of that entry alone, and nothing of the message changes.
+//! An entry is applied when its lease is the message's current one and has not run out; otherwise
+//! it is an error of that entry alone, and nothing of the message changes.
 
 use super::Stop;
 use super::dead_letter::Reason;

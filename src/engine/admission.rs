@@ -1,7 +1,7 @@
 //! Admission: whether there is room, decided exactly, in one place.
 //!
-//! Every count here is the queue's own, in memory, as of the last message that was accepted in this very turn.
-//! Says why not, when to come back, and for how long the edge may say so by itself.
+//! Every count here is the queue's own, in memory, as of the last message that was accepted in this
+//! very turn. Says why not, when to come back, and for how long the edge may say so by itself.
 
 use super::Stop;
 use super::config::{Capacity, PublishRate};
@@ -112,7 +112,8 @@ impl Queue {
                         self.meta.bytes, capacity.max_bytes
                     )
                 };
-                // A smaller message may still fit where the bytes are the limit: that verdict is for this one alone.
+                // A smaller message may still fit where the bytes are the limit: that verdict is
+                // for this one alone.
                 let for_all = by_count || self.meta.bytes >= capacity.max_bytes;
                 let verdict_ms = if known {
                     ((PLACES_PER_VERDICT / rate) as Millis).clamp(VERDICT_MS_MIN, VERDICT_MS_MAX)
@@ -149,7 +150,8 @@ impl Queue {
             .into())
     }
 
-    /// Takes a token from the publish rate's bucket (the generic cell rate algorithm, in microseconds).
+    /// Takes a token from the publish rate's bucket (the generic cell rate algorithm, in
+    /// microseconds).
     pub(super) fn take_token(&mut self, draft: &Draft<'_>, now_ms: Millis) -> Result<(), Fault> {
         let Some(rate) = self.config().capacity.publish_rate else {
             return Ok(());

@@ -3,15 +3,16 @@
 use super::Stop;
 use super::outstanding::Status;
 use super::queue::{Queue, Turn};
-use super::segment::{LANES, SINGLE, Segment};
+use super::segment::{LANES, Place, SINGLE, Segment};
 use crate::command::{Delivery, Description, Reply, State};
 use crate::limits::{BROWSE_MESSAGES_MAX, PULL_BYTES_MAX, SEQ_MAX};
 use crate::store::{StoreError, Value};
 use crate::time::Millis;
 
 impl Queue {
-    /// Messages after `after_seq` that are not final, by sequence number. Cut where their bodies grow too large
-    /// for one answer; the first always fits.
+    /// Messages after `after_seq` that are not final, by sequence number. Cut where their bodies
+    /// grow too large for one answer; the first always fits. No source is read much further than
+    /// that.
     pub(super) fn browse(
         &mut self,
         turn: &mut Turn<'_>,
@@ -72,8 +73,12 @@ impl Queue {
             .take(limit)
             .map(|(_, entry)| *entry)
             .collect();
-        let mut found = Vec::with_capacity(entries.len());
+        let (mut found, mut bytes) = (Vec::new(), 0);
         for entry in entries {
+            if bytes > PULL_BYTES_MAX {
+                break;
+            }
+            bytes += entry.body_bytes as usize;
             let Some(segment) = self.segments.get(turn.sql, entry.place)? else {
                 continue;
             };
@@ -101,22 +106,32 @@ impl Queue {
         if self.meta.delayed + self.meta.held == 0 {
             return Ok(Vec::new());
         }
+        self.delete_singles(turn)?;
         let rows = turn.sql.exec(
-            "SELECT seq, held, head, body FROM singles WHERE seq > ? ORDER BY seq LIMIT ?",
+            "SELECT seq, held FROM singles WHERE seq > ? ORDER BY seq LIMIT ?",
             &[after.into(), (limit as u64).into()],
         )?;
-        let mut found = Vec::new();
-        for mut row in rows {
-            let body = row.pop().map(Value::into_blob).unwrap_or_default();
-            let head = row.pop().map(Value::into_blob).unwrap_or_default();
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        for row in rows {
             let [seq, held] = [0, 1].map(|i| row.get(i).map_or(0, Value::uint));
-            if self.outstanding.get(seq).is_some() || self.finished_singles.contains(&seq) {
+            if self.outstanding.get(seq).is_some() {
                 continue;
             }
-            let segment = Segment::decode(SINGLE, head, body)?;
+            if bytes > PULL_BYTES_MAX {
+                break;
+            }
+            let place = Place {
+                lane: SINGLE,
+                first_seq: seq,
+                index: 0,
+            };
+            let Some(segment) = self.segments.get(turn.sql, place)? else {
+                continue;
+            };
             let Some(item) = segment.items.first() else {
                 continue;
             };
+            bytes += item.body_bytes as usize;
             let state = if held == 1 {
                 State::Held
             } else {
@@ -137,7 +152,7 @@ impl Queue {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
-        let mut found = Vec::new();
+        let (mut found, mut bytes) = (Vec::new(), 0);
         let cursor = self.meta.lanes[usize::from(lane)];
         if cursor.fresh() == 0 {
             return Ok(found);
@@ -148,7 +163,7 @@ impl Queue {
         {
             from = from.max(segment.first_seq);
         }
-        while found.len() < limit {
+        while found.len() < limit && bytes <= PULL_BYTES_MAX {
             let Some(segment) = self.segments.next(turn.sql, lane, from)? else {
                 break;
             };
@@ -160,6 +175,7 @@ impl Queue {
                     && self.is_ahead(&segment, index)
                     && !segment.is_gone(index)
                 {
+                    bytes += item.body_bytes as usize;
                     let delivery = self.delivery(&segment, item, 0)?;
                     found.push(Delivery {
                         state: Some(State::Queued),

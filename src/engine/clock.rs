@@ -1,7 +1,8 @@
-//! What happens by itself: leases run out, retries and delays come due, messages expire, memories fade.
+//! What happens by itself: leases run out, retries and delays come due, messages expire, memories
+//! fade.
 //!
-//! Every turn begins here, so that commands meet the queue as it is now; the alarm starts a turn when nothing
-//! else does. Bounded: what one turn does not finish, the next one does at once.
+//! Every turn begins here, so that commands meet the queue as it is now; the alarm starts a turn
+//! when nothing else does. Bounded: what one turn does not finish, the next one does at once.
 
 use super::dead_letter::Reason;
 use super::outcomes::{End, Outcomes};
@@ -157,8 +158,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Ends a single that is not outstanding: held or delayed. Gives its place back where that is due: a held one's
-    /// always, since it was never confirmed.
+    /// Ends a single that is not outstanding: held or delayed. Gives its place back where that is
+    /// due: a held one's always, since it was never confirmed.
     pub(super) fn end_single(
         &mut self,
         turn: &mut Turn<'_>,
@@ -287,7 +288,8 @@ impl Queue {
                         status: Status::Leased { .. },
                         ..
                     }) => {}
-                    // One that came back from the dead letters has no expiry any more, but its row still stands.
+                    // One that came back from the dead letters has no expiry any more, but its row
+                    // still stands.
                     Some(entry) if entry.expires_at_ms > turn.now_ms => {}
                     Some(_) => self.expire_outstanding(turn, seq)?,
                     None if lane == SINGLE => {
@@ -324,7 +326,8 @@ impl Queue {
         Ok(item.is_some_and(|item| item.expires_at_ms <= turn.now_ms))
     }
 
-    /// Ends messages that nobody has taken yet, where they are still ahead of their lane's cursor. Returns how many.
+    /// Ends messages that nobody has taken yet, where they are still ahead of their lane's cursor.
+    /// Returns how many.
     pub(super) fn end_fresh(
         &mut self,
         turn: &mut Turn<'_>,

@@ -1,8 +1,8 @@
 //! A queue's configuration: what users may choose, checked once and kept in this form.
 //!
-//! A patch is a partial JSON object. Fields it does not name keep their value; `null` sets a field back to
-//! its default. An unknown field, a wrong type or a value out of range is refused by name, and nothing of
-//! the patch is applied.
+//! A patch is a partial JSON object. Fields it does not name keep their value; `null` sets a field
+//! back to its default. An unknown field, a wrong type or a value out of range is refused by name,
+//! and nothing of the patch is applied.
 
 use crate::command::placement::check_name;
 use crate::error::Fault;
@@ -262,7 +262,8 @@ impl Config {
         });
         let value = json!({
             "capacity": {
-                "max_messages": c.max_messages, "max_bytes": c.max_bytes, "max_accepted": c.max_accepted,
+                "max_messages": c.max_messages, "max_bytes": c.max_bytes,
+                "max_accepted": c.max_accepted,
                 "overflow": c.overflow.name(), "redirect_url": c.redirect_url,
                 "retry_after_ms": c.retry_after_ms, "max_per_key": c.max_per_key,
                 "opens_at_ms": c.opens_at_ms, "closes_at_ms": c.closes_at_ms,

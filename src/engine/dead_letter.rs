@@ -1,9 +1,10 @@
 //! Dead letters: messages that were given up, where they go, and how they come back.
 //!
-//! A dead letter leaves the backlog and gets a row of its own, with its history in attributes. Without a
-//! `dead_letter_queue` the row stays here until it is redriven. With one, the row is an outbox: it is sent to
-//! that queue and deleted once that queue has it. The receiver takes each message once, so sending again
-//! after a lost answer is harmless. Redriving sends them back the same way.
+//! A dead letter leaves the backlog and gets a row of its own, with its history in attributes.
+//! Without a `dead_letter_queue` the row stays here until it is redriven. With one, the row is an
+//! outbox: it is sent to that queue and deleted once that queue has it. The receiver takes each
+//! message once, so sending again after a lost answer is harmless. Redriving sends them back the
+//! same way.
 
 use super::Stop;
 use super::outcome::Call;
@@ -15,7 +16,7 @@ use crate::command::placement::{DIRECTORY, queue_object};
 use crate::command::{Command, Draft, Envelope, Forwarded, Reply, State, codec};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
-use crate::limits::{FORWARD_MESSAGES_MAX, OUTBOX_MAX};
+use crate::limits::{BATCH_BYTES_MAX, FORWARD_MESSAGES_MAX, OUTBOX_MAX};
 use crate::store::{Arg, StoreError, Value};
 use crate::time::{MINUTE, Millis, SECOND};
 
@@ -29,8 +30,9 @@ const AT_MS: &str = "tidegate-dead-at-ms";
 const PREFIX: &str = "tidegate-dead-";
 /// Dead letters moved by one redrive; the caller asks again for more.
 const REDRIVE_MAX: u64 = 10_000;
-/// After this time a call's answer is no longer expected. The platform answers or fails much sooner; this
-/// is for an object that was evicted in between, which has nothing but its alarm to wake it.
+/// After this time a call's answer is no longer expected. The platform answers or fails much
+/// sooner; this is for an object that was evicted in between, which has nothing but its alarm to
+/// wake it.
 const CALL_LOST_MS: Millis = 30 * SECOND;
 /// Dead letters looked at in one step of a redrive.
 const STEP: u32 = 500;
@@ -60,7 +62,8 @@ pub(super) struct Outbox {
     registering: Option<u32>,
     /// Number and rows of the dead letters under way.
     sending: Option<(u32, Vec<u64>)>,
-    /// A redrive that asked the dead-letter queue: number, the client's token, what was moved here already.
+    /// A redrive that asked the dead-letter queue: number, the client's token, what was moved here
+    /// already.
     recalls: Vec<(u32, u32, u64)>,
     retry_at_ms: Millis,
     /// When the calls that are under way count as lost, should this object start anew meanwhile.
@@ -295,18 +298,10 @@ impl Queue {
             self.meta.dead_leaving = 0;
             return Ok(());
         };
-        let rows = turn.sql.exec(
-            "SELECT seq, head, body FROM dead WHERE target = ? ORDER BY seq LIMIT ?",
-            &[target.as_str().into(), (FORWARD_MESSAGES_MAX as u64).into()],
-        )?;
-        let (mut seqs, mut segments, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for mut row in rows {
+        let (mut seqs, mut segments) = (Vec::new(), Vec::new());
+        for mut row in first_dead(turn, &target)? {
             let body = row.pop().map(Value::into_blob).unwrap_or_default();
             let head = row.pop().map(Value::into_blob).unwrap_or_default();
-            bytes += body.len();
-            if bytes > crate::limits::BATCH_BYTES_MAX && !seqs.is_empty() {
-                break;
-            }
             seqs.push(row.first().map_or(0, Value::uint));
             segments.push(Segment::decode(SINGLE, head, body)?);
         }
@@ -341,8 +336,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Moves dead letters back: those kept here into the backlog, those in the dead-letter queue by asking it,
-    /// and, where this queue is one, those of other queues on their way home.
+    /// Moves dead letters back: those kept here into the backlog, those in the dead-letter queue by
+    /// asking it, and, where this queue is one, those of other queues on their way home.
     pub(super) fn redrive(
         &mut self,
         turn: &mut Turn<'_>,
@@ -388,10 +383,7 @@ impl Queue {
         self.delete_singles(turn)?;
         let mut moved = 0;
         while self.meta.dead_kept > 0 && moved < REDRIVE_MAX {
-            let rows = turn.sql.exec(
-                "SELECT seq, head, body FROM dead WHERE target = '' ORDER BY seq LIMIT 100",
-                &[],
-            )?;
+            let rows = first_dead(turn, "")?;
             if rows.is_empty() {
                 self.meta.dead_kept = 0;
             }
@@ -435,7 +427,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes queued dead letters of other queues out of the backlog and addresses them to where they came from.
+    /// Takes queued dead letters of other queues out of the backlog and addresses them to where
+    /// they came from.
     fn send_home(
         &mut self,
         turn: &mut Turn<'_>,
@@ -512,6 +505,27 @@ pub(super) fn id_in(queue: &str, attributes: &[(&str, &str)]) -> Option<Id> {
     (value(QUEUE) == Some(queue)).then_some(id)
 }
 
+/// The first dead letters for `target`, as many as fit one call: at least one, if there is one.
+fn first_dead(turn: &mut Turn<'_>, target: &str) -> Result<Vec<Vec<Value>>, StoreError> {
+    let sizes = turn.sql.exec(
+        "SELECT seq, length(body) FROM dead WHERE target = ? ORDER BY seq LIMIT ?",
+        &[target.into(), (FORWARD_MESSAGES_MAX as u64).into()],
+    )?;
+    let (mut last, mut bytes) = (0, 0);
+    for size in &sizes {
+        let [seq, body_bytes] = [0, 1].map(|i| size.get(i).map_or(0, Value::uint));
+        bytes += body_bytes;
+        if bytes > BATCH_BYTES_MAX as u64 && last > 0 {
+            break;
+        }
+        last = seq;
+    }
+    turn.sql.exec(
+        "SELECT seq, head, body FROM dead WHERE target = ? AND seq <= ? ORDER BY seq",
+        &[target.into(), last.into()],
+    )
+}
+
 /// A dead letter as it is sent to `target`: home without its history, elsewhere with it.
 fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -> Forwarded<'a> {
     let attribute = |wanted| {
@@ -522,7 +536,8 @@ fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -
     };
     let is_home = attribute(QUEUE) == Some(target);
     let id = attribute(ID).and_then(Id::parse).unwrap_or(Id(0));
-    // A message that dies again after coming home goes out again under the same identifier: tell them apart.
+    // A message that dies again after coming home goes out again under the same identifier: tell
+    // them apart.
     let buried_ms = attribute(AT_MS)
         .and_then(|at| at.parse::<u64>().ok())
         .unwrap_or(0);

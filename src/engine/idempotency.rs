@@ -1,10 +1,11 @@
 //! Idempotency: the first answer again, for a publish that is repeated.
 //!
-//! Each key that was accepted within the window has an [`Answer`]. The latest are in memory, and durable by
-//! the segment heads and journal rows that carry them; a checkpoint moves them into rows of their own,
-//! thousands to a row. In memory stays a 64-bit print of each key and where its answer is; a print that
-//! matches is confirmed by a second one, so that two keys are taken for one with a chance of 2^-128.
-//! Bounded: at most `IDEMPOTENCY_KEYS_MAX` keys; past it the oldest row is let go before its window is over.
+//! Each key that was accepted within the window has an [`Answer`]. The latest are in memory, and
+//! durable by the segment heads and journal rows that carry them; a checkpoint moves them into rows
+//! of their own, thousands to a row. In memory stays a 64-bit print of each key and where its
+//! answer is; a print that matches is confirmed by a second one, so that two keys are taken for one
+//! with a chance of 2^-128. Bounded: at most `IDEMPOTENCY_KEYS_MAX` keys; past it the oldest row is
+//! let go before its window is over.
 
 use crate::command::sieve::Sieve;
 use crate::id::{Print, Secret};
@@ -116,7 +117,8 @@ impl Idempotency {
         answers
     }
 
-    /// Moves the answers in memory into rows, numbered from `next` on, that may go at `until_ms`. Returns how many.
+    /// Moves the answers in memory into rows, numbered from `next` on, that may go at `until_ms`.
+    /// Returns how many.
     ///
     /// # Errors
     /// Storage.

@@ -107,7 +107,8 @@ impl Queue {
         Ok(state(State::Done, None, None))
     }
 
-    /// Whether there is a single that nobody has taken, whether it is held, and its earlier deliveries.
+    /// Whether there is a single that nobody has taken, whether it is held, and its earlier
+    /// deliveries.
     fn single(&mut self, turn: &mut Turn<'_>, seq: u64) -> Result<Option<(bool, u32)>, StoreError> {
         if self.finished_singles.contains(&seq) {
             return Ok(None);
@@ -152,8 +153,8 @@ impl Queue {
         Ok(queued + better + ahead.saturating_sub(gone) + 1)
     }
 
-    /// Messages between the lane's cursor and this one that are gone already. Looks at a bounded number of
-    /// segments; behind more than that, a position is an upper bound.
+    /// Messages between the lane's cursor and this one that are gone already. Looks at a bounded
+    /// number of segments; behind more than that, a position is an upper bound.
     fn gone_before(
         &self,
         turn: &mut Turn<'_>,

@@ -1,14 +1,15 @@
 //! The journal: how the small, changing part of a queue's state survives.
 //!
-//! Messages lie in segments, which never change. What changes is small: counters and cursors ([`Meta`]) and the
-//! entries of outstanding messages. Each commit that changes them writes one row: the whole of `Meta`, and
-//! the entries that changed. The rows form a ring of `JOURNAL_SLOTS` slots, so that writing one is an
-//! update and never needs a delete. Before the ring comes round, a commit writes a checkpoint instead: all
-//! of the state, in pages.
+//! Messages lie in segments, which never change. What changes is small: counters and cursors
+//! ([`Meta`]) and the entries of outstanding messages. Each commit that changes them writes one
+//! row: the whole of `Meta`, and the entries that changed. The rows form a ring of `JOURNAL_SLOTS`
+//! slots, so that writing one is an update and never needs a delete. Before the ring comes round, a
+//! commit writes a checkpoint instead: all of the state, in pages.
 //!
-//! A commit that only publishes writes no journal row: its segments say it all. So a start reads the checkpoint,
-//! the journal rows after it in order, and the heads of the segments whose sequence numbers come after the
-//! last row's. Invariant: replaying these gives the state that was in memory when the last commit ended.
+//! A commit that only publishes writes no journal row: its segments say it all. So a start reads
+//! the checkpoint, the journal rows after it in order, and the heads of the segments whose sequence
+//! numbers come after the last row's. Invariant: replaying these gives the state that was in memory
+//! when the last commit ended.
 
 use super::idempotency::Answer;
 use super::outstanding::{Entry, Outstanding};
@@ -23,7 +24,8 @@ use serde::{Deserialize, Serialize};
 const VERSION: u8 = 1;
 /// Entries in one page of a checkpoint: about 40 bytes each, so 800 KB.
 const PAGE_ENTRIES: usize = 20_000;
-/// Bytes of journal rows since the last checkpoint after which a new one is due, beyond the size of the state.
+/// Bytes of journal rows since the last checkpoint after which a new one is due, beyond the size of
+/// the state.
 const BYTES_MAX: usize = 1_048_576;
 
 /// How far one lane has been delivered.
@@ -105,8 +107,8 @@ pub struct Meta {
 pub struct Totals {
     /// Messages accepted.
     pub accepted: u64,
-    /// Publishes refused, by reason and by whether the edge decided. Written with the next commit for
-    /// whatever reason, since a refusal writes nothing: a crash may forget the latest.
+    /// Publishes refused, by reason and by whether the edge decided. Written with the next commit
+    /// for whatever reason, since a refusal writes nothing: a crash may forget the latest.
     pub rejected: Vec<(ErrorCode, bool, u64)>,
     /// Deliveries.
     pub delivered: u64,
@@ -177,7 +179,8 @@ impl Journal {
             || outstanding.touched.len() > PAGE_ENTRIES
     }
 
-    /// Writes what changed in the commit `meta.number`; `answers` are idempotency keys since the last row.
+    /// Writes what changed in the commit `meta.number`; `answers` are idempotency keys since the
+    /// last row.
     ///
     /// # Errors
     /// Storage.

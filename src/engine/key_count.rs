@@ -3,7 +3,8 @@
 use crate::store::{Sql, StoreError, Value};
 use std::collections::HashMap;
 
-/// Keys named in one statement: 1,000 of 256 characters, escaped, stay far under the platform's 2 MB.
+/// Keys named in one statement: 1,000 of 256 characters, escaped, stay far under the platform's 2
+/// MB.
 const STATEMENT_KEYS: usize = 1_000;
 
 /// The counts this turn looked at or changed.

@@ -1,8 +1,9 @@
-//! The engine: what happens to messages. Pure: `(Sql, now, entropy, commands) → replies and effects`.
+//! The engine: what happens to messages. Pure: `(Sql, now, entropy, commands) → replies and
+//! effects`.
 //!
-//! It knows no protocol, no clock and no platform. A turn (`queue.rs`) takes the commands that arrived
-//! together, changes memory and storage, and ends in one commit. When storage fails, the turn fails as a
-//! whole and the queue must be opened again: memory is a cache of what is stored.
+//! It knows no protocol, no clock and no platform. A turn (`queue.rs`) takes the commands that
+//! arrived together, changes memory and storage, and ends in one commit. When storage fails, the
+//! turn fails as a whole and the queue must be opened again: memory is a cache of what is stored.
 
 pub mod config;
 pub mod directory;

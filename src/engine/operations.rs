@@ -13,7 +13,8 @@ use crate::store::{Arg, StoreError};
 use std::rc::Rc;
 
 impl Queue {
-    /// Creates the queue, or changes its configuration. From this turn's commit on the new one holds.
+    /// Creates the queue, or changes its configuration. From this turn's commit on the new one
+    /// holds.
     pub(super) fn configure(&mut self, turn: &mut Turn<'_>, patch: &str) -> Result<Reply, Stop> {
         let config = self.config().patched(patch)?;
         if config.delivery.dead_letter_queue.as_deref() == Some(self.name.as_str()) {

@@ -7,12 +7,14 @@ use crate::time::Millis;
 /// The result of one turn.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Answers, by the token the request came with. A request that waits gets its answer in a later turn.
+    /// Answers, by the token the request came with. A request that waits gets its answer in a later
+    /// turn.
     pub replies: Vec<(u32, Result<Reply, Fault>)>,
-    /// `Some` when the one alarm has to be armed anew, at this instant. An alarm that is armed already for an
-    /// earlier moment is left alone: a spurious wake-up is cheaper than a row.
+    /// `Some` when the one alarm has to be armed anew, at this instant. An alarm that is armed
+    /// already for an earlier moment is left alone: a spurious wake-up is cheaper than a row.
     pub alarm_at_ms: Option<Millis>,
-    /// When the next waiting request gives up. Kept in memory: requests that wait die with the object.
+    /// When the next waiting request gives up. Kept in memory: requests that wait die with the
+    /// object.
     pub timer_at_ms: Option<Millis>,
     /// Calls to other objects. Each comes back by `Queue::called` with its number.
     pub calls: Vec<Call>,

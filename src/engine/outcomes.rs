@@ -1,8 +1,8 @@
 //! Ends that have to be remembered: results, and every end but a plain acknowledgement.
 //!
-//! A message that was acknowledged without a result leaves nothing behind: a genuine identifier that is
-//! nowhere else and not too old was acknowledged. All other ends are written down, 64 sequence numbers to a
-//! row, and kept for `result_retention_ms`.
+//! A message that was acknowledged without a result leaves nothing behind: a genuine identifier
+//! that is nowhere else and not too old was acknowledged. All other ends are written down, 64
+//! sequence numbers to a row, and kept for `result_retention_ms`.
 
 use crate::command::State;
 use crate::store::{Arg, Sql, StoreError, Value};
@@ -10,7 +10,8 @@ use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Sequence numbers of one row are those that share all but this many bits. 64 results of 16 KiB are 1 MiB.
+/// Sequence numbers of one row are those that share all but this many bits. 64 results of 16 KiB
+/// are 1 MiB.
 const CHUNK_BITS: u32 = 6;
 
 /// How a message ended.
@@ -93,8 +94,8 @@ impl Outcomes {
         Ok(wrote)
     }
 
-    /// Drops rows whose time is over. Returns the highest sequence number that may have been forgotten, and when
-    /// to look again if any rows are left.
+    /// Drops rows whose time is over. Returns the highest sequence number that may have been
+    /// forgotten, and when to look again if any rows are left.
     ///
     /// # Errors
     /// Storage.

@@ -1,10 +1,10 @@
 //! Outstanding messages: those that were taken from their lane and are not final yet.
 //!
-//! A message is outstanding while it is leased, waiting for a retry, ready again, or passed over because its
-//! key is busy. Owns the table, its indexes by time, by order and by key, and the record of what changed
-//! since the last commit. Invariants: at most `OUTSTANDING_MAX` entries; in a line (a key, or the whole queue
-//! under `fifo`) at most one message is leased or waiting, and only then is none of that line ready; after a
-//! change of the order, those in flight finish first.
+//! A message is outstanding while it is leased, waiting for a retry, ready again, or passed over
+//! because its key is busy. Owns the table, its indexes by time, by order and by key, and the
+//! record of what changed since the last commit. Invariants: at most `OUTSTANDING_MAX` entries; in
+//! a line (a key, or the whole queue under `fifo`) at most one message is leased or waiting, and
+//! only then is none of that line ready; after a change of the order, those in flight finish first.
 
 use super::segment::Place;
 use crate::time::Millis;
@@ -213,7 +213,8 @@ impl Outstanding {
         self.segments.contains_key(&id)
     }
 
-    /// Takes all entries out and puts them in again as `change` makes them: the order of the queue changed.
+    /// Takes all entries out and puts them in again as `change` makes them: the order of the queue
+    /// changed.
     pub fn rebuild(&mut self, mut change: impl FnMut(u64, &mut Entry)) {
         let entries = std::mem::take(&mut self.entries);
         *self = Self {

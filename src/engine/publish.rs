@@ -1,8 +1,8 @@
 //! Publishing: from a draft to a place in the queue.
 //!
-//! A message goes to the segment of its priority's lane that this commit is filling, or, when it is delayed
-//! or held, into a row of its own. It is accepted in memory at once, so that the next draft of the same turn
-//! meets the exact counts, and durable with the commit that the answer waits for.
+//! A message goes to the segment of its priority's lane that this commit is filling, or, when it is
+//! delayed or held, into a row of its own. It is accepted in memory at once, so that the next draft
+//! of the same turn meets the exact counts, and durable with the commit that the answer waits for.
 
 use super::Stop;
 use super::admission::Over;
@@ -65,7 +65,8 @@ impl Queue {
         Ok(Reply::Batch(verdicts))
     }
 
-    /// Publishes, unless the print was accepted within the window: then it gives the first answer again.
+    /// Publishes, unless the print was accepted within the window: then it gives the first answer
+    /// again.
     pub(super) fn publish_once(
         &mut self,
         turn: &mut Turn<'_>,
@@ -235,7 +236,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Accepts a message over the bound into the dead-letter queue: it goes out with the next calls.
+    /// Accepts a message over the bound into the dead-letter queue: it goes out with the next
+    /// calls.
     fn publish_aside(
         &mut self,
         turn: &mut Turn<'_>,
@@ -413,7 +415,8 @@ impl Queue {
     ) -> Result<Reply, Stop> {
         let mut taken = 0;
         for message in messages {
-            // A control character cannot stand in a client's key: these prints are a space of their own.
+            // A control character cannot stand in a client's key: these prints are a space of their
+            // own.
             let print = print(self.secret, &format!("\u{1}{source}\u{1}{}", message.id));
             let since_ms = turn
                 .now_ms

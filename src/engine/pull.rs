@@ -1,9 +1,9 @@
 //! Pulling: choosing the next messages and leasing them.
 //!
-//! The next message is either the first ready one of the outstanding, or the first of a lane that nobody has
-//! taken yet, whichever goes before in the queue's order. Messages that must not be delivered now (their key
-//! is busy, a filter does not match) are passed over: they become outstanding, so that they keep their place
-//! and the lane goes on.
+//! The next message is either the first ready one of the outstanding, or the first of a lane that
+//! nobody has taken yet, whichever goes before in the queue's order. Messages that must not be
+//! delivered now (their key is busy, a filter does not match) are passed over: they become
+//! outstanding, so that they keep their place and the lane goes on.
 
 use super::Stop;
 use super::config::Order;
@@ -97,7 +97,8 @@ impl Queue {
                 continue;
             }
             let Some(segment) = self.segments.get(turn.sql, entry.place)? else {
-                // Its row is gone, which must not be; the message cannot be delivered, so it must not block.
+                // Its row is gone, which must not be; the message cannot be delivered, so it must
+                // not block.
                 self.remove_outstanding(seq);
                 continue;
             };
@@ -116,7 +117,8 @@ impl Queue {
             }
             messages.push(self.lease_one(seq, entry, until_ms, &segment, &item)?);
         }
-        // Looking again goes further only where this turn took something that the next one need not take.
+        // Looking again goes further only where this turn took something that the next one need not
+        // take.
         self.more_work |= passed_over >= PASSED_OVER_PER_TURN_MAX && self.taken() > taken_before;
         Ok(messages)
     }
@@ -236,8 +238,9 @@ impl Queue {
         let Some(ready) = ready else {
             return Ok(Some(Next::Fresh(lane)));
         };
-        // Where ranks are equal the earlier one goes first; what was taken once came before what was not,
-        // except under a strict order, where a delayed message may be later than the lane's.
+        // Where ranks are equal the earlier one goes first; what was taken once came before what
+        // was not, except under a strict order, where a delayed message may be later than the
+        // lane's.
         let ready_first = if order == Order::BestEffort || ready.0 != rank {
             ready.0 <= rank
         } else {

@@ -1,8 +1,9 @@
 //! One queue: its state in memory, and the turn that takes it from one commit to the next.
 //!
-//! Order within a turn: the clock's work (`clock.rs`); commands that free or ask (acks, reads, operations);
-//! publishes; pulls; waiting pulls and reads; calls to other queues; the commit. Requests of one turn arrived
-//! together, so any order between them is right, and this one accepts most and delivers soonest.
+//! Order within a turn: the clock's work (`clock.rs`); commands that free or ask (acks, reads,
+//! operations); publishes; pulls; waiting pulls and reads; calls to other queues; the commit.
+//! Requests of one turn arrived together, so any order between them is right, and this one accepts
+//! most and delivers soonest.
 
 use super::Stop;
 use super::config::{Config, Order};
@@ -94,7 +95,8 @@ impl Drain {
 }
 
 impl Queue {
-    /// Runs one turn: the requests that arrived together, by token. None at all when an alarm or a timer fired.
+    /// Runs one turn: the requests that arrived together, by token. None at all when an alarm or a
+    /// timer fired.
     ///
     /// # Errors
     /// Storage failed: roll the transaction back, drop this value, open the queue again.
@@ -270,7 +272,8 @@ impl Queue {
         fresh + self.meta.delayed + self.meta.held + self.outstanding.len() as u64
     }
 
-    /// Writes what this turn changed. A turn that changed nothing but counters of refusals writes nothing.
+    /// Writes what this turn changed. A turn that changed nothing but counters of refusals writes
+    /// nothing.
     fn commit(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.flush_builders(turn)?;
         let until_ms = turn.now_ms + self.config().result_retention_ms;
@@ -338,8 +341,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Arms the alarm for the earliest moment something has to happen by itself, when none is armed for then or
-    /// before; and says when the next waiting request gives up.
+    /// Arms the alarm for the earliest moment something has to happen by itself, when none is armed
+    /// for then or before; and says when the next waiting request gives up.
     fn arm(&mut self, turn: &mut Turn<'_>) {
         let next_ms = self.next_wakeup_ms(turn.now_ms);
         if let Some(next_ms) = next_ms

@@ -1,6 +1,7 @@
 //! Opening a queue: from rows to memory.
 //!
-//! Reads the checkpoint, the journal rows after it and the heads of later segments; see `journal.rs`.
+//! Reads the checkpoint, the journal rows after it and the heads of later segments; see
+//! `journal.rs`.
 
 use super::admission::advance;
 use super::config::Config;
@@ -16,8 +17,8 @@ use crate::time::Millis;
 use std::rc::Rc;
 
 impl Queue {
-    /// Opens the queue that lives in this database. A queue that was never created is opened as absent, and
-    /// nothing is written. `entropy` makes the secret of a queue that comes into being.
+    /// Opens the queue that lives in this database. A queue that was never created is opened as
+    /// absent, and nothing is written. `entropy` makes the secret of a queue that comes into being.
     ///
     /// # Errors
     /// Storage, or rows that are damaged or of a later version.

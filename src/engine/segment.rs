@@ -1,9 +1,10 @@
 //! Segments: many messages in one row.
 //!
-//! A segment holds what one commit published into one lane. Its head is a version byte, a prefix and one
-//! record a message; its body is the messages' bodies, one after another. Heads are read without bodies at
-//! a start. A single (a delayed, held or dead message) is stored in the same form, with one message.
-//! Owns the stored form and a bounded cache of decoded segments. Decides nothing.
+//! A segment holds what one commit published into one lane. Its head is a version byte, a prefix
+//! and one record a message; its body is the messages' bodies, one after another. Heads are read
+//! without bodies at a start. A single (a delayed, held or dead message) is stored in the same
+//! form, with one message. Owns the stored form and a bounded cache of decoded segments. Decides
+//! nothing.
 
 use crate::command::{Blob, Draft};
 use crate::id::{Secret, hash64};
@@ -29,7 +30,8 @@ const STATEMENT_NUMBERS: usize = 10_000;
 /// What a decoded message costs in the cache beside its bytes.
 const ITEM_BYTES: usize = 48;
 
-/// Where a message is stored: the segment's lane and first sequence number, and the message's index in it.
+/// Where a message is stored: the segment's lane and first sequence number, and the message's index
+/// in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// 0 to 9, or [`SINGLE`].
@@ -78,8 +80,8 @@ pub struct Head<'a> {
     pub expires_at_ms: Option<Millis>,
     /// When it becomes deliverable, for a message that is held and delayed both.
     pub due_ms: Option<Millis>,
-    /// Two hashes of its idempotency key and its position, so that a start can find the answers that no
-    /// journal row has yet.
+    /// Two hashes of its idempotency key and its position, so that a start can find the answers
+    /// that no journal row has yet.
     pub answer: Option<(u64, u64, u64)>,
     /// Deliveries before this form was written; a redriven message keeps its history.
     pub attempts: u32,
@@ -425,7 +427,8 @@ impl Segments {
         rows.into_iter().map(|row| decode_head(lane, row)).collect()
     }
 
-    /// Heads of the lane's segments from `from` up to but not including `to`, the first few of them.
+    /// Heads of the lane's segments from `from` up to but not including `to`, the first few of
+    /// them.
     ///
     /// # Errors
     /// Storage.
@@ -446,7 +449,8 @@ impl Segments {
         rows.into_iter().map(|row| decode_head(lane, row)).collect()
     }
 
-    /// Stores what `builder` holds as one row, and keeps it decoded: it is likely to be wanted soon.
+    /// Stores what `builder` holds as one row, and keeps it decoded: it is likely to be wanted
+    /// soon.
     ///
     /// # Errors
     /// Storage.
@@ -525,8 +529,8 @@ impl Segments {
         self.bytes += segment.memory_bytes();
         self.used.push_back(id);
         self.cache.insert(id, Rc::clone(&segment));
-        // First in, first out. Identifiers of segments that are gone already are passed over; one that was read
-        // twice may go early, which costs a read.
+        // First in, first out. Identifiers of segments that are gone already are passed over; one
+        // that was read twice may go early, which costs a read.
         while self.bytes > SEGMENT_CACHE_BYTES_MAX || self.used.len() > 2 * self.cache.len() + 64 {
             match self.used.pop_front() {
                 Some(oldest) if oldest != id => self.forget(oldest),

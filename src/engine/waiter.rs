@@ -1,8 +1,9 @@
 //! Requests that wait: pulls for messages, reads for a change of state. In memory only.
 //!
-//! Pulls are served first come, first served, by the turn that made messages available; nobody polls.
-//! Reads that wait for an end are looked at when their message ended; reads that wait for any change (the
-//! event streams), whose position changes with every delivery, at most every `CHANGE_MS`.
+//! Pulls are served first come, first served, by the turn that made messages available; nobody
+//! polls. Reads that wait for an end are looked at when their message ended; reads that wait for
+//! any change (the event streams), whose position changes with every delivery, at most every
+//! `CHANGE_MS`.
 
 use super::Stop;
 use super::inspect::wait_is_over;
@@ -133,7 +134,8 @@ impl Waiters {
 }
 
 impl Queue {
-    /// Gives what is deliverable to waiting pulls, in the order they came, and ends those whose time is over.
+    /// Gives what is deliverable to waiting pulls, in the order they came, and ends those whose
+    /// time is over.
     pub(super) fn serve_waiters(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let mut dry = false;
         let mut left = VecDeque::new();

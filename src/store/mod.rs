@@ -1,13 +1,14 @@
 //! The port to SQL: the one way the engine reaches storage.
 //!
-//! Two adapters stand behind it: the object's own SQLite on the platform (`platform/sql.rs`), and SQLite
-//! under the platform's limits in native tests. The caller opens the transaction around a whole turn; when
-//! anything here fails, the turn is rolled back and all memory of it dropped. Decides nothing.
+//! Two adapters stand behind it: the object's own SQLite on the platform (`platform/sql.rs`), and
+//! SQLite under the platform's limits in native tests. The caller opens the transaction around a
+//! whole turn; when anything here fails, the turn is rolled back and all memory of it dropped.
+//! Decides nothing.
 
 pub mod schema;
 
-/// A value bound to a statement or read from a row. Integers stay within ±2^53: the platform carries them
-/// as JavaScript numbers.
+/// A value bound to a statement or read from a row. Integers stay within ±2^53: the platform
+/// carries them as JavaScript numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// SQL NULL.
@@ -89,8 +90,8 @@ pub struct StoreError(pub String);
 
 /// One object's database.
 pub trait Sql {
-    /// Runs one statement, given as a constant so that the platform's statement cache finds it, and returns
-    /// all its rows.
+    /// Runs one statement, given as a constant so that the platform's statement cache finds it, and
+    /// returns all its rows.
     ///
     /// # Errors
     /// Whatever the database said; see [`StoreError`].

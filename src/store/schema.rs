@@ -1,8 +1,8 @@
 //! The tables of a queue's object, and how they change.
 //!
-//! To change a stored form: append a migration, never edit one that has shipped; raise the version byte of
-//! the form; keep the reader of the old version; add a test that opens yesterday's bytes. Each migration
-//! runs once, in the transaction of the first turn after the code changed.
+//! To change a stored form: append a migration, never edit one that has shipped; raise the version
+//! byte of the form; keep the reader of the old version; add a test that opens yesterday's bytes.
+//! Each migration runs once, in the transaction of the first turn after the code changed.
 
 use super::{Arg, Sql, StoreError};
 
@@ -20,13 +20,17 @@ const MIGRATIONS: &[&[&str]] = &[&[
     "CREATE TABLE journal (slot INTEGER PRIMARY KEY, number INTEGER NOT NULL, data BLOB NOT NULL)",
     "CREATE TABLE checkpoint (page INTEGER PRIMARY KEY, data BLOB NOT NULL)",
     // Ends that have to be remembered, 64 sequence numbers to a row.
-    "CREATE TABLE outcomes (chunk INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL, data BLOB NOT NULL)",
-    // Dead letters and overflow. target: the queue they are on their way to, or '' for those kept here.
-    "CREATE TABLE dead (seq INTEGER PRIMARY KEY, target TEXT NOT NULL, head BLOB NOT NULL, body BLOB NOT NULL)",
+    "CREATE TABLE outcomes (chunk INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL,
+        data BLOB NOT NULL)",
+    // Dead letters and overflow. target: the queue they are on their way to, or '' for those kept
+    // here.
+    "CREATE TABLE dead (seq INTEGER PRIMARY KEY, target TEXT NOT NULL,
+        head BLOB NOT NULL, body BLOB NOT NULL)",
     "CREATE INDEX dead_target ON dead (target)",
-    // Messages with a time to live of their own: those of one commit that expire together share a row.
-    "CREATE TABLE expiry (at_ms INTEGER, first_seq INTEGER, data BLOB NOT NULL, PRIMARY KEY (at_ms, first_seq))
-        WITHOUT ROWID",
+    // Messages with a time to live of their own: those of one commit that expire together share a
+    // row.
+    "CREATE TABLE expiry (at_ms INTEGER, first_seq INTEGER, data BLOB NOT NULL,
+        PRIMARY KEY (at_ms, first_seq)) WITHOUT ROWID",
     // Places taken by each key, while there is a limit per key.
     "CREATE TABLE keys (key TEXT PRIMARY KEY, accepted INTEGER NOT NULL) WITHOUT ROWID",
     // Idempotency keys, many to a row; fingerprints apart from the answers.

@@ -2,7 +2,8 @@
 
 use crate::error::{ErrorCode, Fault};
 
-/// What `curl -d` says of a body when it is told nothing else: taken for JSON where JSON is expected.
+/// What `curl -d` says of a body when it is told nothing else: taken for JSON where JSON is
+/// expected.
 const UNSAID: &str = "application/x-www-form-urlencoded";
 /// One CloudEvent as a JSON document ("structured content mode").
 pub const CLOUD_EVENT: &str = "application/cloudevents+json";
