@@ -32,41 +32,48 @@ impl Queue {
 
     /// What is known of the message.
     pub(super) fn state_of(&mut self, turn: &mut Turn<'_>, id: Id) -> Result<MessageState, Stop> {
-        let (seq, lane) = (id.seq(), id.lane());
-        let unknown = || {
-            Fault::new(
-                ErrorCode::NotFound,
-                "this queue knows no message with this id (any more)",
-            )
-        };
-        if !id.is_genuine(self.secret) || seq <= self.meta.purged_seq || seq >= self.meta.next_seq {
-            return Err(unknown().into());
-        }
-        let state = |state, attempts, position| MessageState {
-            id,
-            seq,
-            state,
-            timestamp_ms: id.at_ms(),
-            attempts,
-            position,
-            result: None,
-        };
-        if let Some(entry) = self.outstanding.get(seq) {
-            let attempts = Some(entry.attempts);
-            return Ok(match entry.status {
-                Status::Leased { .. } => state(State::Leased, attempts, None),
-                Status::Waiting { .. } => state(State::Delayed, attempts, None),
-                Status::Ready => {
-                    let position = self.outstanding.queued_before(entry.rank, seq)
-                        + self.fresh_before(entry.rank)
-                        + 1;
-                    state(State::Queued, attempts, Some(position))
-                }
+        let seq = id.seq();
+        let known =
+            id.is_genuine(self.secret) && seq > self.meta.purged_seq && seq < self.meta.next_seq;
+        if known && let Some((state, attempts, position)) = self.live_state(turn, id)? {
+            return Ok(MessageState {
+                attempts: Some(attempts),
+                position,
+                ..message(id, state)
             });
         }
+        let ended = if known {
+            self.final_state(turn, id)?
+        } else {
+            None
+        };
+        ended.ok_or_else(|| {
+            let detail = "this queue knows no message with this id (any more)";
+            Fault::new(ErrorCode::NotFound, detail).into()
+        })
+    }
+
+    /// State, deliveries and position of a message of the backlog.
+    fn live_state(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: Id,
+    ) -> Result<Option<(State, u32, Option<u64>)>, StoreError> {
+        let (seq, lane) = (id.seq(), id.lane());
+        if let Some(entry) = self.outstanding.get(seq) {
+            return Ok(Some(match entry.status {
+                Status::Leased { .. } => (State::Leased, entry.attempts, None),
+                Status::Waiting { .. } => (State::Delayed, entry.attempts, None),
+                Status::Ready => {
+                    let again = self.outstanding.queued_before(entry.rank, seq);
+                    let position = again + self.fresh_before(entry.rank) + 1;
+                    (State::Queued, entry.attempts, Some(position))
+                }
+            }));
+        }
         if let Some((held, attempts)) = self.single(turn, seq)? {
-            let which = if held { State::Held } else { State::Delayed };
-            return Ok(state(which, Some(attempts), None));
+            let state = if held { State::Held } else { State::Delayed };
+            return Ok(Some((state, attempts, None)));
         }
         if usize::from(lane) < LANES
             && seq >= self.meta.lanes[usize::from(lane)].from
@@ -76,35 +83,39 @@ impl Queue {
             && !segment.is_gone(index)
         {
             let position = self.position_in(turn, &segment, index)?;
-            return Ok(state(State::Queued, Some(0), Some(position)));
+            return Ok(Some((State::Queued, 0, Some(position))));
         }
+        Ok(None)
+    }
+
+    /// How a message ended that is not in the backlog, while that is remembered. One that nothing
+    /// is written of was acknowledged; see `outcomes.rs`.
+    fn final_state(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: Id,
+    ) -> Result<Option<MessageState>, StoreError> {
+        let seq = id.seq();
+        let config = self.config();
         let end = self.outcomes.find(turn.sql, seq)?;
-        let kept_ms = self.config().result_retention_ms;
-        let is_kept = end
+        let is_over = end
             .as_ref()
-            .is_none_or(|end| end.at_ms + kept_ms > turn.now_ms);
-        if let Some(end) = end.filter(|_| is_kept) {
-            let ended = state(end.state, Some(end.attempts), None);
-            return Ok(MessageState {
+            .is_some_and(|end| end.at_ms + config.result_retention_ms <= turn.now_ms);
+        if let Some(end) = end.filter(|_| !is_over) {
+            return Ok(Some(MessageState {
+                attempts: Some(end.attempts),
                 result: end.result,
-                ..ended
-            });
+                ..message(id, end.state)
+            }));
         }
-        let dead = turn
-            .sql
-            .exec("SELECT 1 FROM dead WHERE seq = ?", &[seq.into()])?;
-        if !dead.is_empty() {
-            return Ok(state(State::Dead, None, None));
+        let statement = "SELECT 1 FROM dead WHERE seq = ?";
+        if !turn.sql.exec(statement, &[seq.into()])?.is_empty() {
+            return Ok(Some(message(id, State::Dead)));
         }
-        if !is_kept {
-            return Err(unknown().into());
-        }
-        let forgotten = seq <= self.meta.forgotten_seq
-            || id.at_ms() + self.config().retention_ms <= turn.now_ms;
-        if forgotten || lane > SINGLE {
-            return Err(unknown().into());
-        }
-        Ok(state(State::Done, None, None))
+        let is_forgotten = is_over
+            || seq <= self.meta.forgotten_seq
+            || id.at_ms() + config.retention_ms <= turn.now_ms;
+        Ok((!is_forgotten).then(|| message(id, State::Done)))
     }
 
     /// Whether there is a single that nobody has taken, whether it is held, and its earlier
@@ -318,6 +329,19 @@ pub(super) fn wait_is_over(state: &MessageState, wait: Wait) -> bool {
                 || state.state != known
                 || state.position != position
         }
+    }
+}
+
+/// A state of which nothing more is known.
+fn message(id: Id, state: State) -> MessageState {
+    MessageState {
+        id,
+        seq: id.seq(),
+        state,
+        timestamp_ms: id.at_ms(),
+        attempts: None,
+        position: None,
+        result: None,
     }
 }
 
