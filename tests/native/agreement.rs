@@ -1,6 +1,7 @@
 //! The engine agrees with the model, whatever happens to both.
 //!
-//! `TIDEGATE_SEED=7 TIDEGATE_RUNS=1` plays one run again; more runs, and longer ones, by the same variables.
+//! `TIDEGATE_SEED=7 TIDEGATE_RUNS=1` plays one run again; more runs, and longer ones, by the same
+//! variables.
 
 use crate::model::{Step, run, run_seed};
 use proptest::prelude::*;

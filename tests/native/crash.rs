@@ -1,7 +1,7 @@
 //! A queue that is opened anew after every turn says the same, word for word, as one that never is.
 //!
-//! What is in memory only may differ and is left out: the latest refusals, rates of draining, and so the
-//! advice when to come back.
+//! What is in memory only may differ and is left out: the latest refusals, rates of draining, and
+//! so the advice when to come back.
 
 use crate::bench::{Bench, draft};
 use crate::random::Random;

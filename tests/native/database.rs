@@ -40,7 +40,8 @@ impl ToSql for Bound<'_> {
 impl Default for Database {
     fn default() -> Self {
         let connection = Connection::open_in_memory().unwrap();
-        // The platform's limits (workerd, `SqliteDatabase::setupSecurity`); rows at the documented 2 MB.
+        // The platform's limits (workerd, `SqliteDatabase::setupSecurity`); rows at the documented
+        // 2 MB.
         for (limit, value) in [
             (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
             (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),

@@ -1,5 +1,8 @@
 //! The engine on real SQLite under the platform's limits, with a clock that moves when told.
 
+// What a test's helpers cannot do is the test's failure.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod agreement;
 mod bench;
 mod capacity;

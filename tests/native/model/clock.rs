@@ -1,13 +1,13 @@
-//! What happens by itself, at the beginning of every turn, and what operators and publishers may do to a
-//! message that exists.
+//! What happens by itself, at the beginning of every turn, and what operators and publishers may do
+//! to a message that exists.
 
 use super::{At, Model};
 use tidegate::command::State;
 use tidegate::error::ErrorCode;
 
 impl Model {
-    /// Brings the queue to `now_ms`: leases and retries first, then delays and holds, then messages past
-    /// their time to live, then those past the queue's retention.
+    /// Brings the queue to `now_ms`: leases and retries first, then delays and holds, then messages
+    /// past their time to live, then those past the queue's retention.
     pub fn advance(&mut self, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
         let now_ms = self.now_ms;
@@ -99,8 +99,8 @@ impl Model {
         Ok(())
     }
 
-    /// A redrive also looks for other queues' dead letters, as a pull with a filter would, and passes over what
-    /// is none: that is taken from now on.
+    /// A redrive also looks for other queues' dead letters, as a pull with a filter would, and
+    /// passes over what is none: that is taken from now on.
     fn look_for_letters_of_others(&mut self) {
         let busy = self
             .live()
@@ -130,8 +130,8 @@ impl Model {
         self.purged_seq = self.next_seq - 1;
     }
 
-    /// Brings dead letters back, in order, as far as there is room. They are deliverable at once, which
-    /// means: with the clock's work of a later turn.
+    /// Brings dead letters back, in order, as far as there is room. They are deliverable at once,
+    /// which means: with the clock's work of a later turn.
     pub fn redrive(&mut self) -> u64 {
         let mut moved = 0;
         while let Some((&seq, dead)) = self.dead.first_key_value() {

@@ -341,7 +341,8 @@ fn state(at: &At) -> State {
 /// A lease and what is done with it.
 pub type Entry = (u64, String, Settle);
 
-/// Entries as one call takes them: finished ones first, then those given back, then those prolonged.
+/// Entries as one call takes them: finished ones first, then those given back, then those
+/// prolonged.
 fn ordered(entries: &[Entry]) -> Vec<&Entry> {
     let mut ordered: Vec<&Entry> = entries.iter().collect();
     ordered.sort_by_key(|(_, _, settle)| match settle {

@@ -1,9 +1,10 @@
 //! Who gets what, in which order, and what a consumer may do with it.
 //!
-//! `best_effort`: higher priorities first; among equals those that were taken from their lane before (a
-//! retry, a delay that is over), then the others, each by sequence number (`pull.rs`). `fifo`: strictly by
-//! sequence number, and nothing while a message is in flight or waits for its retry. `key`: by sequence
-//! number; a message whose key has one in flight, waiting or earlier in line is passed over.
+//! `best_effort`: higher priorities first; among equals those that were taken from their lane
+//! before (a retry, a delay that is over), then the others, each by sequence number (`pull.rs`).
+//! `fifo`: strictly by sequence number, and nothing while a message is in flight or waits for its
+//! retry. `key`: by sequence number; a message whose key has one in flight, waiting or earlier in
+//! line is passed over.
 
 use super::limits::Order;
 use super::{At, Model, Waiter};
@@ -22,7 +23,8 @@ pub enum Settle {
 }
 
 impl Model {
-    /// The next messages for a pull of this size, leased until then under leases still to be learned.
+    /// The next messages for a pull of this size, leased until then under leases still to be
+    /// learned.
     pub fn pull(&mut self, batch_size: u32, lease_ms: Option<u64>) -> Vec<u64> {
         let until_ms = self.now_ms + lease_ms.unwrap_or(self.limits.lease_ms);
         let mut pulled = Vec::new();
@@ -147,8 +149,9 @@ impl Model {
         self.live().filter(|(_, m)| ahead(m)).count() as u64 + 1
     }
 
-    /// The positions a queued message may be said to have: exactly one behind what goes before it. A strict order
-    /// that was not always one has its messages in several lanes, and says no more than that it is in line.
+    /// The positions a queued message may be said to have: exactly one behind what goes before it.
+    /// A strict order that was not always one has its messages in several lanes, and says no more
+    /// than that it is in line.
     pub fn positions(&self, seq: u64) -> std::ops::RangeInclusive<u64> {
         if self.limits.order != Order::BestEffort {
             return 1..=self.count(|at| *at == At::Queued);

@@ -1,4 +1,5 @@
-//! What a queue may be told, and whether a publish fits: the tables of the contract, one rule a line.
+//! What a queue may be told, and whether a publish fits: the tables of the contract, one rule a
+//! line.
 
 use super::{First, Message, Model};
 use tidegate::error::ErrorCode;

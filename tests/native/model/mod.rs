@@ -1,9 +1,9 @@
 //! A queue as the contract describes it: a list of messages, each with a state, and a few counters.
 //!
-//! No segments, no rows, no journal: it knows nothing of how the engine stores or finds what it has, so
-//! that whatever both agree on is right for two different reasons. Owns the rules; `steps.rs` turns random
-//! numbers into commands, `play.rs` plays them to both and compares. Where the contract is silent the
-//! engine's doc comments are the rule, and the model says which.
+//! No segments, no rows, no journal: it knows nothing of how the engine stores or finds what it
+//! has, so that whatever both agree on is right for two different reasons. Owns the rules;
+//! `steps.rs` turns random numbers into commands, `play.rs` plays them to both and compares. Where
+//! the contract is silent the engine's doc comments are the rule, and the model says which.
 
 mod clock;
 mod compare;
@@ -41,7 +41,8 @@ pub struct End {
     pub state: State,
     pub at_ms: u64,
     pub result: Option<String>,
-    /// Whether the end is written down: not for a plain acknowledgement, nor for one past its retention.
+    /// Whether the end is written down: not for a plain acknowledgement, nor for one past its
+    /// retention.
     pub noted: bool,
 }
 
@@ -53,15 +54,16 @@ pub struct Message {
     pub body: Vec<u8>,
     pub key: Option<String>,
     pub priority: u8,
-    /// The priority it is delivered by. A strict order knows none (`publish.rs`): what is published under it
-    /// counts as the default until it is taken, even when the order changes meanwhile.
+    /// The priority it is delivered by. A strict order knows none (`publish.rs`): what is published
+    /// under it counts as the default until it is taken, even when the order changes meanwhile.
     pub lane: u8,
     pub at_ms: u64,
     pub attempts: u32,
     pub expires_at_ms: Option<u64>,
     /// When a message that is held may be delivered once it is confirmed.
     pub due_ms: Option<u64>,
-    /// Whether it left its lane: delivered, delayed or passed over once. Among equals those go first.
+    /// Whether it left its lane: delivered, delayed or passed over once. Among equals those go
+    /// first.
     pub taken: bool,
     /// What retention counts from.
     pub kept_from_ms: u64,
@@ -109,13 +111,15 @@ pub struct Model {
     pub rate_us: u64,
     pub waiters: VecDeque<Waiter>,
     pub totals: Totals,
-    /// The latest due instant of a single that has come due: one that is revived comes due after it.
+    /// The latest due instant of a single that has come due: one that is revived comes due after
+    /// it.
     pub last_due_ms: u64,
     /// Dead letters that can be redriven, in order.
     pub dead: BTreeMap<u64, Message>,
     /// The least `result_retention_ms` there ever was: ends are remembered that long at least.
     pub remembered_ms: u64,
-    /// When the first end was noted in each group of 64 sequence numbers, which are forgotten together.
+    /// When the first end was noted in each group of 64 sequence numbers, which are forgotten
+    /// together.
     pub noted_ms: BTreeMap<u64, u64>,
 }
 
@@ -234,8 +238,9 @@ impl Model {
         }
     }
 
-    /// Whether a read of a message that has ended may find nothing any more. Ends go in groups; a plain
-    /// acknowledgement is inferred, and no more so once later ends are forgotten (`outcomes.rs`).
+    /// Whether a read of a message that has ended may find nothing any more. Ends go in groups; a
+    /// plain acknowledgement is inferred, and no more so once later ends are forgotten
+    /// (`outcomes.rs`).
     pub fn may_be_forgotten(&self, seq: u64, end: &End) -> bool {
         let is_over = |at_ms: &u64| at_ms + self.remembered_ms <= self.now_ms;
         if self.dead.contains_key(&seq) {

@@ -1,4 +1,5 @@
-//! Plays one sequence of steps to the engine and to the model, and compares all there is to compare.
+//! Plays one sequence of steps to the engine and to the model, and compares all there is to
+//! compare.
 
 use super::compare::Entry;
 use super::deliver::Settle;
@@ -18,7 +19,8 @@ pub struct Play {
     /// Every lease there ever was.
     pub leases: Vec<(u64, String)>,
     fail_in: Option<u64>,
-    /// Refusals are counted in memory until something else is written: a crash may forget the latest.
+    /// Refusals are counted in memory until something else is written: a crash may forget the
+    /// latest.
     pub rejected_exactly: bool,
     /// What was done, for the report of a failure.
     log: Vec<String>,
@@ -208,8 +210,9 @@ impl Play {
     fn pass(&mut self, ms: u64) {
         self.bench.now_ms += ms;
         self.log.push(format!("{}: the clock", self.bench.now_ms));
-        // The engine does a bounded amount of the clock's work in a turn, and has itself woken for the rest.
-        if self.model.expiries_due(self.bench.now_ms) > 12 || ms % 3 == 0 {
+        // The engine does a bounded amount of the clock's work in a turn, and has itself woken for
+        // the rest.
+        if self.model.expiries_due(self.bench.now_ms) > 12 || ms.is_multiple_of(3) {
             self.settle();
         }
     }

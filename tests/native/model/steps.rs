@@ -112,7 +112,7 @@ impl Step {
 
     fn wish(self, now_ms: u64) -> Wish {
         let Self { a, b, c, .. } = self;
-        let rare = |n: u32, of: u32| b / n % of == 0;
+        let rare = |n: u32, of: u32| (b / n).is_multiple_of(of);
         let bytes = if rare(1, 37) { c % 3_000 } else { c % 40 };
         Wish {
             body: format!("{now_ms} {a} {b} ")
