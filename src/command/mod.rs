@@ -119,6 +119,8 @@ pub struct Draft<'a> {
 pub struct Forwarded<'a> {
     /// Its identifier there; what makes taking it twice impossible.
     pub id: Id,
+    /// Whether it comes home from the dead letters: it has its place here already, and needs none.
+    pub keeps_place: bool,
     /// The message, with the history in its attributes.
     #[serde(borrow)]
     pub draft: Draft<'a>,

@@ -26,6 +26,8 @@ const ID: &str = "tidegate-dead-id";
 const ATTEMPTS: &str = "tidegate-dead-attempts";
 const REASON: &str = "tidegate-dead-reason";
 const AT_MS: &str = "tidegate-dead-at-ms";
+/// The reason of a message that found no room and was accepted here instead.
+pub(super) const OVERFLOW: &str = "overflow";
 /// What they all begin with; clients cannot set such attributes.
 const PREFIX: &str = "tidegate-dead-";
 /// Dead letters moved by one redrive; the caller asks again for more.
@@ -447,7 +449,10 @@ impl Queue {
             filter: Some(filter),
         };
         let mut moved = 0;
-        while moved < limit && self.meta.dead_leaving < OUTBOX_MAX {
+        // A queue that is no dead-letter queue need not be looked through; one that is paused gives
+        // nothing to consumers, and this is none.
+        let paused = std::mem::take(&mut self.meta.paused);
+        while self.meta.has_letters && moved < limit && self.meta.dead_leaving < OUTBOX_MAX {
             let messages = self.lease(turn, &want)?;
             if messages.is_empty() {
                 break;
@@ -460,6 +465,7 @@ impl Queue {
                 moved += 1;
             }
         }
+        self.meta.paused = paused;
         Ok(moved)
     }
 
@@ -526,6 +532,11 @@ fn first_dead(turn: &mut Turn<'_>, target: &str) -> Result<Vec<Vec<Value>>, Stor
     )
 }
 
+/// Whether a message carries the history of a dead letter.
+pub(super) fn has_history(attributes: &[(&str, &str)]) -> bool {
+    attributes.iter().any(|(name, _)| *name == QUEUE)
+}
+
 /// A dead letter as it is sent to `target`: home without its history, elsewhere with it.
 fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -> Forwarded<'a> {
     let attribute = |wanted| {
@@ -535,6 +546,7 @@ fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -
             .map(|(_, value)| *value)
     };
     let is_home = attribute(QUEUE) == Some(target);
+    let keeps_place = is_home && attribute(REASON) != Some(OVERFLOW);
     let id = attribute(ID).and_then(Id::parse).unwrap_or(Id(0));
     // A message that dies again after coming home goes out again under the same identifier: tell
     // them apart.
@@ -559,7 +571,11 @@ fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -
         attributes,
         ..Draft::default()
     };
-    Forwarded { id, draft }
+    Forwarded {
+        id,
+        keeps_place,
+        draft,
+    }
 }
 
 fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {

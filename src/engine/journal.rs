@@ -80,6 +80,8 @@ pub struct Meta {
     pub accepted: u64,
     /// Whether deliveries are stopped.
     pub paused: bool,
+    /// Whether dead letters of other queues have come here since the last purge.
+    pub has_letters: bool,
     /// Whether the directory knows the queue.
     pub registered: bool,
     /// Messages up to this sequence number were purged.

@@ -7,6 +7,7 @@
 use super::Stop;
 use super::admission::Over;
 use super::config::{Capacity, Order, Overflow};
+use super::dead_letter;
 use super::idempotency::Answer;
 use super::queue::{Queue, Turn};
 use super::segment::{Builder, Head, LANES, SINGLE};
@@ -267,7 +268,15 @@ impl Queue {
             key: draft.key,
             attributes: draft.attributes.clone(),
         };
-        self.bury(turn, seq, id, head, draft.body, target, "overflow")?;
+        self.bury(
+            turn,
+            seq,
+            id,
+            head,
+            draft.body,
+            target,
+            dead_letter::OVERFLOW,
+        )?;
         self.end(turn, seq, State::Dead, 0, None);
         if let Some(print) = print {
             self.idempotency.insert(Answer {
@@ -422,23 +431,54 @@ impl Queue {
                 .now_ms
                 .saturating_sub(self.dedup_window_ms().max(FORWARD_WINDOW_MS));
             if self.idempotency.find(turn.sql, print, since_ms)?.is_none() {
-                let config = self.config();
-                let priority = message.draft.priority;
-                let draft = Draft {
-                    priority,
-                    idempotency_key: None,
-                    ..message.draft.clone()
-                };
-                if self
-                    .overflow_of(&config.capacity, draft.body.len() as u64)
-                    .is_some()
-                {
+                if !self.has_room_for(message) {
                     break;
                 }
-                self.accept(turn, &draft, Some(print))?;
+                self.place_forwarded(turn, message, print)?;
             }
             taken += 1;
         }
         Ok(Reply::Moved(taken))
+    }
+
+    fn has_room_for(&self, message: &Forwarded<'_>) -> bool {
+        match self.overflow_of(&self.config().capacity, message.draft.body.len() as u64) {
+            None => true,
+            Some(Over::Accepted) => message.keeps_place && !self.is_backlog_full_for(message),
+            Some(Over::Backlog) => false,
+        }
+    }
+
+    fn is_backlog_full_for(&self, message: &Forwarded<'_>) -> bool {
+        let unbounded = Capacity {
+            max_accepted: None,
+            ..self.config().capacity.clone()
+        };
+        self.overflow_of(&unbounded, message.draft.body.len() as u64)
+            .is_some()
+    }
+
+    fn place_forwarded(
+        &mut self,
+        turn: &mut Turn<'_>,
+        message: &Forwarded<'_>,
+        print: Print,
+    ) -> Result<(), Stop> {
+        let draft = Draft {
+            idempotency_key: None,
+            ..message.draft.clone()
+        };
+        self.accept(turn, &draft, Some(print))?;
+        // What says so is not in the segment that a start would read.
+        self.meta_changed = true;
+        self.meta.has_letters |= dead_letter::has_history(&draft.attributes);
+        if message.keeps_place {
+            self.meta.accepted -= 1;
+        } else if let Some(key) = draft.key
+            && self.config().capacity.max_per_key.is_some()
+        {
+            self.key_counts.change(turn.sql, key, false)?;
+        }
+        Ok(())
     }
 }

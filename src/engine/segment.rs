@@ -23,6 +23,9 @@ const VERSION: u8 = 1;
 pub const LANES: usize = 10;
 /// The lane of messages that have a row of their own in `singles`.
 pub const SINGLE: u8 = 10;
+/// Bodies of a segment that are handed out by reference however small the part: a pull of a
+/// thousand messages keeps at most a thousand of these alive.
+const SHARED_BYTES_MAX: usize = 16_384;
 /// Segments looked at to tell a position exactly.
 const HEADS_MAX: u64 = 256;
 /// Numbers in one statement's list: 17 characters each stay far under the platform's 2 MB.
@@ -190,15 +193,15 @@ impl Segment {
             .map_err(|e| StoreError(format!("a head cannot be read twice: {e}")))
     }
 
-    /// The message's body, shared.
+    /// The message's body: shared, unless that would keep a large segment alive for a small part.
     #[must_use]
     pub fn body(&self, item: &Item) -> Blob {
         let start = item.body_at as usize;
-        Blob::new(
-            Rc::clone(&self.body),
-            start,
-            start + item.body_bytes as usize,
-        )
+        let end = start + item.body_bytes as usize;
+        if self.body.len() > SHARED_BYTES_MAX && item.body_bytes as usize * 4 < self.body.len() {
+            return Blob::from(self.body.get(start..end).unwrap_or_default().to_vec());
+        }
+        Blob::new(Rc::clone(&self.body), start, end)
     }
 
     /// The index of the message with this sequence number.

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, draft, lease, text};
 use tidegate::command::placement::DIRECTORY;
-use tidegate::command::{Command, Delivery, Draft, Reply, State, codec};
+use tidegate::command::{Ack, AckEntry, Command, Delivery, Draft, Reply, State, codec};
 use tidegate::engine::outcome::Call;
 use tidegate::error::ErrorCode;
 
@@ -335,4 +335,73 @@ fn an_answer_to_what_was_purged_counts_for_nothing() {
         pair.graves.browse().iter().map(text).collect::<Vec<_>>(),
         ["kept"]
     );
+}
+
+#[test]
+fn a_dead_letter_comes_home_to_a_sold_out_queue_and_takes_no_second_place() {
+    let sold_out = r#"{"capacity":{"max_accepted":1,"max_per_key":1},
+        "delivery":{"dead_letter_queue":"graves","max_attempts":1}}"#;
+    let mut pair = Pair::new(sold_out, "{}");
+    let keyed = |body| Draft {
+        key: Some("k"),
+        ..draft(body)
+    };
+    pair.home.publish(keyed("body")).unwrap();
+    let delivery = pair.home.pull(1).remove(0);
+    pair.home.retry(&lease(&delivery)).unwrap();
+    pair.run();
+    let refused = pair.home.publish(keyed("more")).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::SoldOut);
+    assert_eq!(pair.redrive(), 1);
+    pair.run();
+    pair.home.reopen();
+    assert_eq!(pair.home.describe().accepted, 1);
+    let again = pair.home.pull(1).remove(0);
+    assert_eq!(text(&again), "body");
+    let lease_id = lease(&again);
+    let acks = vec![AckEntry {
+        lease_id: &lease_id,
+        result: None,
+        release: true,
+    }];
+    pair.home
+        .settle(Ack {
+            acks,
+            ..Ack::default()
+        })
+        .unwrap();
+    assert_eq!(pair.home.describe().accepted, 0);
+    pair.home.publish(keyed("the place is free again")).unwrap();
+}
+
+#[test]
+fn what_overflowed_needs_a_place_when_it_comes_home() {
+    let config = r#"{"capacity":{"max_accepted":1,"overflow":"dead_letter"},
+        "delivery":{"dead_letter_queue":"graves"}}"#;
+    let mut pair = Pair::new(config, "{}");
+    pair.home.put("in");
+    pair.home.put("over");
+    pair.run();
+    assert_eq!(pair.graves.describe().depth, 1);
+    pair.redrive();
+    pair.run();
+    assert_eq!(pair.home.describe().accepted, 1, "not one more");
+}
+
+#[test]
+fn a_redrive_leaves_an_ordinary_queue_as_it_is_and_empties_a_paused_dead_letter_queue() {
+    let mut pair = Pair::new(CONFIG, "{}");
+    pair.home.put("body");
+    let delivery = pair.home.pull(1).remove(0);
+    pair.home.retry(&lease(&delivery)).unwrap();
+    pair.run();
+    pair.home.put("fresh");
+    pair.graves.ask(Command::Pause).unwrap();
+    let before = pair.home.database.rows_written;
+    assert_eq!(pair.redrive(), 1);
+    pair.run();
+    assert!(pair.home.database.rows_written - before <= 4);
+    assert_eq!(pair.graves.describe().depth, 0);
+    assert!(pair.graves.describe().paused);
+    assert_eq!(pair.home.describe().depth, 2);
 }

@@ -99,21 +99,6 @@ impl Model {
         Ok(())
     }
 
-    /// A redrive also looks for other queues' dead letters, as a pull with a filter would, and
-    /// passes over what is none: that is taken from now on.
-    fn look_for_letters_of_others(&mut self) {
-        let busy = self
-            .live()
-            .any(|(_, m)| matches!(m.at, At::Leased(..) | At::Waiting(_)));
-        if self.paused || self.limits.order == super::limits::Order::Fifo && busy {
-            return;
-        }
-        self.messages
-            .values_mut()
-            .filter(|m| m.at == At::Queued)
-            .for_each(|m| m.taken = true);
-    }
-
     fn known(&mut self, seq: u64) -> Result<&mut super::Message, ErrorCode> {
         self.messages.get_mut(&seq).ok_or(ErrorCode::NotFound)
     }
@@ -155,7 +140,6 @@ impl Model {
             self.messages.insert(seq, message);
             moved += 1;
         }
-        self.look_for_letters_of_others();
         moved
     }
 }

@@ -1,0 +1,385 @@
+// The types of Tidegate's client. Durations are in milliseconds and end in `Ms`, instants are Unix
+// milliseconds and end in `AtMs`; the same names in snake_case go over the wire.
+
+/** Any value that JSON can write. */
+export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+
+export interface TidegateOptions {
+  /** Of the deployment, as in `http://127.0.0.1:8787`; a path in it is kept. */
+  url: string | URL;
+  /** A bearer token, or what gets one for each request. */
+  token?: string | (() => string | undefined | Promise<string | undefined>);
+  /** Instead of the platform's `fetch`. */
+  fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  /** Sent with every request. */
+  headers?: Record<string, string>;
+  /** How long one try may take, beside the wait the server is asked for. Default 10000. */
+  timeoutMs?: number;
+  retry?: Partial<RetryPolicy>;
+}
+
+/** When the way to the server fails (no answer, 502, 503, 504), a request is tried again. */
+export interface RetryPolicy {
+  /** Tries in all. Default 5; 1 turns repetition off. */
+  attempts: number;
+  /** The longest wait before the second try; doubles with each further one. Default 100. */
+  initialMs: number;
+  /** That it doubles to at most. Default 10000. */
+  maxMs: number;
+  /** Whether publishes refused as `queue-full` or `rate-limited` are tried again. Default false. */
+  refusals: boolean;
+}
+
+export declare class Tidegate {
+  constructor(options: TidegateOptions);
+  /** A queue to publish to and consume from. Make it once and keep it: it is what batches. */
+  queue(name: string, options?: QueueOptions): Queue;
+  /** All queues of the deployment, page after page. */
+  queues(options?: { pageSize?: number; signal?: AbortSignal }): AsyncGenerator<QueueSummary, void>;
+}
+
+export interface PublisherOptions {
+  /** How long a message waits for others to go with it; 0: to the end of the turn. Default 0. */
+  lingerMs?: number;
+  /** Most messages in one request, 1 to 1000. Default 1000. */
+  batchMessagesMax?: number;
+  /** Most bytes in one request, up to 4 MiB; one message may be larger. Default 1048576. */
+  batchBytesMax?: number;
+  /** Requests on their way at a time. Default 4. */
+  batchesInFlightMax?: number;
+  /** One request at a time: messages are accepted in the order of `publish`. Default false. */
+  ordered?: boolean;
+  /** Messages published and not decided yet; beyond it `publish` waits. Default 10000. */
+  bufferMessagesMax?: number;
+  /** Their bytes. Default 16777216. */
+  bufferBytesMax?: number;
+  /** Whether each message gets an idempotency key of its own. Default true. */
+  idempotent?: boolean;
+}
+
+export interface QueueOptions extends PublisherOptions {
+  /** How long an ack waits for others to go with it; 0: to the end of the turn. Default 0. */
+  ackLingerMs?: number;
+  /** Most acks, retries and extensions in one call, 1 to 1000. Default 1000. */
+  ackBatchSizeMax?: number;
+}
+
+export interface WithSignal {
+  /** Ends the call; it rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** Text and bytes go as they are, anything else as JSON. */
+export type Body = string | Uint8Array | ArrayBuffer | object | number | boolean | null;
+
+export interface PublishOptions extends WithSignal {
+  /** Default: `application/json` for what goes as JSON, else none. */
+  contentType?: string;
+  /** Orders messages among themselves (`order: "key"`), and is what `maxPerKey` counts. */
+  key?: string;
+  attributes?: Record<string, string>;
+  /** 0 to 9, higher first. Default 4. */
+  priority?: number;
+  delayMs?: number;
+  /** Time to live: undelivered after it, the message expires. */
+  ttlMs?: number;
+  /** Takes a place now, and is delivered only once `confirm`ed, within this time. */
+  holdMs?: number;
+  /** The same key within the queue's `dedupWindowMs` is the same message. `null`: none at all. */
+  idempotencyKey?: string | null;
+}
+
+export interface Accepted {
+  /** A ULID, unique in its queue. */
+  id: string;
+  /** Only grows. */
+  seq: number;
+  /** When it was accepted. */
+  timestampMs?: number;
+  /** 1 is next. Only of a message that went alone, and is neither held nor delayed. */
+  position?: number;
+}
+
+export interface PullOptions extends WithSignal {
+  /** 1 to 1000. Default 10. */
+  batchSize?: number;
+  /** How long to wait for the first message, up to 30000. Default 0. */
+  waitMs?: number;
+  /** How long the messages are leased, 100 to 43200000. Default: the queue's. */
+  visibilityTimeoutMs?: number;
+  /** An event pattern, or a selector; see docs/FILTERS.md. */
+  filter?: object | string;
+}
+
+export interface HandlerContext {
+  /** Aborted when the lease is lost: the message is, or will be, with another consumer. */
+  signal: AbortSignal;
+}
+
+/** What it returns becomes the message's result; when it throws, the message is retried. */
+export type Handler = (message: LeasedMessage, context: HandlerContext) => unknown;
+
+export interface ConsumeOptions extends WithSignal {
+  /** Handlers at a time. Default 16. */
+  concurrency?: number;
+  /** Most messages of one pull. Default: as many as handlers. */
+  batchSize?: number;
+  /** How long one pull waits, up to 30000. Default 20000. */
+  waitMs?: number;
+  /** How long messages are leased. Default: as the queue says when consuming begins. */
+  visibilityTimeoutMs?: number;
+  /** Prolongs leases while handlers run. Default true. */
+  autoExtend?: boolean;
+  filter?: object | string;
+  /** What went wrong; with the message where it is about one. Default: `console.error`. */
+  onError?: (error: unknown, message?: LeasedMessage) => void;
+}
+
+export interface MessagesOptions extends PullOptions {
+  /** Messages pulled at a time; they are leased while they wait for their turn. Default 1. */
+  batchSize?: number;
+  /** Default 20000. */
+  waitMs?: number;
+}
+
+export declare class Queue {
+  private constructor();
+  readonly name: string;
+
+  /** Resolves once the message is durable, rejects with why it was refused. */
+  publish(body: Body, options?: PublishOptions): Promise<Accepted>;
+  /** Resolves once `publish` would not wait for room in the buffer. */
+  ready(options?: WithSignal): Promise<void>;
+  /** Resolves once everything published and settled up to now has its answer. Never rejects. */
+  flush(): Promise<void>;
+  /** Flushes, and takes no publish from now on. */
+  close(): Promise<void>;
+
+  pull(options?: PullOptions): Promise<LeasedMessage[]>;
+  /**
+   * Handles messages until the signal comes; resolves when the last handler has ended. Rejects
+   * when the server refuses to deliver at all (401, 403, a wrong option).
+   */
+  consume(handler: Handler, options?: ConsumeOptions): Promise<void>;
+  /** Messages one after the other, yours to settle; ends with the signal. */
+  messages(options?: MessagesOptions): AsyncGenerator<LeasedMessage, void>;
+
+  /** One message of this queue, by its id. Asks nothing yet. */
+  message(id: string): TrackedMessage;
+  /** Looks at messages without leasing them, in the order of `seq`. */
+  browse(options?: WithSignal & { limit?: number; afterSeq?: number }): Promise<Message[]>;
+
+  /** Makes the queue, or changes what is named. */
+  configure(patch: QueueConfiguration, options?: WithSignal): Promise<QueueDescription>;
+  describe(options?: WithSignal): Promise<QueueDescription>;
+  /** Deletes the queue with all its messages. */
+  delete(options?: WithSignal): Promise<void>;
+  /** Drops all messages. */
+  purge(options?: WithSignal): Promise<void>;
+  /** Stops deliveries; publishing goes on. */
+  pause(options?: WithSignal): Promise<void>;
+  resume(options?: WithSignal): Promise<void>;
+  /** Moves dead letters back. */
+  redrive(options?: WithSignal): Promise<{ moved: number }>;
+}
+
+export type State =
+  | 'held' | 'queued' | 'delayed' | 'leased' | 'done' | 'dead' | 'expired' | 'cancelled';
+
+export declare class Message {
+  protected constructor();
+  readonly id: string;
+  readonly seq: number;
+  /** Deliveries so far, this one included. */
+  readonly attempts: number;
+  readonly timestampMs: number;
+  readonly contentType: string | undefined;
+  readonly key: string | undefined;
+  readonly priority: number;
+  readonly attributes: Record<string, string>;
+  readonly state: State | undefined;
+  /** Decoded on first use. */
+  readonly body: Uint8Array;
+  /** The body as text. */
+  text(): string;
+  /** The body as JSON. */
+  json<T = any>(): T;
+}
+
+export declare class LeasedMessage extends Message {
+  private constructor();
+  readonly leaseId: string;
+  /** Whether it was acknowledged, released or given back here. */
+  readonly settled: boolean;
+  /** Finished. `result`, any JSON up to 16 KiB, is for whoever waits for it. */
+  ack(result?: unknown): Promise<void>;
+  /** Finished, and its place in `maxAccepted` is free again. */
+  release(result?: unknown): Promise<void>;
+  /** Gives it back, to be delivered again after `delayMs`, or the queue's backoff. */
+  retry(options?: { delayMs?: number }): Promise<void>;
+  /** Prolongs the lease to `ms` from now, or to the queue's `visibilityTimeoutMs`. */
+  extend(ms?: number): Promise<void>;
+}
+
+export interface MessageState {
+  id: string;
+  seq: number;
+  state: State;
+  timestampMs: number;
+  attempts?: number;
+  /** While queued; 1 is next. */
+  position?: number;
+  /** Of a message that is done, if its consumer left one. */
+  result?: any;
+  /** Whether it will never change again. */
+  isFinal: boolean;
+}
+
+export declare class TrackedMessage {
+  private constructor();
+  readonly id: string;
+  /** Where it stands now; with `waitMs`, once that is final or the wait, up to 30000, is over. */
+  state(options?: WithSignal & { waitMs?: number }): Promise<MessageState>;
+  /**
+   * Waits until the message is done. Rejects with NoResultError when it is dead, expired or
+   * cancelled instead, and with NotFoundError when the queue has forgotten it.
+   */
+  result<T = any>(options?: WithSignal): Promise<T>;
+  /** Each change of state and position, up to the final one. */
+  states(options?: WithSignal): AsyncGenerator<MessageState, void>;
+  /** Makes a held message deliverable. */
+  confirm(options?: WithSignal): Promise<void>;
+  /** Takes back a message that is held, delayed or queued. */
+  cancel(options?: WithSignal): Promise<void>;
+}
+
+/** All optional; what is not named keeps its value. Ranges and defaults: docs/LIMITS.md. */
+export interface QueueConfiguration {
+  capacity?: {
+    maxMessages?: number | null;
+    maxBytes?: number | null;
+    maxAccepted?: number | null;
+    overflow?: 'reject' | 'redirect' | 'drop_oldest' | 'dead_letter' | null;
+    redirectUrl?: string | null;
+    retryAfterMs?: number | null;
+    maxPerKey?: number | null;
+    opensAtMs?: number | null;
+    closesAtMs?: number | null;
+    publishRate?: { perSecond: number; burst?: number; per: 'queue' | 'key' } | null;
+    ticketTtlMs?: number | null;
+  };
+  delivery?: {
+    visibilityTimeoutMs?: number | null;
+    maxAttempts?: number | null;
+    backoff?: { initialMs?: number | null; maxMs?: number | null; multiplier?: number | null };
+    deadLetterQueue?: string | null;
+    order?: 'best_effort' | 'fifo' | 'key' | null;
+  };
+  retentionMs?: number | null;
+  resultRetentionMs?: number | null;
+  dedupWindowMs?: number | null;
+  maxMessageBytes?: number | null;
+  corsOrigins?: string[] | null;
+  push?: object | null;
+}
+
+export interface QueueFigures {
+  name: string;
+  /** All that is not final: queued, delayed, held and leased. */
+  depth: number;
+  inFlight: number;
+  delayed: number;
+  backlogBytes: number;
+  oldestAtMs: number | null;
+  acceptedTotal: number;
+  rejectedTotal: number;
+  ackedTotal: number;
+  deadTotal: number;
+}
+
+/** What a list says of a queue; more than its name and depth where the server tells it. */
+export type QueueSummary = Pick<QueueFigures, 'name' | 'depth'> & Partial<QueueFigures>;
+
+/** Configuration with its defaults, live figures, and whatever further ones the server tells. */
+export interface QueueDescription extends QueueFigures {
+  capacity: NonNullable<QueueConfiguration['capacity']>;
+  delivery: NonNullable<QueueConfiguration['delivery']>;
+  retentionMs: number;
+  resultRetentionMs: number;
+  dedupWindowMs: number;
+  maxMessageBytes: number;
+  corsOrigins: string[];
+  [further: string]: unknown;
+}
+
+/** A problem that the server told, or one on the way to it. */
+export declare class TidegateError extends Error {
+  constructor(problem: { type: string; [member: string]: unknown }, options?: ErrorOptions);
+  /** A stable slug, as in docs/ERRORS.md; or one of this client's own. */
+  readonly type: string;
+  /** Of HTTP; undefined where no answer came, or none was asked for. */
+  readonly status: number | undefined;
+  readonly title: string | undefined;
+  readonly detail: string | undefined;
+  /** The option, header or member that is at fault. */
+  readonly field?: string;
+  readonly limit?: number;
+  readonly depth?: number;
+  /** When to come back, from now. */
+  readonly retryAfterMs?: number;
+  readonly estimatedWaitMs?: number;
+  readonly opensAtMs?: number;
+  /** Who refused. */
+  readonly decidedBy?: 'edge' | 'object';
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
+  /** Whether it may have been carried out all the same: the answer to an earlier try was lost. */
+  readonly uncertain: boolean;
+}
+
+export declare class BadRequestError extends TidegateError {}
+export declare class UnauthorizedError extends TidegateError {}
+export declare class ForbiddenError extends TidegateError {}
+export declare class NotFoundError extends TidegateError {}
+export declare class MessageTooLargeError extends TidegateError {}
+export declare class QueueFullError extends TidegateError {}
+export declare class SoldOutError extends TidegateError {}
+export declare class KeyLimitError extends TidegateError {}
+export declare class NotOpenError extends TidegateError {}
+export declare class ClosedError extends TidegateError {}
+export declare class RateLimitedError extends TidegateError {}
+export declare class LeaseExpiredError extends TidegateError {}
+export declare class WrongStateError extends TidegateError {}
+export declare class OverloadedError extends TidegateError {}
+export declare class UnavailableError extends TidegateError {}
+
+/** `overflow: "redirect"`: the queue has no room and sends its publishers to another place. */
+export declare class RedirectedError extends TidegateError {
+  /** Undefined in browsers for a message that went alone: they do not tell. */
+  readonly redirectUrl?: string;
+  /** `queue-full` or `sold-out`, for a message that went in a batch. */
+  readonly reason?: string;
+}
+
+/** No answer came: the network failed, or the server went away. */
+export declare class ConnectionError extends TidegateError {
+  constructor(cause: unknown);
+}
+
+/** No answer came within `timeoutMs`. */
+export declare class TimeoutError extends TidegateError {
+  constructor(timeoutMs: number);
+  readonly timeoutMs: number;
+}
+
+/** A message ended without being done. */
+export declare class NoResultError extends TidegateError {
+  constructor(message: { id: string; state: State });
+  readonly id: string;
+  readonly state: 'dead' | 'expired' | 'cancelled';
+}
+
+/** `publish` after `close`. */
+export declare class ClientClosedError extends TidegateError {
+  constructor();
+}
