@@ -1,6 +1,6 @@
-// One HTTP/1.1 connection that keeps alive and has one request on the way at a time. Does as little as
-// a client can: requests are bytes made beforehand, and of an answer only the status and the length
-// are read. Not a general client: it talks to servers that this harness started.
+// One HTTP/1.1 connection that keeps alive and has one request on the way at a time. Does as
+// little as a client can: requests are bytes made beforehand, and of an answer only the status and
+// the length are read. Not a general client: it talks to servers that this harness started.
 
 import net from 'node:net';
 

@@ -1,5 +1,5 @@
-// Processes that the harness starts, and the directories they write to: both are gone when the harness
-// ends, however it ends. Also what the system says of a process: CPU time and memory.
+// Processes that the harness starts, and the directories they write to: both are gone when the
+// harness ends, however it ends. Also what the system says of a process: CPU time and memory.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -19,9 +19,12 @@ const running = new Set();
 const temporary = new Set();
 
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const child of running) endGroup(child, 'SIGKILL');
   for (const directory of temporary) rmSync(directory, { recursive: true, force: true });
 });
+for (const [signal, code] of [['SIGHUP', 129], ['SIGINT', 130], ['SIGTERM', 143]]) {
+  process.on(signal, () => process.exit(code));
+}
 
 /** @returns {string} a new directory that is gone when the harness ends */
 export function temporaryDirectory() {
@@ -49,7 +52,9 @@ export class Process {
    * @param {{ env?: NodeJS.ProcessEnv, cwd?: string }} [options]
    */
   constructor(program, args, { env = process.env, cwd } = {}) {
-    this.#child = spawn(program, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    const stdio = ['ignore', 'pipe', 'pipe'];
+    // A group of its own: what it starts itself is ended with it.
+    this.#child = spawn(program, args, { env, cwd, detached: true, stdio });
     running.add(this.#child);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
@@ -90,10 +95,18 @@ export class Process {
 
   /** Ends it in good order, or at once when that takes too long. */
   async stop() {
-    this.#child.kill('SIGTERM');
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS_MAX);
+    endGroup(this.#child, 'SIGTERM');
+    const timer = setTimeout(() => endGroup(this.#child, 'SIGKILL'), STOP_MS_MAX);
     await this.exited;
     clearTimeout(timer);
+  }
+}
+
+function endGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // It was gone before, or never came to be.
   }
 }
 
@@ -114,7 +127,7 @@ export function canConnect(port) {
 
 /**
  * @param {number} pid
- * @returns {number | undefined} milliseconds of CPU time so far; undefined where the system does not say
+ * @returns {number | undefined} milliseconds of CPU time so far; undefined where nobody says
  */
 export function cpuMs(pid) {
   const stat = readProc(pid, 'stat');

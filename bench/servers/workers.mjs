@@ -1,4 +1,5 @@
-// The bare Workers that mark the platform's limits, and workerd's own queue, each in a workerd process.
+// The bare Workers that mark the platform's limits, and workerd's own queue, each in a workerd
+// process.
 
 import { fileURLToPath } from 'node:url';
 import { workerdBinary } from '../../scripts/lib/tools.mjs';

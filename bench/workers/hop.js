@@ -1,4 +1,5 @@
-// A Worker that calls an object which stores nothing: what the platform can do at most with one object.
+// A Worker that calls an object which stores nothing: what the platform can do at most with one
+// object.
 
 import { DurableObject } from 'cloudflare:workers';
 

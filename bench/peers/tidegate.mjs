@@ -1,0 +1,91 @@
+// Tidegate, in two ways: through the client library, as an application uses it, and by batch calls
+// made by hand, which shows what the library takes. Keys against duplicates are off: no peer has
+// them here.
+
+import { readFileSync } from 'node:fs';
+import { drainBatches, publishBatches } from '../load/batches.mjs';
+import { Tidegate as Client } from '../../clients/typescript/index.js';
+import { Tidegate as Server } from '../servers/tidegate.mjs';
+import { IN_FLIGHT, openWindow } from './window.mjs';
+
+const PORT = 9860;
+const QUEUE = 'bench';
+/** What is on the way is spread over so many requests, so that the server never waits for us. */
+const REQUESTS = 2;
+const BATCH = IN_FLIGHT / REQUESTS;
+
+/** @type {import('./index.mjs').Peer} */
+export const tidegate = {
+  name: 'tidegate',
+  title: 'Tidegate',
+  product: 'Tidegate',
+  missing,
+  start: () => start(throughClient),
+};
+
+/** @type {import('./index.mjs').Peer} */
+export const tidegateBatches = {
+  name: 'tidegate-batches',
+  title: 'Tidegate, batch calls',
+  product: 'Tidegate',
+  missing,
+  start: () => start(throughBatches),
+};
+
+async function missing() {
+  return undefined;
+}
+
+async function start(calls) {
+  const server = await Server.start(PORT);
+  const file = new URL('../../package.json', import.meta.url);
+  return {
+    version: JSON.parse(readFileSync(file, 'utf8')).version,
+    prepare: () => server.createQueue(QUEUE),
+    stop: () => server.stop(),
+    ...calls(),
+  };
+}
+
+function throughClient() {
+  const client = new Client({ url: `http://127.0.0.1:${PORT}` });
+  const options = { batchMessagesMax: BATCH, ackBatchSizeMax: BATCH, idempotent: false };
+  const queue = client.queue(QUEUE, options);
+  return {
+    async publish(body, count) {
+      const window = openWindow(count, () => {
+        queue.publish(body).then(() => window.done(), window.fail);
+      });
+      await window.finished;
+    },
+    async consume(count) {
+      const stop = new AbortController();
+      let left = count;
+      let failure;
+      const handler = async (message) => {
+        await message.ack();
+        left -= 1;
+        if (left === 0) stop.abort();
+      };
+      const onError = (error) => {
+        failure ??= error;
+        stop.abort();
+      };
+      const { signal } = stop;
+      await queue.consume(handler, { concurrency: IN_FLIGHT, batchSize: BATCH, signal, onError });
+      if (left > 0) throw failure;
+    },
+  };
+}
+
+function throughBatches() {
+  const rest = { port: PORT, queue: QUEUE, batch: BATCH, connections: REQUESTS };
+  return {
+    async publish(body, count) {
+      await publishBatches({ ...rest, body, count });
+    },
+    async consume(count) {
+      await drainBatches({ ...rest, count });
+    },
+  };
+}
