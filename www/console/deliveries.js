@@ -79,7 +79,7 @@ class Deliveries {
         this.leases.push(lease);
       }
       fill(this.answer, body.messages.length === 0
-        ? "Nothing to deliver." : `${count(body.messages.length)} leased, ${count(body.depth)} still waiting.`);
+        ? "Nothing to deliver." : `${count(body.messages.length)} leased, ${count(body.depth)} in the backlog.`);
       this.showList();
     } catch (error) {
       fill(this.answer);

@@ -5,15 +5,19 @@ import { age, bytes, count, duration } from "../format.js";
 
 /** Label, the figure, and a line below it; all of the queue as the server describes it. */
 const FIGURES = [
-  ["Waiting", (q) => count(q.depth), (q) => `of ${count(q.capacity?.max_messages)}, ${bytes(q.backlog_bytes)}`],
+  ["Waiting", (q) => count(waitingIn(q)), roomOf],
   ["In flight", (q) => count(q.in_flight), (q) => `leases of ${duration(q.delivery?.visibility_timeout_ms ?? 0)}`],
   ["Delayed", (q) => count(q.delayed), (q) => (q.held ? `and ${count(q.held)} held` : "not due yet")],
   ["Accepted", (q) => count(q.accepted_total), acceptedOf],
   ["Rejected", (q) => count(q.rejected_total), rejectedBy],
   ["Acked", (q) => count(q.acked_total), () => "done"],
   ["Dead", (q) => count(q.dead_total), (q) => `after ${count(q.delivery?.max_attempts)} attempts`],
-  ["Oldest", (q) => age(q.oldest_at_ms), () => "in the backlog"],
+  ["Oldest", (q) => age(q.oldest_at_ms), (q) => `backlog of ${bytes(q.backlog_bytes)}`],
 ];
+
+function roomOf({ depth, capacity }) {
+  return `room for ${count(Math.max(0, capacity?.max_messages - depth))}`;
+}
 
 function acceptedOf({ capacity }) {
   return capacity?.max_accepted === null ? "no bound" : `stock of ${count(capacity?.max_accepted)}`;
@@ -24,6 +28,10 @@ function rejectedBy({ rejected }) {
   const edge = rejected.filter((entry) => entry.decided_by === "edge");
   return `${count(edge.reduce((sum, { total }) => sum + total, 0))} at the edge`;
 }
+
+/** How many messages can be pulled now: `depth` is the backlog, which holds those that cannot be, too. */
+export const waitingIn = ({ depth, in_flight: leased = 0, delayed = 0, held = 0 }) =>
+  (typeof depth === "number" ? Math.max(0, depth - leased - delayed - held) : null);
 
 /** A strip of figures. */
 export class Figures {

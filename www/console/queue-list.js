@@ -6,6 +6,7 @@ import { curlBox } from "./curl.js";
 import { h } from "../dom.js";
 import { makeExample } from "./example.js";
 import { FieldError, FieldSet, numberOf, showProblem } from "./fields.js";
+import { waitingIn } from "./figures.js";
 import { age, count } from "../format.js";
 import { poll } from "./polling.js";
 
@@ -14,7 +15,7 @@ const PAGE_QUEUES = 50;
 
 /** Heading, what a queue has to say, and what it means. */
 const COLUMNS = [
-  ["Waiting", (queue) => count(queue.depth), "messages ready to be pulled"],
+  ["Waiting", (queue) => count(waitingIn(queue)), "messages ready to be pulled"],
   ["In flight", (queue) => count(queue.in_flight), "leased and not acknowledged yet"],
   ["Delayed", (queue) => count(queue.delayed), "not due yet"],
   ["Accepted", (queue) => count(queue.accepted_total), "publishes taken, ever"],

@@ -114,10 +114,11 @@ function showComparison() {
     ["Accepted", totals.admitted, figures?.accepted_total],
     ["Refused", refused, figures?.rejected_total],
     ["Acknowledged", backend.consumed, figures?.acked_total],
-    ["Still waiting", totals.admitted - backend.consumed, figures && figures.depth + figures.in_flight],
+    ["Not done yet", totals.admitted - backend.consumed, figures?.depth],
   ];
-  const isOver = !RUNNING.has(phase);
-  const word = (here, there) => (here === there ? "agrees" : isOver ? "differs" : "…");
+  // A sale that was broken off leaves answers unread: its counts may differ, and nothing is wrong.
+  const otherwise = RUNNING.has(phase) ? "…" : phase === "done" ? "differs" : "–";
+  const word = (here, there) => (here === there ? "agrees" : otherwise);
   fill(find("comparison-rows"), rows.map(([name, here, there]) => h("tr", {}, h("th", { scope: "row" }, name),
     h("td", {}, count(here)), h("td", {}, count(there)),
     h("td", { class: here === there ? "agrees" : "muted" }, word(here, there)))));
