@@ -15,7 +15,12 @@ pub struct Agenda<E> {
 
 impl<E> Agenda<E> {
     pub fn new() -> Self {
-        Self { heap: BinaryHeap::new(), events: Vec::new(), free: Vec::new(), noted: 0 }
+        Self {
+            heap: BinaryHeap::new(),
+            events: Vec::new(),
+            free: Vec::new(),
+            noted: 0,
+        }
     }
 
     pub fn note(&mut self, at_us: Us, event: E) {

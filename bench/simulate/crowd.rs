@@ -24,7 +24,7 @@ const ARRIVED_AT_OPENING: [(Us, f64); 5] = [
 /// Nobody who got a place is idle after this moment, so that what comes back can be sold again.
 pub const LAST_CHANGE_OF_MIND_US: Us = 14 * SECOND;
 /// How often one buyer asks at most.
-pub const ATTEMPTS_MAX: u8 = 5;
+pub const ATTEMPTS_MAX: u8 = 3;
 /// How long a client waits for an answer that does not come.
 pub const PATIENCE_US: Us = 3 * SECOND;
 
@@ -45,8 +45,8 @@ pub struct Request {
     pub buyer: u32,
     /// Requests of this buyer before this one.
     pub attempt: u8,
-    /// When the first of them was sent.
-    pub first_us: Us,
+    /// When it was sent.
+    pub sent_us: Us,
     pub wish: Wish,
 }
 
@@ -69,8 +69,11 @@ pub struct Crowd {
 
 impl Crowd {
     pub fn new(settings: &Settings) -> Self {
-        let arrived =
-            if settings.opens_at_us.is_some() { ARRIVED_AT_OPENING } else { ARRIVED };
+        let arrived = if settings.opens_at_us.is_some() {
+            ARRIVED_AT_OPENING
+        } else {
+            ARRIVED
+        };
         Self {
             seed: settings.seed,
             buyers: settings.buyers,
@@ -120,7 +123,10 @@ impl Crowd {
         // Writing to a string cannot fail.
         let _ = match request.wish {
             Wish::Confirm(id) => {
-                write!(head, "POST\n{BASE}/messages/{id}/confirm\n{TOKEN}\ncontent-length: 0\n")
+                write!(
+                    head,
+                    "POST\n{BASE}/messages/{id}/confirm\n{TOKEN}\ncontent-length: 0\n"
+                )
             }
             Wish::Cancel(id) => write!(head, "DELETE\n{BASE}/messages/{id}\n{TOKEN}\n"),
             Wish::Place => write!(

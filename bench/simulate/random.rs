@@ -27,7 +27,7 @@ impl Random {
 
     /// A whole number below `n`; `n` is not zero.
     pub fn below(&mut self, n: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(n) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
     }
 
     pub fn chance(&mut self, probability: f64) -> bool {

@@ -31,7 +31,10 @@ impl Sharing {
     ];
 
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, it)| *it == self).map_or("", |(name, _)| name)
+        Self::NAMES
+            .iter()
+            .find(|(_, it)| *it == self)
+            .map_or("", |(name, _)| name)
     }
 }
 
@@ -66,6 +69,9 @@ pub struct Settings {
     /// Calls in one turn, and in line for one (`host/object.js`).
     pub turn_calls_max: usize,
     pub line_calls_max: usize,
+    /// Whether the object's "too much is waiting" is a verdict that edges repeat for up to a second:
+    /// a proposal, not what the host does.
+    pub remembers_overload: bool,
     /// How often the object is thrown out of memory, at random instants of the first 12 s.
     pub restarts: u32,
 
@@ -87,15 +93,29 @@ pub struct Settings {
 impl Settings {
     pub const SCENARIOS: [(&str, &str); 5] = [
         ("sale", "open from the start, sold out, stays sold out"),
-        ("resize", "half the stock at first; raised, lowered and raised again while it sells"),
-        ("returns", "places are held for 3 s; three in ten come back by cancelling or running out"),
-        ("opening", "opens at 5 s; who comes before is told when to come back"),
-        ("keyed", "as sale; every fifth buyer sends an Idempotency-Key"),
+        (
+            "resize",
+            "half the stock at first; raised, lowered and raised again while it sells",
+        ),
+        (
+            "returns",
+            "places are held for 6 s; three in ten come back by cancelling or running out",
+        ),
+        (
+            "opening",
+            "opens at 5 s; who comes before is told when to come back",
+        ),
+        (
+            "keyed",
+            "as sale; every fifth buyer sends an Idempotency-Key",
+        ),
     ];
 
     /// The world of a scenario; `None` where there is none of that name.
     pub fn new(scenario: &str, seed: u64, buyers: u32, stock: u64) -> Option<Self> {
-        let (scenario, _) = Self::SCENARIOS.into_iter().find(|(name, _)| *name == scenario)?;
+        let (scenario, _) = Self::SCENARIOS
+            .into_iter()
+            .find(|(name, _)| *name == scenario)?;
         let mut it = Self {
             scenario,
             seed,
@@ -114,6 +134,7 @@ impl Settings {
             commit_us: 5 * MS,
             turn_calls_max: 256,
             line_calls_max: 4_096,
+            remembers_overload: false,
             restarts: 3,
             keyed: 0.001,
             delivered_twice: 0.01,
@@ -131,7 +152,7 @@ impl Settings {
                     (14 * SECOND, stock),
                 ];
             }
-            "returns" => it.hold_ms = Some(3_000),
+            "returns" => it.hold_ms = Some(6_000),
             "opening" => it.opens_at_us = Some(5 * SECOND),
             "keyed" => it.keyed = 0.2,
             _ => {}

@@ -7,6 +7,9 @@ import { queuePage, reads, stage } from './support.mjs';
 
 const ADMIN_TOKEN = 'a-token-that-is-in-no-address-0123456789';
 
+/** Tests that run at a time: each has queues of its own. */
+const TABS = 3;
+
 const tab = (page, name) => page.locator('nav.tabs').getByRole('link', { name, exact: true });
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 const field = (page, label) => page.getByLabel(label, { exact: true });
@@ -22,31 +25,31 @@ async function pull(page) {
   await button(page, 'Pull').click();
 }
 
-describe('the console', () => {
-  const scene = stage();
+const scene = stage();
 
-  /** A queue of the test's own with messages in it. */
-  async function queueWith(name, bodies, configuration = {}) {
-    await scene.api.putQueue(name, configuration);
-    for (const body of bodies) {
-      const { status } = await scene.api.publish(name, body, { 'content-type': 'text/plain' });
-      assert.equal(status, 202);
-    }
+/** A queue of the test's own with messages in it. */
+async function queueWith(name, bodies, configuration = {}) {
+  await scene.api.putQueue(name, configuration);
+  for (const body of bodies) {
+    const { status } = await scene.api.publish(name, body, { 'content-type': 'text/plain' });
+    assert.equal(status, 202);
   }
+}
 
-  const described = async (name) => (await scene.api.getQueue(name)).json;
+const described = async (name) => (await scene.api.getQueue(name)).json;
 
-  test('with no queues it offers an example, and makes it', async (t) => {
-    await scene.clear();
-    const page = await scene.visit(t, '/');
-    await page.getByRole('heading', { name: 'No queues yet' }).waitFor();
-    await button(page, 'Make an example queue').click();
-    await page.getByRole('heading', { name: 'example/orders', level: 1 }).waitFor();
-    await reads(figure(page, 'waiting'), '3');
-    assert.equal(await page.locator('table.messages tbody tr').count(), 3);
-    assert.equal((await described('example/orders')).accepted_total, 3);
-  });
+test('with no queues it offers an example, and makes it', async (t) => {
+  await scene.clear();
+  const page = await scene.visit(t, '/');
+  await page.getByRole('heading', { name: 'No queues yet' }).waitFor();
+  await button(page, 'Make an example queue').click();
+  await page.getByRole('heading', { name: 'example/orders', level: 1 }).waitFor();
+  await reads(figure(page, 'waiting'), '3');
+  assert.equal(await page.locator('table.messages tbody tr').count(), 3);
+  assert.equal((await described('example/orders')).accepted_total, 3);
+});
 
+describe('the console', { concurrency: TABS }, () => {
   test('a queue is created from the form', async (t) => {
     const page = await scene.visit(t, '/');
     await field(page, 'Name').fill('shop/new');

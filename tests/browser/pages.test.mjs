@@ -7,6 +7,8 @@ import { CONTRAST_MIN, contrasts, nameless, overflowing } from './appearance.mjs
 import { queuePage, reads, stage } from './support.mjs';
 
 const SALE = '/demo/flash-sale/';
+/** Pages that are looked at at a time. */
+const TABS = 3;
 const WIDE = { width: 1280, height: 900 };
 const PHONE = { width: 360, height: 740 };
 /** As long as a name may be, and nowhere to break it. */
@@ -96,7 +98,7 @@ async function inspect(page) {
   }
 }
 
-describe('each page', () => {
+describe('each page', { concurrency: TABS }, () => {
   before(async () => {
     const { putQueue, publish } = scene.api;
     await putQueue(QUEUE, { delivery: { visibility_timeout_ms: 600_000 } });
