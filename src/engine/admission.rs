@@ -91,7 +91,7 @@ impl Queue {
         match over {
             Over::Accepted => Fault::new(
                 ErrorCode::SoldOut,
-                "every place there was has been given out",
+                "come back if places are given back: cancelled, released, or held and not confirmed",
             )
             .with(|f| {
                 f.limit = capacity.max_accepted;

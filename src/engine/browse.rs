@@ -120,11 +120,7 @@ impl Queue {
             if bytes > PULL_BYTES_MAX {
                 break;
             }
-            let place = Place {
-                lane: SINGLE,
-                first_seq: seq,
-                index: 0,
-            };
+            let place = Place::single(seq);
             let Some(segment) = self.segments.get(turn.sql, place)? else {
                 continue;
             };

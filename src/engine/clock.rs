@@ -131,11 +131,7 @@ impl Queue {
         seq: u64,
         due_ms: Millis,
     ) -> Result<(), StoreError> {
-        let place = Place {
-            lane: SINGLE,
-            first_seq: seq,
-            index: 0,
-        };
+        let place = Place::single(seq);
         let Some(segment) = self.segments.get(turn.sql, place)? else {
             return Ok(());
         };
@@ -175,11 +171,7 @@ impl Queue {
             .and_then(|row| row.first())
             .map_or(0, Value::uint)
             == 1;
-        let place = Place {
-            lane: SINGLE,
-            first_seq: seq,
-            index: 0,
-        };
+        let place = Place::single(seq);
         let Some(segment) = self.segments.get(turn.sql, place)? else {
             return Ok(());
         };
@@ -316,11 +308,7 @@ impl Queue {
         if self.finished_singles.contains(&seq) {
             return Ok(false);
         }
-        let place = Place {
-            lane: SINGLE,
-            first_seq: seq,
-            index: 0,
-        };
+        let place = Place::single(seq);
         let segment = self.segments.get(turn.sql, place)?;
         let item = segment.as_ref().and_then(|segment| segment.items.first());
         Ok(item.is_some_and(|item| item.expires_at_ms <= turn.now_ms))

@@ -176,6 +176,18 @@ impl Queue {
             (REASON, reason),
             (AT_MS, now.as_str()),
         ]);
+        self.write_dead(turn, seq, accepted_ms, target, head, body)
+    }
+
+    fn write_dead(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seq: u64,
+        accepted_ms: Millis,
+        target: &str,
+        head: Head<'_>,
+        body: &[u8],
+    ) -> Result<(), StoreError> {
         let mut builder = Builder::default();
         builder.push(seq, head, body);
         let (_, head, body) = builder.finish(accepted_ms, 0);
@@ -476,24 +488,12 @@ impl Queue {
         };
         if let Some(segment) = self.segments.get(turn.sql, entry.place)? {
             let item = segment.items[usize::from(entry.place.index)];
-            let mut builder = Builder::default();
             let mut head = segment.head(&item)?;
             head.expires_at_ms = None;
-            builder.push(seq, head, segment.body(&item).bytes());
-            let (_, head, body) = builder.finish(turn.now_ms, 0);
-            turn.sql.exec(
-                "INSERT INTO dead (seq, target, head, body) VALUES (?, ?, ?, ?)",
-                &[
-                    seq.into(),
-                    target.into(),
-                    Arg::Blob(&head),
-                    Arg::Blob(&body),
-                ],
-            )?;
-            self.meta.dead_leaving += 1;
+            let body = segment.body(&item);
+            self.write_dead(turn, seq, segment.at_ms, target, head, body.bytes())?;
         }
         self.remove_outstanding(seq);
-        self.meta_changed = true;
         self.waiters.finished(seq);
         Ok(())
     }

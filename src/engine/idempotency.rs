@@ -10,7 +10,7 @@
 use crate::command::sieve::Sieve;
 use crate::id::{Print, Secret};
 use crate::limits::IDEMPOTENCY_KEYS_MAX;
-use crate::store::{Arg, Sql, StoreError, Value};
+use crate::store::{Arg, Sql, StoreError, Value, scalar};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -234,12 +234,7 @@ fn prints_of(sql: &mut dyn Sql, number: u64) -> Result<Vec<u64>, StoreError> {
         "SELECT prints FROM idempotency WHERE number = ?",
         &[number.into()],
     )?;
-    let bytes = rows
-        .into_iter()
-        .next()
-        .and_then(|r| r.into_iter().next())
-        .map(Value::into_blob)
-        .unwrap_or_default();
+    let bytes = scalar(rows).map(Value::into_blob).unwrap_or_default();
     let (words, _) = bytes.as_chunks::<8>();
     Ok(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
 }
@@ -249,12 +244,7 @@ fn find_in_row(sql: &mut dyn Sql, number: u64, print: Print) -> Result<Option<An
         "SELECT answers FROM idempotency WHERE number = ?",
         &[number.into()],
     )?;
-    let bytes = rows
-        .into_iter()
-        .next()
-        .and_then(|r| r.into_iter().next())
-        .map(Value::into_blob)
-        .unwrap_or_default();
+    let bytes = scalar(rows).map(Value::into_blob).unwrap_or_default();
     let answers: Vec<Answer> = postcard::from_bytes(&bytes)
         .map_err(|e| StoreError(format!("a row of idempotency keys is damaged: {e}")))?;
     // The last one counts: a key may come again once its window was over.

@@ -4,7 +4,7 @@ use super::Stop;
 use super::config::Order;
 use super::outstanding::Status;
 use super::queue::{Queue, Turn};
-use super::segment::{LANES, Place, SINGLE, Segment, Segments};
+use super::segment::{LANES, Place, Segment, Segments};
 use crate::command::{MessageState, Reply, State, Wait};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
@@ -201,11 +201,7 @@ impl Queue {
         if state.state != State::Held {
             return Err(wrong_state(&state, "only a held message can be confirmed").into());
         }
-        let place = Place {
-            lane: SINGLE,
-            first_seq: id.seq(),
-            index: 0,
-        };
+        let place = Place::single(id.seq());
         let segment = self.segments.get(turn.sql, place)?;
         let due_ms = match &segment {
             Some(s) => s

@@ -12,7 +12,7 @@ use super::queue::Queue;
 use super::segment::{LANES, Segment, Segments};
 use crate::id::Secret;
 use crate::store::schema::migrate;
-use crate::store::{Sql, StoreError, Value};
+use crate::store::{Sql, StoreError, Value, scalar};
 use crate::time::Millis;
 use std::rc::Rc;
 
@@ -178,11 +178,7 @@ pub(super) fn first(
 
 fn read_meta(sql: &mut dyn Sql, name: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
     let rows = sql.exec("SELECT value FROM meta WHERE name = ?", &[name.into()])?;
-    Ok(rows
-        .into_iter()
-        .next()
-        .and_then(|row| row.into_iter().next())
-        .map(Value::into_blob))
+    Ok(scalar(rows).map(Value::into_blob))
 }
 
 pub(super) fn secret_of(bytes: &[u8; 16]) -> Secret {

@@ -46,6 +46,16 @@ pub struct Place {
 }
 
 impl Place {
+    /// Where a single is.
+    #[must_use]
+    pub fn single(seq: u64) -> Self {
+        Self {
+            lane: SINGLE,
+            first_seq: seq,
+            index: 0,
+        }
+    }
+
     /// The segment's row identifier; lanes sort apart, sequence numbers within.
     #[must_use]
     pub fn segment_id(self) -> u64 {

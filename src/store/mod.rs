@@ -51,6 +51,12 @@ impl Value {
     }
 }
 
+/// The first value of the first row, if there is one.
+#[must_use]
+pub fn scalar(rows: Vec<Vec<Value>>) -> Option<Value> {
+    rows.into_iter().next()?.into_iter().next()
+}
+
 /// A value on its way in, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub enum Arg<'a> {

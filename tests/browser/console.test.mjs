@@ -230,11 +230,11 @@ describe('the console', { concurrency: TABS }, () => {
 });
 
 describe('the console of a server with an admin token', () => {
-  const scene = stage({ ADMIN_TOKEN });
+  const guarded = stage({ ADMIN_TOKEN });
 
   test('asks for the token, sends it as a header, and never has it in an address', async (t) => {
-    await scene.api.putQueue('shop/secret');
-    const page = await scene.visit(t, '/');
+    await guarded.api.putQueue('shop/secret');
+    const page = await guarded.visit(t, '/');
     const sent = [];
     page.on('request', (request) => sent.push(request));
     const token = field(page, 'Admin token');
@@ -256,8 +256,8 @@ describe('the console of a server with an admin token', () => {
   });
 
   test('keeps the token over a reload, until it is told to forget it', async (t) => {
-    await scene.api.putQueue('shop/kept');
-    const page = await scene.visit(t, queuePage('shop/kept'));
+    await guarded.api.putQueue('shop/kept');
+    const page = await guarded.visit(t, queuePage('shop/kept'));
     await field(page, 'Admin token').fill(ADMIN_TOKEN);
     await button(page, 'Use it').click();
     await reads(figure(page, 'waiting'), '0');
