@@ -1,11 +1,14 @@
-// The admin token: asked for when the server says 401, kept for as long as the tab lives, sent as a header
-// only. It is never part of a URL.
+// The admin token: asked for when the server says 401, kept for as long as the tab lives, sent as
+// a header only. It is never part of a URL.
 
 const KEY = "tidegate-admin-token";
 
 /** The credentials of this tab, and the field that asks for them. */
 export class Access {
-  /** @param {{ form: HTMLFormElement, button: HTMLButtonElement }} elements @param {() => void} onChange */
+  /**
+   * @param {{ form: HTMLFormElement, button: HTMLButtonElement }} elements
+   * @param {() => void} onChange
+   */
   constructor({ form, button }, onChange) {
     this.form = form;
     this.button = button;

@@ -1,5 +1,5 @@
-// The client of the HTTP API that all pages share: sends calls (calls.js), reads answers, and turns problem
-// documents into errors with their fields. Knows no page.
+// The client of the HTTP API that all pages share: sends calls (calls.js), reads answers, and
+// turns problem documents into errors with their fields. Knows no page.
 
 import { messagePath } from "./calls.js";
 
@@ -65,12 +65,13 @@ export class Api {
   /**
    * Sends a call and reads its answer.
    * @param {Call} call
-   * @param {{ signal?: AbortSignal }} [options]
+   * @param {{ signal?: AbortSignal, isUrgent?: boolean }} [options] an urgent call goes
+   *   before others where the browser keeps calls in line for a connection
    * @returns {Promise<Answer>}
    * @throws {Problem | Unreachable | DOMException} a DOMException named AbortError when aborted
    */
-  async send(call, { signal } = {}) {
-    const response = await this.open(call, signal);
+  async send(call, { signal, isUrgent = false } = {}) {
+    const response = await this.open(call, signal, isUrgent);
     const body = await readJson(response);
     return { status: response.status, headers: response.headers, body };
   }
@@ -84,19 +85,22 @@ export class Api {
    */
   async *follow(queue, id, signal) {
     const headers = { accept: "text/event-stream" };
-    const response = await this.open({ method: "GET", path: messagePath(queue, id), headers }, signal);
+    const response = await this.open(
+      { method: "GET", path: messagePath(queue, id), headers },
+      signal,
+    );
     for await (const data of events(response.body)) yield JSON.parse(data);
   }
 
   /** The response of a call that succeeded; its body is not read yet. */
-  async open(call, signal) {
-    const response = await this.fetch(call, signal);
+  async open(call, signal, isUrgent = false) {
+    const response = await this.fetch(call, signal, isUrgent);
     if (response.ok) return response;
     if (response.status === 401) this.onUnauthorized();
     throw new Problem(response.status, (await readJson(response)) ?? {}, response.headers);
   }
 
-  async fetch({ method, path, headers = {}, body }, signal) {
+  async fetch({ method, path, headers = {}, body }, signal, isUrgent) {
     const token = this.token();
     const credentials = token === null ? {} : { authorization: `Bearer ${token}` };
     try {
@@ -106,6 +110,7 @@ export class Api {
         body,
         signal,
         cache: "no-store",
+        priority: isUrgent ? "high" : "auto",
       });
     } catch (error) {
       if (error.name === "AbortError") throw error;

@@ -1,5 +1,5 @@
-// Every call of the API that the pages make, as plain values: what is sent, and what is shown as a curl
-// line, is the same.
+// Every call of the API that the pages make, as plain values: what is sent, and what is shown as
+// a curl line, is the same.
 
 /** @typedef {import("./api.js").Call} Call */
 
@@ -27,8 +27,7 @@ export const listQueues = (page = {}) => get(`/v1/queues${search(page)}`);
 export const getQueue = (queue) => get(queuePath(queue));
 
 /** @param {object} configuration partial @returns {Call} */
-export const putQueue = (queue, configuration) =>
-  withJson("PUT", queuePath(queue), configuration);
+export const putQueue = (queue, configuration) => withJson("PUT", queuePath(queue), configuration);
 
 /** @returns {Call} */
 export const deleteQueue = (queue) => ({ method: "DELETE", path: queuePath(queue) });
@@ -39,8 +38,12 @@ export const deleteQueue = (queue) => ({ method: "DELETE", path: queuePath(queue
  * @param {Record<string, string>} [headers] `Content-Type`, `Tidegate-Key` and so on
  * @returns {Call}
  */
-export const publish = (queue, body, headers = {}) =>
-  ({ method: "POST", path: `${queuePath(queue)}/messages`, headers, body });
+export const publish = (queue, body, headers = {}) => ({
+  method: "POST",
+  path: `${queuePath(queue)}/messages`,
+  headers,
+  body,
+});
 
 /** @param {{ limit?: number, after_seq?: number }} [page] @returns {Call} */
 export const browse = (queue, page = {}) => get(`${queuePath(queue)}/messages${search(page)}`);
@@ -50,8 +53,10 @@ export const getMessage = (queue, id, options = {}) =>
   get(messagePath(queue, id) + search(options));
 
 /** @returns {Call} the state of a message as an event stream */
-export const followMessage = (queue, id) =>
-  ({ ...get(messagePath(queue, id)), headers: { accept: "text/event-stream" } });
+export const followMessage = (queue, id) => ({
+  ...get(messagePath(queue, id)),
+  headers: { accept: "text/event-stream" },
+});
 
 /** @returns {Call} */
 export const confirmMessage = (queue, id) => post(`${messagePath(queue, id)}/confirm`);

@@ -2,8 +2,8 @@
 
 /**
  * @param {string} tag
- * @param {Record<string, any>} [properties] attributes; `on…` functions listen; `class`, `hidden` and
- *   other properties by their HTML names; null, undefined and false leave one out
+ * @param {Record<string, any>} [properties] attributes; `on…` functions listen; `class`,
+ *   `hidden` and other properties by their HTML names; null, undefined and false leave one out
  * @param {...(Node | string | number | null | undefined | false | any[])} children
  * @returns {any} the element
  */
@@ -21,7 +21,9 @@ export function h(tag, properties = {}, ...children) {
 
 /** Puts children in the place of what an element holds. */
 export function fill(element, ...children) {
-  const nodes = children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  const nodes = children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false);
   element.replaceChildren(...nodes.map((child) => (child instanceof Node ? child : String(child))));
 }
 

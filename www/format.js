@@ -29,7 +29,7 @@ export function duration(ms) {
 
 /** How long ago an instant was. */
 export const age = (atMs) =>
-  (typeof atMs === "number" ? duration(Math.max(0, Date.now() - atMs)) : "–");
+  typeof atMs === "number" ? duration(Math.max(0, Date.now() - atMs)) : "–";
 
 /** The time of day with milliseconds, in the reader's zone. */
 export function timeOfDay(atMs) {

@@ -1,5 +1,5 @@
-// The colours a visitor chose, put on the page before it is painted. A classic script in the head, so that
-// nothing flashes; the button that changes them is in header.js.
+// The colours a visitor chose, put on the page before it is painted. A classic script in the
+// head, so that nothing flashes; the button that changes them is in header.js.
 
 {
   let theme = null;

@@ -1,4 +1,5 @@
-// What every part of the console is given: the client, the credentials, a voice, and the way from page to page.
+// What every part of the console is given: the client, the credentials, a voice, and the way from
+// page to page.
 
 import { Api } from "../api.js";
 import { Access } from "../access.js";

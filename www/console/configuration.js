@@ -8,8 +8,14 @@ import { Field, FieldSet, parseJson, showProblem } from "./fields.js";
 
 /** What of a queue's description is its configuration. */
 const TOP = [
-  "capacity", "delivery", "retention_ms", "result_retention_ms", "dedup_window_ms", "max_message_bytes",
-  "cors_origins", "push",
+  "capacity",
+  "delivery",
+  "retention_ms",
+  "result_retention_ms",
+  "dedup_window_ms",
+  "max_message_bytes",
+  "cors_origins",
+  "push",
 ];
 
 /** @param {import("./queue-page.js").QueuePage} page */
@@ -28,37 +34,69 @@ class Configuration {
     this.fields = new FieldSet(this.specs);
     this.curl = curlBox(page.app, "Configure");
     this.apply = h("button", { class: "main", disabled: true }, "Apply");
-    this.undo = h("button", { type: "button", disabled: true, onclick: () => this.reset() }, "Undo");
+    this.undo = h(
+      "button",
+      { type: "button", disabled: true, onclick: () => this.reset() },
+      "Undo",
+    );
     this.status = h("span", { class: "muted small", "aria-live": "polite" });
     this.element = h("div", { class: "stack" }, this.form(), this.jsonForm());
   }
 
   form() {
-    return h("form", {
-      class: "card stack configuration", oninput: () => this.changed(),
-      onsubmit: (event) => {
-        event.preventDefault();
-        this.save();
+    return h(
+      "form",
+      {
+        class: "card stack configuration",
+        oninput: () => this.changed(),
+        onsubmit: (event) => {
+          event.preventDefault();
+          this.save();
+        },
       },
-    }, GROUPS.map(({ title, text, specs }) => h("fieldset", {},
-      h("legend", {}, h("b", {}, title), h("span", { class: "muted" }, ` ${text}`)),
-      h("div", { class: "fields" }, this.fields.elements(specs.map((spec) => spec.name))))),
-    this.fields.general, h("div", { class: "row" }, this.apply, this.undo, this.status), this.curl.element);
+      GROUPS.map(({ title, text, specs }) =>
+        h(
+          "fieldset",
+          {},
+          h("legend", {}, h("b", {}, title), h("span", { class: "muted" }, ` ${text}`)),
+          h("div", { class: "fields" }, this.fields.elements(specs.map((spec) => spec.name))),
+        ),
+      ),
+      this.fields.general,
+      h("div", { class: "row" }, this.apply, this.undo, this.status),
+      this.curl.element,
+    );
   }
 
   jsonForm() {
     this.json = new Field({
-      name: "json", label: "Configuration", kind: "area", rows: 16,
-      hint: "May be partial: what it does not name stays as it is, null sets a field back to its default.",
+      name: "json",
+      label: "Configuration",
+      kind: "area",
+      rows: 16,
+      hint:
+        "May be partial: what it does not name stays as it is, " +
+        "null sets a field back to its default.",
     });
     this.jsonProblem = h("div", { class: "problem", role: "alert", hidden: true });
-    return h("details", { class: "card" }, h("summary", {}, "As JSON"), h("form", {
-      class: "stack",
-      onsubmit: (event) => {
-        event.preventDefault();
-        this.saveJson();
-      },
-    }, this.json.element, this.jsonProblem, h("div", { class: "row" }, h("button", { class: "main" }, "Apply JSON"))));
+    return h(
+      "details",
+      { class: "card" },
+      h("summary", {}, "As JSON"),
+      h(
+        "form",
+        {
+          class: "stack",
+          onsubmit: (event) => {
+            event.preventDefault();
+            this.saveJson();
+          },
+        },
+        this.json.element,
+        this.jsonProblem,
+        h("div", { class: "row" }, h("button", { class: "main" }, "Apply JSON")),
+      ),
+    );
   }
 
   /** Follows the server, unless somebody is about to change something. */
@@ -123,7 +161,10 @@ class Configuration {
     }
   }
 
-  /** The server answers a change with the queue as it then is; where it does not, the next poll tells. */
+  /**
+   * The server answers a change with the queue as it then is; where it does not, the next poll
+   * tells.
+   */
   accepted({ body }) {
     if (body?.capacity) this.page.take({ ...this.page.queue, ...body });
   }

@@ -17,22 +17,35 @@ export function askByName({ title, text, name, action, run }) {
   const yes = h("button", { class: "danger main", disabled: true }, action);
   const dialog = h("dialog", { class: "confirmation", "aria-label": title });
   field.input.addEventListener("input", () => (yes.disabled = field.text !== name));
-  const form = h("form", {
-    class: "stack", method: "dialog",
-    onsubmit: async (event) => {
-      event.preventDefault();
-      if (field.text !== name) return;
-      yes.disabled = true;
-      try {
-        await run();
-        dialog.close();
-      } catch (error) {
-        showProblem(problem, error);
-        yes.disabled = false;
-      }
+  const form = h(
+    "form",
+    {
+      class: "stack",
+      method: "dialog",
+      onsubmit: async (event) => {
+        event.preventDefault();
+        if (field.text !== name) return;
+        yes.disabled = true;
+        try {
+          await run();
+          dialog.close();
+        } catch (error) {
+          showProblem(problem, error);
+          yes.disabled = false;
+        }
+      },
     },
-  }, h("h2", { class: "wrap-anywhere" }, title), h("p", { class: "muted" }, text), field.element, problem,
-  h("div", { class: "row" }, yes, h("button", { type: "button", onclick: () => dialog.close() }, "Keep it")));
+    h("h2", { class: "wrap-anywhere" }, title),
+    h("p", { class: "muted" }, text),
+    field.element,
+    problem,
+    h(
+      "div",
+      { class: "row" },
+      yes,
+      h("button", { type: "button", onclick: () => dialog.close() }, "Keep it"),
+    ),
+  );
   fill(dialog, form);
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);

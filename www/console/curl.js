@@ -13,9 +13,12 @@ const LINE_CHARS = 76;
 export function curlLine({ method, path, headers = {}, body }, withToken) {
   const isPlain = method === "GET" || (method === "POST" && body !== undefined);
   const streams = headers.accept === "text/event-stream";
-  const parts = [`curl ${streams ? "-N " : ""}${isPlain ? "" : `-X ${method} `}${quote(location.origin + path)}`];
+  const parts = [
+    `curl ${streams ? "-N " : ""}${isPlain ? "" : `-X ${method} `}${quote(location.origin + path)}`,
+  ];
   if (withToken) parts.push('-H "Authorization: Bearer $ADMIN_TOKEN"');
-  for (const [name, value] of Object.entries(headers)) parts.push(`-H ${quote(`${name}: ${value}`)}`);
+  for (const [name, value] of Object.entries(headers))
+    parts.push(`-H ${quote(`${name}: ${value}`)}`);
   if (body !== undefined) parts.push(`--data-raw ${quote(body)}`);
   const line = parts.join(" ");
   return line.length <= LINE_CHARS ? line : parts.join(" \\\n  ");
@@ -34,14 +37,25 @@ function quote(text) {
  */
 export function curlBox(app, what) {
   const code = h("code");
-  const copy = h("button", {
-    type: "button", class: "quiet small", "aria-label": `Copy the curl line: ${what}`,
-    onclick: async () => {
-      setText(copy, (await copyText(code.textContent)) ? "Copied" : "Select it, then copy");
-      setTimeout(() => setText(copy, "Copy"), 1500);
+  const copy = h(
+    "button",
+    {
+      type: "button",
+      class: "quiet small",
+      "aria-label": `Copy the curl line: ${what}`,
+      onclick: async () => {
+        setText(copy, (await copyText(code.textContent)) ? "Copied" : "Select it, then copy");
+        setTimeout(() => setText(copy, "Copy"), 1500);
+      },
     },
-  }, "Copy");
-  const element = h("div", { class: "curl" }, h("pre", { tabindex: 0, "aria-label": `${what}, as a curl line` }, code), copy);
+    "Copy",
+  );
+  const element = h(
+    "div",
+    { class: "curl" },
+    h("pre", { tabindex: 0, "aria-label": `${what}, as a curl line` }, code),
+    copy,
+  );
   return { element, show: (call) => setText(code, curlLine(call, app.access.hasToken())) };
 }
 

@@ -13,8 +13,19 @@ const LEASE_MS_DEFAULT = 30_000;
 
 const SPECS = [
   { name: "batch_size", label: "At most", unit: "messages", value: "5", hint: "1 to 1,000" },
-  { name: "wait_ms", label: "Wait", unit: "ms", value: "0", hint: "For the first message, up to 30,000. 0: not at all" },
-  { name: "visibility_timeout_ms", label: "Lease", unit: "ms", hint: "How long they are yours. Empty: as the queue says" },
+  {
+    name: "wait_ms",
+    label: "Wait",
+    unit: "ms",
+    value: "0",
+    hint: "For the first message, up to 30,000. 0: not at all",
+  },
+  {
+    name: "visibility_timeout_ms",
+    label: "Lease",
+    unit: "ms",
+    hint: "How long they are yours. Empty: as the queue says",
+  },
 ];
 
 /** @param {import("./queue-page.js").QueuePage} page */
@@ -36,14 +47,21 @@ class Deliveries {
     this.list = h("ul", { class: "leases" });
     this.answer = h("p", { class: "muted", "aria-live": "polite" });
     this.button = h("button", { class: "main" }, "Pull");
-    const form = h("form", {
-      class: "card stack", oninput: () => this.showCurl(),
-      onsubmit: (event) => {
-        event.preventDefault();
-        this.pull();
+    const form = h(
+      "form",
+      {
+        class: "card stack",
+        oninput: () => this.showCurl(),
+        onsubmit: (event) => {
+          event.preventDefault();
+          this.pull();
+        },
       },
-    }, h("div", { class: "fields" }, this.fields.elements()), this.fields.general,
-    h("div", { class: "row" }, this.button, this.answer), this.curl.element);
+      h("div", { class: "fields" }, this.fields.elements()),
+      this.fields.general,
+      h("div", { class: "row" }, this.button, this.answer),
+      this.curl.element,
+    );
     this.element = h("div", { class: "stack" }, form, this.list);
     this.showCurl();
     this.showList();
@@ -78,8 +96,12 @@ class Deliveries {
         lease.attach(this.page, (done) => this.remove(done));
         this.leases.push(lease);
       }
-      fill(this.answer, body.messages.length === 0
-        ? "Nothing to deliver." : `${count(body.messages.length)} leased, ${count(body.depth)} in the backlog.`);
+      fill(
+        this.answer,
+        body.messages.length === 0
+          ? "Nothing to deliver."
+          : `${count(body.messages.length)} leased, ${count(body.depth)} in the backlog.`,
+      );
       this.showList();
     } catch (error) {
       fill(this.answer);
@@ -95,7 +117,10 @@ class Deliveries {
   }
 
   showList() {
-    fill(this.list, this.leases.map((lease) => lease.element));
+    fill(
+      this.list,
+      this.leases.map((lease) => lease.element),
+    );
   }
 
   tick() {

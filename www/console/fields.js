@@ -29,10 +29,15 @@ export class Field {
     const control = spec.unit
       ? h("div", { class: "with-unit" }, this.input, h("span", { class: "unit" }, spec.unit))
       : this.input;
-    this.element = h("div", { class: spec.wide ? "field wide" : "field" },
-      h("label", { for: id }, spec.label), control,
+    this.element = h(
+      "div",
+      { class: spec.wide ? "field wide" : "field" },
+      h("label", { for: id }, spec.label),
+      control,
       spec.suggestions && suggestions(id, spec.suggestions),
-      spec.hint && h("p", { class: "hint", id: `${id}-hint` }, spec.hint), this.error);
+      spec.hint && h("p", { class: "hint", id: `${id}-hint` }, spec.hint),
+      this.error,
+    );
   }
 
   get text() {
@@ -53,7 +58,13 @@ export class Field {
 
 function makeInput(spec, id) {
   const { kind = "text", placeholder, value = "", rows = 4, name } = spec;
-  const shared = { id, name, placeholder, value, "aria-describedby": `${spec.hint ? `${id}-hint ` : ""}${id}-error` };
+  const shared = {
+    id,
+    name,
+    placeholder,
+    value,
+    "aria-describedby": `${spec.hint ? `${id}-hint ` : ""}${id}-error`,
+  };
   if (kind === "area") return h("textarea", { ...shared, rows, spellcheck: "false" });
   if (kind === "select") {
     const options = spec.options.map(([option, text]) => h("option", { value: option }, text));
@@ -64,11 +75,22 @@ function makeInput(spec, id) {
   if (kind === "instant") return h("input", { ...shared, type: "datetime-local", step: "0.001" });
   const inputmode = kind === "number" ? "decimal" : null;
   const list = spec.suggestions ? `${id}-list` : null;
-  return h("input", { ...shared, type: "text", inputmode, list, autocomplete: "off", spellcheck: "false" });
+  return h("input", {
+    ...shared,
+    type: "text",
+    inputmode,
+    list,
+    autocomplete: "off",
+    spellcheck: "false",
+  });
 }
 
 function suggestions(id, values) {
-  return h("datalist", { id: `${id}-list` }, values.map((value) => h("option", { value })));
+  return h(
+    "datalist",
+    { id: `${id}-list` },
+    values.map((value) => h("option", { value })),
+  );
 }
 
 /** A number where the text is one; else the text, so that the server says what it thinks of it. */
@@ -118,24 +140,34 @@ export class FieldSet {
     showProblem(this.general, error);
   }
 
-  /** The field of a name, in any case of letters; else the one that it is a part of, or that is part of it. */
+  /**
+   * The field of a name, in any case of letters; else the one that it is a part of, or that is
+   * part of it.
+   */
   find(name) {
     const wanted = name.toLowerCase();
     const all = [...this.fields.values()];
     const test = (holds) => all.find((field) => holds(field.spec.name.toLowerCase()));
-    return test((own) => own === wanted)
-      ?? test((own) => wanted.startsWith(`${own}.`) || wanted.startsWith(`${own}[`))
-      ?? test((own) => own.startsWith(`${wanted}.`));
+    return (
+      test((own) => own === wanted) ??
+      test((own) => wanted.startsWith(`${own}.`) || wanted.startsWith(`${own}[`)) ??
+      test((own) => own.startsWith(`${wanted}.`))
+    );
   }
 }
 
 /** Shows an error in a box of its own. */
 export function showProblem(box, error) {
   const isProblem = error instanceof Problem;
-  const meta = isProblem ? `${error.status} ${error.type}${error.field ? `, ${error.field}` : ""}` : null;
-  fill(box, h("b", {}, isProblem ? error.title : error.message),
+  const meta = isProblem
+    ? `${error.status} ${error.type}${error.field ? `, ${error.field}` : ""}`
+    : null;
+  fill(
+    box,
+    h("b", {}, isProblem ? error.title : error.message),
     isProblem && error.message !== error.title && h("div", {}, error.message),
-    meta && h("code", {}, meta));
+    meta && h("code", {}, meta),
+  );
   box.hidden = false;
 }
 

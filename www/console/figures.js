@@ -6,8 +6,16 @@ import { age, bytes, count, duration } from "../format.js";
 /** Label, the figure, and a line below it; all of the queue as the server describes it. */
 const FIGURES = [
   ["Waiting", (q) => count(waitingIn(q)), roomOf],
-  ["In flight", (q) => count(q.in_flight), (q) => `leases of ${duration(q.delivery?.visibility_timeout_ms ?? 0)}`],
-  ["Delayed", (q) => count(q.delayed), (q) => (q.held ? `and ${count(q.held)} held` : "not due yet")],
+  [
+    "In flight",
+    (q) => count(q.in_flight),
+    (q) => `leases of ${duration(q.delivery?.visibility_timeout_ms ?? 0)}`,
+  ],
+  [
+    "Delayed",
+    (q) => count(q.delayed),
+    (q) => (q.held ? `and ${count(q.held)} held` : "not due yet"),
+  ],
   ["Accepted", (q) => count(q.accepted_total), acceptedOf],
   ["Rejected", (q) => count(q.rejected_total), rejectedBy],
   ["Acked", (q) => count(q.acked_total), () => "done"],
@@ -29,19 +37,30 @@ function rejectedBy({ rejected }) {
   return `${count(edge.reduce((sum, { total }) => sum + total, 0))} at the edge`;
 }
 
-/** How many messages can be pulled now: `depth` is the backlog, which holds those that cannot be, too. */
+/**
+ * How many messages can be pulled now: `depth` is the backlog, which holds those that cannot be,
+ * too.
+ */
 export const waitingIn = ({ depth, in_flight: leased = 0, delayed = 0, held = 0 }) =>
-  (typeof depth === "number" ? Math.max(0, depth - leased - delayed - held) : null);
+  typeof depth === "number" ? Math.max(0, depth - leased - delayed - held) : null;
 
 /** A strip of figures. */
 export class Figures {
   constructor() {
     this.parts = FIGURES.map(([label]) => {
-      const value = h("dd", { class: "value", "data-figure": label.toLowerCase().replace(" ", "_") }, "–");
+      const value = h(
+        "dd",
+        { class: "value", "data-figure": label.toLowerCase().replace(" ", "_") },
+        "–",
+      );
       const note = h("dd", { class: "note-line" });
       return { value, note, element: h("div", {}, h("dt", {}, label), value, note) };
     });
-    this.element = h("dl", { class: "figures" }, this.parts.map((part) => part.element));
+    this.element = h(
+      "dl",
+      { class: "figures" },
+      this.parts.map((part) => part.element),
+    );
   }
 
   /** @param {any} queue as `GET /v1/queues/{queue}` answers */

@@ -8,9 +8,20 @@ import { FieldError, FieldSet, numberOf, parseJson } from "./fields.js";
 import { count } from "../format.js";
 
 const SPECS = [
-  { name: "result", label: "Result, as JSON", placeholder: '{"order": 1}', hint: "Its publisher can read it. Empty: none" },
+  {
+    name: "result",
+    label: "Result, as JSON",
+    placeholder: '{"order": 1}',
+    hint: "Its publisher can read it. Empty: none",
+  },
   { name: "delay_ms", label: "Retry after", unit: "ms", hint: "Empty: the queue's backoff" },
-  { name: "visibility_timeout_ms", label: "Extend to", unit: "ms", value: "30000", hint: "From now on" },
+  {
+    name: "visibility_timeout_ms",
+    label: "Extend to",
+    unit: "ms",
+    value: "30000",
+    hint: "From now on",
+  },
 ];
 
 /** What has to go right for each verb, as the answer counts it. */
@@ -44,28 +55,65 @@ export class Lease {
 
   build() {
     const { seq, id, body, key, attempts } = this.message;
-    const verb = (name, label, kind) => h("button", {
-      type: "button", class: kind, onclick: () => this.settle(name), onfocus: () => this.showCurl(name),
-      "aria-label": `${label} message ${seq}`,
-    }, label);
-    const pair = (field, button) => h("div", { class: "pair", onfocusin: () => this.showCurl(button.dataset.verb) },
-      this.fields.get(field).element, button);
+    const verb = (name, label, kind) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: kind,
+          onclick: () => this.settle(name),
+          onfocus: () => this.showCurl(name),
+          "aria-label": `${label} message ${seq}`,
+        },
+        label,
+      );
+    const pair = (field, button) =>
+      h(
+        "div",
+        { class: "pair", onfocusin: () => this.showCurl(button.dataset.verb) },
+        this.fields.get(field).element,
+        button,
+      );
     const named = (name, ...rest) => {
       const button = verb(name, ...rest);
       button.dataset.verb = name;
       return button;
     };
-    return h("li", { class: "card stack", oninput: () => this.showCurl(this.shown) },
-      h("div", { class: "row spread" },
-        h("div", { class: "row" },
-          h("a", { href: linkTo("queues", this.page.name, "messages", id) }, h("b", {}, `Number ${count(seq)}`)),
+    return h(
+      "li",
+      { class: "card stack", oninput: () => this.showCurl(this.shown) },
+      h(
+        "div",
+        { class: "row spread" },
+        h(
+          "div",
+          { class: "row" },
+          h(
+            "a",
+            { href: linkTo("queues", this.page.name, "messages", id) },
+            h("b", {}, `Number ${count(seq)}`),
+          ),
           key && h("span", { class: "mono muted wrap-anywhere" }, key),
-          h("span", { class: "muted small" }, attempts === 1 ? "first attempt" : `attempt ${attempts}`)),
-        this.countdown),
-      this.bar, h("pre", { class: "content" }, typeof body === "string" ? body : JSON.stringify(body)),
-      h("div", { class: "verbs" }, pair("result", named("acks", "Acknowledge", "main")),
-        pair("delay_ms", named("retries", "Retry")), pair("visibility_timeout_ms", named("extends", "Extend"))),
-      this.fields.general, this.curl.element);
+          h(
+            "span",
+            { class: "muted small" },
+            attempts === 1 ? "first attempt" : `attempt ${attempts}`,
+          ),
+        ),
+        this.countdown,
+      ),
+      this.bar,
+      h("pre", { class: "content" }, typeof body === "string" ? body : JSON.stringify(body)),
+      h(
+        "div",
+        { class: "verbs" },
+        pair("result", named("acks", "Acknowledge", "main")),
+        pair("delay_ms", named("retries", "Retry")),
+        pair("visibility_timeout_ms", named("extends", "Extend")),
+      ),
+      this.fields.general,
+      this.curl.element,
+    );
   }
 
   /** The entry for one verb; throws a FieldError where the result is no JSON. */
@@ -118,5 +166,8 @@ export class Lease {
 /** An entry's own error, which may be a problem document or its slug. */
 function refused(problem = {}) {
   if (typeof problem === "string") return new Error(problem);
-  return new FieldError(problem.field, problem.detail ?? problem.title ?? "The server did not take it.");
+  return new FieldError(
+    problem.field,
+    problem.detail ?? problem.title ?? "The server did not take it.",
+  );
 }

@@ -49,4 +49,3 @@ function decode(part) {
     return part;
   }
 }
-

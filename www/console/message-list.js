@@ -23,21 +23,60 @@ class MessageList {
     this.starts = [0];
     this.lastSeq = 0;
     this.body = h("tbody");
-    this.table = h("table", { class: "messages" },
+    this.table = h(
+      "table",
+      { class: "messages" },
       h("caption", { class: "visually-hidden" }, "Messages in the queue, by number"),
-      h("thead", {}, h("tr", {}, ["Number", "State", "Age", "Attempts", "Key", "Body"]
-        .map((name) => h("th", { scope: "col" }, name)))), this.body);
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          ["Number", "State", "Age", "Attempts", "Key", "Body"].map((name) =>
+            h("th", { scope: "col" }, name),
+          ),
+        ),
+      ),
+      this.body,
+    );
     this.empty = h("p", { class: "muted", hidden: true });
     this.problem = h("div", { class: "problem", role: "alert", hidden: true });
     this.curl = curlBox(page.app, "Browse");
-    const go = (label, step) => h("button", { type: "button", onclick: () => { step(); this.load(); } }, label);
+    const go = (label, step) =>
+      h(
+        "button",
+        {
+          type: "button",
+          onclick: () => {
+            step();
+            this.load();
+          },
+        },
+        label,
+      );
     this.back = go("Previous page", () => this.starts.pop());
     this.forth = go("Next page", () => this.starts.push(this.lastSeq));
-    this.element = h("div", { class: "card stack" },
-      h("div", { class: "row spread" },
+    this.element = h(
+      "div",
+      { class: "card stack" },
+      h(
+        "div",
+        { class: "row spread" },
         h("p", { class: "muted small" }, "Looking does not lease: nothing is taken from anybody."),
-        h("div", { class: "row" }, this.back, this.forth, go("Reload", () => {}))),
-      this.problem, this.empty, h("div", { class: "listing" }, this.table), this.curl.element);
+        h(
+          "div",
+          { class: "row" },
+          this.back,
+          this.forth,
+          go("Reload", () => {}),
+        ),
+      ),
+      this.problem,
+      this.empty,
+      h("div", { class: "listing" }, this.table),
+      this.curl.element,
+    );
   }
 
   async load() {
@@ -59,16 +98,23 @@ class MessageList {
     this.table.hidden = messages.length === 0;
     this.empty.hidden = messages.length > 0;
     fill(this.empty, this.starts.length > 1 ? "Nothing after this." : "The queue is empty.");
-    fill(this.body, messages.map((message) => this.row(message)));
+    fill(
+      this.body,
+      messages.map((message) => this.row(message)),
+    );
   }
 
   row(message) {
     const link = linkTo("queues", this.page.name, "messages", message.id);
-    return h("tr", {}, h("th", { scope: "row" }, h("a", { href: link, title: message.id }, count(message.seq))),
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, h("a", { href: link, title: message.id }, count(message.seq))),
       h("td", { "data-heading": "State" }, message.state ? stateTag(message.state) : "–"),
       h("td", { "data-heading": "Age" }, age(message.timestamp_ms)),
       h("td", { "data-heading": "Attempts" }, count(message.attempts)),
       h("td", { "data-heading": "Key", class: "mono" }, message.key ?? "–"),
-      h("td", { "data-heading": "Body", class: "mono body" }, preview(message)));
+      h("td", { "data-heading": "Body", class: "mono body" }, preview(message)),
+    );
   }
 }

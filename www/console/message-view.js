@@ -10,7 +10,14 @@ import { count, timeOfDay } from "../format.js";
 const WAIT_MS = 20_000;
 const FINAL = new Set(["done", "dead", "expired", "cancelled"]);
 const CANCELLABLE = new Set(["held", "delayed", "queued"]);
-const KINDS = { queued: "on", leased: "on", done: "on", delayed: "warn", held: "warn", dead: "bad" };
+const KINDS = {
+  queued: "on",
+  leased: "on",
+  done: "on",
+  delayed: "warn",
+  held: "warn",
+  dead: "bad",
+};
 
 const MEANINGS = {
   held: "It has its place and waits to be confirmed.",
@@ -25,6 +32,11 @@ const MEANINGS = {
 
 /** A state as a small coloured word. */
 export const stateTag = (state) => h("span", { class: `tag ${KINDS[state] ?? ""}` }, state);
+
+function attemptsText(attempts) {
+  if (attempts === undefined) return "attempts unknown";
+  return attempts === 1 ? "1 attempt" : `${count(attempts)} attempts`;
+}
 
 /**
  * @param {import("./queue-page.js").QueuePage} page
@@ -46,24 +58,41 @@ class MessageView {
     this.meaning = h("p", { class: "muted" });
     this.result = h("div", { class: "stack", hidden: true });
     this.body = h("div", { class: "stack", hidden: true });
-    this.history = h("ol", { class: "history" });
+    this.history = h("ul", { class: "history" });
     this.problem = h("div", { class: "problem", role: "alert", hidden: true });
-    const act = (label, call, kind) => h("button", { type: "button", class: kind, hidden: true, onclick: () => this.act(call) }, label);
+    const act = (label, call, kind) =>
+      h(
+        "button",
+        { type: "button", class: kind, hidden: true, onclick: () => this.act(call) },
+        label,
+      );
     this.confirm = act("Confirm", confirmMessage, "main");
     this.cancel = act("Cancel this message", cancelMessage, "danger");
     const curl = curlBox(page.app, "Follow the message");
     curl.show(followMessage(page.name, id));
-    this.element = h("div", { class: "card stack" },
-      h("div", {}, h("a", { class: "small", href: linkTo("queues", page.name, "messages") }, "← All messages")),
-      h("h2", { class: "mono wrap-anywhere" }, id), this.headline, this.meaning,
-      h("div", { class: "row" }, this.confirm, this.cancel), this.problem, this.result, this.body,
-      h("h3", {}, "What happened while you watch"), this.history, curl.element);
+    const back = linkTo("queues", page.name, "messages");
+    this.element = h(
+      "div",
+      { class: "card stack" },
+      h("div", {}, h("a", { class: "small", href: back }, "← All messages")),
+      h("h2", { class: "mono wrap-anywhere" }, id),
+      this.headline,
+      this.meaning,
+      h("div", { class: "row" }, this.confirm, this.cancel),
+      this.problem,
+      this.result,
+      this.body,
+      h("h3", {}, "What happened while you watch"),
+      this.history,
+      curl.element,
+    );
   }
 
   /** By event stream; where that breaks, by reads that wait. */
   async follow() {
     try {
-      for await (const message of this.page.app.api.follow(this.page.name, this.id, this.signal)) this.show(message);
+      for await (const message of this.page.app.api.follow(this.page.name, this.id, this.signal))
+        this.show(message);
       if (!FINAL.has(this.state)) await this.waitForEnd();
     } catch (error) {
       if (error.name !== "AbortError") await this.waitForEnd(error);
@@ -94,15 +123,29 @@ class MessageView {
     }
     this.text = text;
     this.state = state;
-    fill(this.headline, stateTag(state), position ? h("b", {}, `position ${count(position)}`) : null,
-      h("span", { class: "muted" }, `number ${count(seq)}, accepted ${timeOfDay(message.timestamp_ms)}, ${count(attempts)} attempts`));
+    fill(
+      this.headline,
+      stateTag(state),
+      position ? h("b", {}, `position ${count(position)}`) : null,
+      h(
+        "span",
+        { class: "muted" },
+        `number ${count(seq)}, accepted ${timeOfDay(message.timestamp_ms)}, `,
+        attemptsText(attempts),
+      ),
+    );
     fill(this.meaning, MEANINGS[state] ?? "");
     this.confirm.hidden = state !== "held";
     this.cancel.hidden = !CANCELLABLE.has(state);
     this.result.hidden = state !== "done";
     if (state === "done") {
-      const json = message.result === undefined ? "none was given" : JSON.stringify(message.result, null, 2);
-      fill(this.result, h("h3", {}, "Result"), h("pre", { class: "content", "data-result": "" }, json));
+      const json =
+        message.result === undefined ? "none was given" : JSON.stringify(message.result, null, 2);
+      fill(
+        this.result,
+        h("h3", {}, "Result"),
+        h("pre", { class: "content", "data-result": "" }, json),
+      );
     }
   }
 
@@ -112,7 +155,10 @@ class MessageView {
       const { api } = this.page.app;
       const options = { signal: this.signal };
       const { seq } = (await api.send(getMessage(this.page.name, this.id), options)).body;
-      const { body } = await api.send(browse(this.page.name, { after_seq: seq - 1, limit: 1 }), options);
+      const { body } = await api.send(
+        browse(this.page.name, { after_seq: seq - 1, limit: 1 }),
+        options,
+      );
       const message = body.messages.find((found) => found.id === this.id);
       if (message) this.showBody(message);
     } catch {
@@ -121,10 +167,23 @@ class MessageView {
   }
 
   showBody({ body, encoding, content_type: type, key, priority, attributes = {} }) {
-    const facts = [["content type", type], ["encoding", encoding], ["key", key], ["priority", priority],
-      ...Object.entries(attributes)].filter(([, value]) => value !== undefined && value !== null);
-    fill(this.body, h("h3", {}, "Body"), h("pre", { class: "content" }, body),
-      h("p", { class: "muted small wrap-anywhere" }, facts.map(([name, value]) => `${name}: ${value}`).join(" · ")));
+    const facts = [
+      ["content type", type],
+      ["encoding", encoding],
+      ["key", key],
+      ["priority", priority],
+      ...Object.entries(attributes),
+    ].filter(([, value]) => value !== undefined && value !== null);
+    fill(
+      this.body,
+      h("h3", {}, "Body"),
+      h("pre", { class: "content" }, body),
+      h(
+        "p",
+        { class: "muted small wrap-anywhere" },
+        facts.map(([name, value]) => `${name}: ${value}`).join(" · "),
+      ),
+    );
     this.body.hidden = false;
   }
 

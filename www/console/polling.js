@@ -1,5 +1,5 @@
-// Asks the server again and again, gently: not while the page is hidden, and ever more seldom while the
-// server does not answer.
+// Asks the server again and again, gently: not while the page is hidden, and ever more seldom
+// while the server does not answer.
 
 const SLOWEST_MS = 30_000;
 
@@ -38,7 +38,10 @@ export function poll(ask, { everyMs, signal, onOutcome }) {
     let failures = 0;
     while (!signal.aborted) {
       isWanted = false;
-      const error = await ask(signal).then(() => null, (reason) => reason);
+      const error = await ask(signal).then(
+        () => null,
+        (reason) => reason,
+      );
       if (signal.aborted) return;
       failures = error === null ? 0 : failures + 1;
       onOutcome(error);

@@ -32,26 +32,62 @@ const COLUMNS = [
  */
 export function queueListPage(app, signal) {
   const body = h("tbody");
-  const listing = h("div", { class: "card listing", hidden: true }, h("table", { class: "queues" },
-    h("caption", { class: "visually-hidden" }, "Queues and their live figures"),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Queue"),
-      COLUMNS.map(([name, , title]) => h("th", { scope: "col", title }, name)))), body));
+  const listing = h(
+    "div",
+    { class: "card listing", hidden: true },
+    h(
+      "table",
+      { class: "queues" },
+      h("caption", { class: "visually-hidden" }, "Queues and their live figures"),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, "Queue"),
+          COLUMNS.map(([name, , title]) => h("th", { scope: "col", title }, name)),
+        ),
+      ),
+      body,
+    ),
+  );
   const welcome = emptyState(app);
   const pages = new Pages(() => polling.now());
-  const polling = poll(async () => {
-    const { body: page } = await app.api.send(listQueues({ limit: PAGE_QUEUES, cursor: pages.cursor }), { signal });
-    const isEmpty = page.queues.length === 0 && pages.isFirst;
-    listing.hidden = isEmpty;
-    welcome.hidden = !isEmpty;
-    pages.show(page.cursor);
-    fillRows(body, page.queues);
-  }, { everyMs: EVERY_MS, signal, onOutcome: (error) => app.showTrouble(error) });
+  const polling = poll(
+    async () => {
+      const { body: page } = await app.api.send(
+        listQueues({ limit: PAGE_QUEUES, cursor: pages.cursor }),
+        { signal },
+      );
+      const isEmpty = page.queues.length === 0 && pages.isFirst;
+      listing.hidden = isEmpty;
+      welcome.hidden = !isEmpty;
+      pages.show(page.cursor);
+      fillRows(body, page.queues);
+    },
+    { everyMs: EVERY_MS, signal, onOutcome: (error) => app.showTrouble(error) },
+  );
 
-  return h("div", { class: "stack page" },
-    h("div", { class: "row spread" },
-      h("div", {}, h("h1", {}, "Queues"), h("p", { class: "lead" }, "Figures are live, every two seconds.")),
-      h("a", { class: "button", href: "/demo/flash-sale/" }, "Open the flash sale")),
-    welcome, listing, pages.element, creation(app));
+  return h(
+    "div",
+    { class: "stack page" },
+    h(
+      "div",
+      { class: "row spread" },
+      h(
+        "div",
+        {},
+        h("h1", {}, "Queues"),
+        h("p", { class: "lead" }, "Figures are live, every two seconds."),
+      ),
+      h("a", { class: "button", href: "/demo/flash-sale/" }, "Open the flash sale"),
+    ),
+    welcome,
+    listing,
+    pages.element,
+    creation(app),
+  );
 }
 
 /** Rows are kept and only their figures change, so that focus and selection last. */
@@ -73,10 +109,18 @@ function fillRows(body, queues) {
 }
 
 function newRow(name) {
-  return h("tr", { "data-queue": name },
-    h("th", { scope: "row" }, h("a", { class: "wrap-anywhere", href: linkTo("queues", name) }, name), " ",
-      h("span", { class: "tag warn", hidden: true }, "paused")),
-    COLUMNS.map(([heading]) => h("td", { "data-heading": heading })));
+  return h(
+    "tr",
+    { "data-queue": name },
+    h(
+      "th",
+      { scope: "row" },
+      h("a", { class: "wrap-anywhere", href: linkTo("queues", name) }, name),
+      " ",
+      h("span", { class: "tag warn", hidden: true }, "paused"),
+    ),
+    COLUMNS.map(([heading]) => h("td", { "data-heading": heading })),
+  );
 }
 
 /** The way through a list that has several pages. */
@@ -88,9 +132,22 @@ class Pages {
       step();
       onChange();
     };
-    this.back = h("button", { type: "button", onclick: go(() => this.cursors.pop()) }, "Previous page");
-    this.forth = h("button", { type: "button", onclick: go(() => this.cursors.push(this.next)) }, "Next page");
-    this.element = h("nav", { class: "row", "aria-label": "Pages of the list", hidden: true }, this.back, this.forth);
+    this.back = h(
+      "button",
+      { type: "button", onclick: go(() => this.cursors.pop()) },
+      "Previous page",
+    );
+    this.forth = h(
+      "button",
+      { type: "button", onclick: go(() => this.cursors.push(this.next)) },
+      "Next page",
+    );
+    this.element = h(
+      "nav",
+      { class: "row", "aria-label": "Pages of the list", hidden: true },
+      this.back,
+      this.forth,
+    );
   }
 
   get cursor() {
@@ -111,54 +168,89 @@ class Pages {
 
 function emptyState(app) {
   const problem = h("div", { class: "problem", role: "alert", hidden: true });
-  const make = h("button", {
-    type: "button", class: "main",
-    onclick: async () => {
-      make.disabled = true;
-      try {
-        location.hash = linkTo("queues", await makeExample(app.api), "messages");
-      } catch (error) {
-        showProblem(problem, error);
-      }
-      make.disabled = false;
+  const make = h(
+    "button",
+    {
+      type: "button",
+      class: "main",
+      onclick: async () => {
+        make.disabled = true;
+        try {
+          location.hash = linkTo("queues", await makeExample(app.api), "messages");
+        } catch (error) {
+          showProblem(problem, error);
+        }
+        make.disabled = false;
+      },
     },
-  }, "Make an example queue");
-  return h("section", { class: "card welcome", hidden: true },
+    "Make an example queue",
+  );
+  return h(
+    "section",
+    { class: "card welcome", hidden: true },
     h("h2", {}, "No queues yet"),
-    h("p", { class: "muted" }, "A queue takes messages up to the capacity you set, refuses the rest at once, and hands",
-      " what it took to your workers at their pace. Start with one that has a few orders in it, or watch a whole",
-      " flash sale happen."),
-    h("div", { class: "row" }, make, h("a", { class: "button", href: "/demo/flash-sale/" }, "Watch a flash sale")),
-    problem);
+    h(
+      "p",
+      { class: "muted" },
+      "A queue takes messages up to the capacity you set, refuses the rest at once, and hands ",
+      "what it took to your workers at their pace. Start with one that has a few orders in it, ",
+      "or watch a whole flash sale happen.",
+    ),
+    h(
+      "div",
+      { class: "row" },
+      make,
+      h("a", { class: "button", href: "/demo/flash-sale/" }, "Watch a flash sale"),
+    ),
+    problem,
+  );
 }
 
 function creation(app) {
   const fields = new FieldSet([
     {
-      name: "queue", label: "Name", placeholder: "shop/orders",
+      name: "queue",
+      label: "Name",
+      placeholder: "shop/orders",
       hint: "1–128 of A–Z a–z 0–9 . _ - with / between levels",
     },
     {
-      name: "capacity.max_accepted", label: "Total stock", unit: "messages",
+      name: "capacity.max_accepted",
+      label: "Total stock",
+      unit: "messages",
       hint: "The number ever accepted. Empty: no bound",
     },
     {
-      name: "capacity.max_messages", label: "Backlog", unit: "messages",
+      name: "capacity.max_messages",
+      label: "Backlog",
+      unit: "messages",
       hint: "The number that may wait at a time. Empty: 100,000",
     },
   ]);
   const curl = curlBox(app, "Create a queue");
   const call = () => putQueue(fields.text("queue") || "my-queue", configurationOf(fields));
   const update = () => curl.show(call());
-  const form = h("form", {
-    class: "card stack", oninput: update,
-    onsubmit: async (event) => {
-      event.preventDefault();
-      await create(app, fields, call());
+  const form = h(
+    "form",
+    {
+      class: "card stack",
+      oninput: update,
+      onsubmit: async (event) => {
+        event.preventDefault();
+        await create(app, fields, call());
+      },
     },
-  }, h("h2", {}, "New queue"), h("div", { class: "fields" }, fields.elements()), fields.general,
-  h("div", { class: "row" }, h("button", { class: "main" }, "Create"),
-    h("span", { class: "muted small" }, "Everything else can be set afterwards, live.")), curl.element);
+    h("h2", {}, "New queue"),
+    h("div", { class: "fields" }, fields.elements()),
+    fields.general,
+    h(
+      "div",
+      { class: "row" },
+      h("button", { class: "main" }, "Create"),
+      h("span", { class: "muted small" }, "Everything else can be set afterwards, live."),
+    ),
+    curl.element,
+  );
   update();
   return form;
 }
@@ -198,4 +290,3 @@ async function exists(api, name) {
     throw error;
   }
 }
-

@@ -1,5 +1,5 @@
-// One queue: its figures, and a tab for each thing that can be done with it. Tabs are made when they are
-// first opened, and keep what was typed into them.
+// One queue: its figures, and a tab for each thing that can be done with it. Tabs are made when
+// they are first opened, and keep what was typed into them.
 
 import { getQueue, operate } from "../calls.js";
 import { linkTo } from "./app.js";
@@ -40,7 +40,9 @@ export class QueuePage {
     this.figures = new Figures();
     this.element = this.build();
     this.polling = poll(() => this.refresh(), {
-      everyMs: EVERY_MS, signal, onOutcome: (error) => this.outcome(error),
+      everyMs: EVERY_MS,
+      signal,
+      onOutcome: (error) => this.outcome(error),
     });
   }
 
@@ -49,14 +51,33 @@ export class QueuePage {
     this.pause = h("button", { type: "button", onclick: () => this.togglePause() }, "Pause");
     this.gone = h("div", { class: "problem", role: "alert", hidden: true });
     this.panel = h("section", { class: "panel" });
-    this.links = TABS.map(([tab, label]) => h("a", { href: linkTo("queues", this.name, tab), "data-tab": tab }, label));
-    return h("div", { class: "stack page" },
-      h("nav", { class: "small", "aria-label": "Way back" }, h("a", { href: "#/" }, "← All queues")),
-      h("div", { class: "row spread" },
-        h("div", { class: "row wrap-anywhere" }, h("h1", { class: "wrap-anywhere" }, this.name), this.paused),
-        h("div", { class: "row" }, this.pause)),
-      this.gone, this.figures.element,
-      h("nav", { class: "tabs", "aria-label": "What to do with this queue" }, this.links), this.panel);
+    this.links = TABS.map(([tab, label]) =>
+      h("a", { href: linkTo("queues", this.name, tab), "data-tab": tab }, label),
+    );
+    return h(
+      "div",
+      { class: "stack page" },
+      h(
+        "nav",
+        { class: "small", "aria-label": "Way back" },
+        h("a", { href: "#/" }, "← All queues"),
+      ),
+      h(
+        "div",
+        { class: "row spread" },
+        h(
+          "div",
+          { class: "row wrap-anywhere" },
+          h("h1", { class: "wrap-anywhere" }, this.name),
+          this.paused,
+        ),
+        h("div", { class: "row" }, this.pause),
+      ),
+      this.gone,
+      this.figures.element,
+      h("nav", { class: "tabs", "aria-label": "What to do with this queue" }, this.links),
+      this.panel,
+    );
   }
 
   /** Shows a tab, or one message. */

@@ -1,4 +1,5 @@
-// The backend of the sale: pulls at a pace of its own, and acknowledges each message with an order number.
+// The backend of the sale: pulls at a pace of its own, and acknowledges each message with an
+// order number.
 
 import { ack, pull } from "../../calls.js";
 
@@ -34,12 +35,15 @@ export class Backend {
    * @param {AbortSignal} signal
    */
   async run(isDone, signal) {
-    const size = Math.min(BATCH_MAX, Math.max(1, Math.round(this.perSecond / PULLS_PER_SECOND)));
+    const least = this.perSecond / PULLS_PER_SECOND;
     let dueMs = performance.now();
     while (!signal.aborted && !isDone()) {
       try {
-        const count = await this.step(size, signal);
-        dueMs = Math.max(performance.now() - 1000, dueMs) + (count * 1000) / this.perSecond;
+        // What answers took to come is made up for, up to a second's worth.
+        dueMs = Math.max(performance.now() - 1000, dueMs);
+        const late = ((performance.now() - dueMs) * this.perSecond) / 1000;
+        const size = Math.min(BATCH_MAX, Math.max(1, Math.round(least + late)));
+        dueMs += ((await this.step(size, signal)) * 1000) / this.perSecond;
         await pause(dueMs - performance.now(), signal);
       } catch (error) {
         if (error.name === "AbortError") return;
@@ -50,12 +54,20 @@ export class Backend {
   }
 
   async step(size, signal) {
-    const { body } = await this.api.send(pull(this.queue, { batch_size: size, wait_ms: WAIT_MS }), { signal });
+    const options = { signal, isUrgent: true };
+    const call = pull(this.queue, { batch_size: size, wait_ms: WAIT_MS });
+    const { body } = await this.api.send(call, options);
     const { messages } = body;
     if (messages.length === 0) return 0;
-    const numbered = messages.map((message, at) => ({ ...message, order: this.orders.get(message.id) ?? this.consumed + at + 1 }));
-    const acks = numbered.map(({ lease_id: lease, order }) => ({ lease_id: lease, result: { order } }));
-    const answer = await this.api.send(ack(this.queue, { acks }), { signal });
+    const numbered = messages.map((message, at) => ({
+      ...message,
+      order: this.orders.get(message.id) ?? this.consumed + at + 1,
+    }));
+    const acks = numbered.map(({ lease_id: lease, order }) => ({
+      lease_id: lease,
+      result: { order },
+    }));
+    const answer = await this.api.send(ack(this.queue, { acks }), options);
     const failed = new Set(answer.body.errors?.map((entry) => entry.lease_id));
     for (const { id, lease_id: lease, order } of numbered) {
       if (!failed.has(lease)) this.orders.set(id, order);
@@ -69,9 +81,13 @@ function pause(ms, signal) {
   if (ms <= 0 || signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    }, { once: true });
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
   });
 }

@@ -1,4 +1,5 @@
-// Charts over time, in SVG: stacked areas, or lines. Colours come from classes, so that they follow the page's.
+// Charts over time, in SVG: stacked areas, or lines. Colours come from classes, so that they
+// follow the page's.
 
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = { top: 10, right: 12, bottom: 24, left: 52 };
@@ -39,13 +40,16 @@ export class Chart {
     this.mark = mark;
     if (this.width === 0) return;
     const shown = thinned(points);
-    const stacks = this.isStacked ? stacked(shown, this.series) : this.series.map(({ read }) => shown.map(read));
+    const stacks = this.isStacked
+      ? stacked(shown, this.series)
+      : this.series.map(({ read }) => shown.map(read));
     const highest = Math.max(this.yMin, mark?.value ?? 0, ...stacks.flat());
     const yStep = niceStep(highest / 4);
     const yMax = Math.ceil((highest * 1.04) / yStep) * yStep;
     const tMax = Math.max(SECONDS_MIN, points.at(-1)?.t ?? 0);
     const x = (t) => MARGIN.left + (t / tMax) * (this.width - MARGIN.left - MARGIN.right);
-    const y = (value) => HEIGHT - MARGIN.bottom - (value / yMax) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+    const y = (value) =>
+      HEIGHT - MARGIN.bottom - (value / yMax) * (HEIGHT - MARGIN.top - MARGIN.bottom);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
     this.svg.replaceChildren(
       ...this.grid(x, y, { yStep, yMax, tMax }),
@@ -57,7 +61,12 @@ export class Chart {
   grid(x, y, { yStep, yMax, tMax }) {
     const parts = [];
     for (let value = 0; value <= yMax; value += yStep) {
-      parts.push(make("path", { class: "grid", d: `M${MARGIN.left} ${y(value)}H${this.width - MARGIN.right}` }));
+      parts.push(
+        make("path", {
+          class: "grid",
+          d: `M${MARGIN.left} ${y(value)}H${this.width - MARGIN.right}`,
+        }),
+      );
       parts.push(text(MARGIN.left - 8, y(value) + 4, "end", value.toLocaleString("en")));
     }
     const tStep = niceStep(tMax / Math.max(2, Math.floor(this.width / 110)));
@@ -67,12 +76,20 @@ export class Chart {
 
   shapes(points, stacks, x, y) {
     if (points.length < 2) return [];
-    const line = (values) => values.map((value, at) => `${at === 0 ? "M" : "L"}${x(points[at].t).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+    const line = (values) =>
+      values
+        .map(
+          (value, at) =>
+            `${at === 0 ? "M" : "L"}${x(points[at].t).toFixed(1)} ${y(value).toFixed(1)}`,
+        )
+        .join("");
     const close = `L${x(points.at(-1).t).toFixed(1)} ${y(0)}L${x(points[0].t).toFixed(1)} ${y(0)}Z`;
-    const shapes = stacks.map((values, at) => make("path", {
-      class: `${this.isStacked ? "area" : "line"} ${this.series[at].kind}`,
-      d: line(values) + (this.isStacked ? close : ""),
-    }));
+    const shapes = stacks.map((values, at) =>
+      make("path", {
+        class: `${this.isStacked ? "area" : "line"} ${this.series[at].kind}`,
+        d: line(values) + (this.isStacked ? close : ""),
+      }),
+    );
     // The lowest of a stack is drawn last, over the others.
     return this.isStacked ? shapes.reverse() : shapes;
   }
@@ -88,7 +105,9 @@ export class Chart {
 
 function thinned(points) {
   const stride = Math.ceil(points.length / POINTS_MAX);
-  return stride <= 1 ? points : points.filter((_, at) => at % stride === 0 || at === points.length - 1);
+  return stride <= 1
+    ? points
+    : points.filter((_, at) => at % stride === 0 || at === points.length - 1);
 }
 
 /** Each series' upper edge when they stand on one another. */

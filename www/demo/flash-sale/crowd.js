@@ -1,5 +1,5 @@
-// A part of the crowd, in a Web Worker: every buyer is a real POST with a key of its own, and as many are under
-// way at a time as was asked for. Tells the page in tallies, not one by one.
+// A part of the crowd, in a Web Worker: every buyer is a real POST with a key of its own, and as
+// many are under way at a time as was asked for. Tells the page in tallies, not one by one.
 
 import { Api, Problem } from "../../api.js";
 import { publish } from "../../calls.js";
@@ -25,7 +25,15 @@ const TALLY_EVERY_MS = 100;
  * @property {boolean} isOver whether it was the last
  */
 
-const newTally = () => ({ edge: 0, object: 0, limited: 0, errors: 0, lastError: null, admitted: [], isOver: false });
+const newTally = () => ({
+  edge: 0,
+  object: 0,
+  limited: 0,
+  errors: 0,
+  lastError: null,
+  admitted: [],
+  isOver: false,
+});
 
 self.addEventListener("message", ({ data }) => run(data), { once: true });
 
@@ -55,7 +63,10 @@ async function run({ queue, token, first, end, tries, concurrency }) {
 
 /** One buyer's request; resolves to what it adds to the tally of the moment. */
 async function attempt(api, queue, key) {
-  const call = publish(queue, `${key} buys one`, { "Content-Type": "text/plain", "Tidegate-Key": key });
+  const call = publish(queue, `${key} buys one`, {
+    "Content-Type": "text/plain",
+    "Tidegate-Key": key,
+  });
   try {
     const { body } = await api.send(call);
     return (tally) => tally.admitted.push({ id: body.id, key, atMs: Date.now() });
@@ -72,5 +83,7 @@ function countRefusal(tally, error) {
     return;
   }
   tally.errors += 1;
-  tally.lastError = error.status ? `${error.status} ${error.type}: ${error.message}` : error.message;
+  tally.lastError = error.status
+    ? `${error.status} ${error.type}: ${error.message}`
+    : error.message;
 }

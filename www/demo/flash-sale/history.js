@@ -6,7 +6,10 @@ const WINDOW_S = 0.5;
 /**
  * @typedef {object} Point
  * @property {number} t seconds since the opening
- * @property {number} admitted @property {number} edge @property {number} object @property {number} errors
+ * @property {number} admitted
+ * @property {number} edge
+ * @property {number} object
+ * @property {number} errors
  * @property {number} consumed
  */
 
@@ -29,7 +32,11 @@ export class History {
     if (seconds <= 0) return;
     const rate = (name) => (point[name] - from[name]) / seconds;
     this.rates.push({
-      t: point.t, admitted: rate("admitted"), edge: rate("edge"), object: rate("object"), errors: rate("errors"),
+      t: point.t,
+      admitted: rate("admitted"),
+      edge: rate("edge"),
+      object: rate("object"),
+      errors: rate("errors"),
     });
   }
 

@@ -24,7 +24,8 @@ const form = /** @type {HTMLFormElement} */ (find("sale-form"));
 const access = new Access({ form: find("access-form"), button: find("access-forget") }, () => {});
 const api = new Api({ token: () => access.token(), onUnauthorized: () => access.demand() });
 const rates = new Chart(find("rates"), {
-  isStacked: true, yMin: 50,
+  isStacked: true,
+  yMin: 50,
   series: ["admitted", "object", "edge"].map((kind) => ({ kind, read: (point) => point[kind] })),
 });
 const places = new Chart(find("places"), {
@@ -51,8 +52,12 @@ drawCharts();
 function readSettings() {
   const number = (name) => Number(form.elements.namedItem(name).value);
   return {
-    stock: number("stock"), crowd: number("crowd"), tries: number("tries"), perKey: number("per-key"),
-    concurrency: number("concurrency"), pace: number("pace"),
+    stock: number("stock"),
+    crowd: number("crowd"),
+    tries: number("tries"),
+    perKey: number("per-key"),
+    concurrency: number("concurrency"),
+    pace: number("pace"),
   };
 }
 
@@ -86,10 +91,24 @@ function show() {
   setText(find("phase"), PHASES[sale.phase] ?? "");
   const selling = sale.phase === "selling";
   const left = Math.max(0, sale.settings.stock - totals.admitted);
-  showCounter("attempts", sale.attempts, selling ? `${count(Math.round(history.rate))} a second` : `of ${count(sale.attemptsMax)}`);
-  showCounter("admitted", totals.admitted, left > 0 ? `${count(left)} left of ${count(sale.settings.stock)}` : `of ${count(sale.settings.stock)}, sold out`);
+  showCounter(
+    "attempts",
+    sale.attempts,
+    selling ? `${count(Math.round(history.rate))} a second` : `of ${count(sale.attemptsMax)}`,
+  );
+  showCounter(
+    "admitted",
+    totals.admitted,
+    left > 0
+      ? `${count(left)} left of ${count(sale.settings.stock)}`
+      : `of ${count(sale.settings.stock)}, sold out`,
+  );
   showCounter("refused", sale.refused, `${share(totals.edge, sale.refused)} at the edge`);
-  showCounter("consumed", backend.consumed, `${count(Math.max(0, totals.admitted - backend.consumed))} to go`);
+  showCounter(
+    "consumed",
+    backend.consumed,
+    `${count(Math.max(0, totals.admitted - backend.consumed))} to go`,
+  );
   find("progress").value = sale.attempts / sale.attemptsMax;
   showComparison();
   showResults();
@@ -119,16 +138,33 @@ function showComparison() {
   // A sale that was broken off leaves answers unread: its counts may differ, and nothing is wrong.
   const otherwise = RUNNING.has(phase) ? "…" : phase === "done" ? "differs" : "–";
   const word = (here, there) => (here === there ? "agrees" : otherwise);
-  fill(find("comparison-rows"), rows.map(([name, here, there]) => h("tr", {}, h("th", { scope: "row" }, name),
-    h("td", {}, count(here)), h("td", {}, count(there)),
-    h("td", { class: here === there ? "agrees" : "muted" }, word(here, there)))));
+  fill(
+    find("comparison-rows"),
+    rows.map(([name, here, there]) =>
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, name),
+        h("td", {}, count(here)),
+        h("td", {}, count(there)),
+        h("td", { class: here === there ? "agrees" : "muted" }, word(here, there)),
+      ),
+    ),
+  );
 }
 
 function showResults() {
   const list = find("results");
   for (const { key, order, afterMs } of sale.results.slice(list.childElementCount)) {
-    list.append(h("li", {}, h("span", {}, key.replace("-", " ")), h("b", {}, `your order #${count(order)}`),
-      h("span", { class: "muted" }, `after ${duration(afterMs)}`)));
+    list.append(
+      h(
+        "li",
+        {},
+        h("span", {}, key.replace("-", " ")),
+        h("b", {}, `your order #${count(order)}`),
+        h("span", { class: "muted" }, `after ${duration(afterMs)}`),
+      ),
+    );
   }
   if (sale.results.length === 0) fill(list);
   find("results-card").hidden = sale.results.length === 0;
@@ -139,10 +175,22 @@ function showEnd() {
   const box = find("verdict");
   box.classList.toggle("bad", !isGood);
   box.dataset.phase = sale.phase;
-  fill(box, h("h2", {}, title), h("p", {}, text),
-    sale.lastError && sale.phase !== "failed" && h("p", { class: "small" }, `The last failure: ${sale.lastError}`),
-    sale.phase === "done" && h("p", { class: "small" }, sale.agrees
-      ? "The server's own counters say the same." : "The server's own counters say something else; see the table."));
+  fill(
+    box,
+    h("h2", {}, title),
+    h("p", {}, text),
+    sale.lastError &&
+      sale.phase !== "failed" &&
+      h("p", { class: "small" }, `The last failure: ${sale.lastError}`),
+    sale.phase === "done" &&
+      h(
+        "p",
+        { class: "small" },
+        sale.agrees
+          ? "The server's own counters say the same."
+          : "The server's own counters say something else; see the table.",
+      ),
+  );
   box.hidden = false;
   setText(find("phase"), `Took ${duration(sale.elapsedMs)}.`);
   find("console-link").href = `/#/queues/${encodeURIComponent(sale.queue)}`;
@@ -150,7 +198,10 @@ function showEnd() {
 }
 
 function showAfter() {
-  setText(find("clean"), queues.size === 1 ? "Delete its queue" : `Delete the ${queues.size} queues`);
+  setText(
+    find("clean"),
+    queues.size === 1 ? "Delete its queue" : `Delete the ${queues.size} queues`,
+  );
   find("clean").disabled = queues.size === 0;
   find("after").hidden = false;
 }

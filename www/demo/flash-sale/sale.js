@@ -1,12 +1,15 @@
-// One flash sale from its opening to its end: a fresh queue, the crowd, the backend, and what was counted of
-// them. Draws nothing.
+// One flash sale from its opening to its end: a fresh queue, the crowd, the backend, and what was
+// counted of them. Draws nothing.
 
 import { getMessage, getQueue, putQueue } from "../../calls.js";
 import { Backend } from "./backend.js";
 
 const WORKERS_MAX = 4;
 const SERVER_EVERY_MS = 500;
-/** How long the server's own counters may lag: refusals at the edge are reported about once a second. */
+/**
+ * How long the server's own counters may lag: refusals at the edge are reported about once a
+ * second.
+ */
 const AGREE_WITHIN_MS = 15_000;
 const RESULT_WAIT_MS = 5000;
 
@@ -74,8 +77,12 @@ export class Sale {
   /** Whether the server has counted what the page has. */
   get agrees() {
     const { figures } = this;
-    return figures !== null && figures.accepted_total === this.totals.admitted
-      && figures.rejected_total === this.refused && figures.acked_total === this.backend.consumed;
+    return (
+      figures !== null &&
+      figures.accepted_total === this.totals.admitted &&
+      figures.rejected_total === this.refused &&
+      figures.acked_total === this.backend.consumed
+    );
   }
 
   /** Runs the whole sale; resolves when it is over, however it ends. */
@@ -124,16 +131,21 @@ export class Sale {
   /** The crowd, shared out among Web Workers; resolves when the last buyer has an answer. */
   startCrowd() {
     const { tries, concurrency } = this.settings;
-    const parts = Math.max(1, Math.min(WORKERS_MAX, concurrency, (navigator.hardwareConcurrency || 2) - 1));
+    const parts = Math.max(
+      1,
+      Math.min(WORKERS_MAX, concurrency, (navigator.hardwareConcurrency || 2) - 1),
+    );
     const share = (total, part) => Math.floor((total * part) / parts);
-    const waits = Array.from({ length: parts }, (_, part) => this.startWorker({
-      queue: this.queue,
-      token: this.api.token(),
-      first: share(this.settings.crowd, part) * tries,
-      end: share(this.settings.crowd, part + 1) * tries,
-      tries,
-      concurrency: share(concurrency, part + 1) - share(concurrency, part),
-    }));
+    const waits = Array.from({ length: parts }, (_, part) =>
+      this.startWorker({
+        queue: this.queue,
+        token: this.api.token(),
+        first: share(this.settings.crowd, part) * tries,
+        end: share(this.settings.crowd, part + 1) * tries,
+        tries,
+        concurrency: share(concurrency, part + 1) - share(concurrency, part),
+      }),
+    );
     return Promise.all(waits);
   }
 
@@ -172,7 +184,8 @@ export class Sale {
   }
 
   async readFigures() {
-    this.figures = (await this.api.send(getQueue(this.queue), { signal: this.leave.signal })).body;
+    const options = { signal: this.leave.signal, isUrgent: true };
+    this.figures = (await this.api.send(getQueue(this.queue), options)).body;
   }
 
   /** Waits until the server's counters agree, for as long as they may lag. */
@@ -186,8 +199,8 @@ export class Sale {
   }
 
   /**
-   * Waits for the results of three buyers, the first, one in the middle and the last, as their own browsers would:
-   * one at a time, since a wait takes up a connection.
+   * Waits for the results of three buyers, the first, one in the middle and the last, as their own
+   * browsers would: one at a time, since a wait takes up a connection.
    */
   async watchResults() {
     const { stock } = this.settings;

@@ -8,15 +8,22 @@ import { count } from "../../format.js";
  */
 export function verdictOf(sale) {
   const { phase, settings, totals, backend } = sale;
-  if (phase === "failed") return { isGood: false, title: "The sale could not be held", text: sale.lastError };
+  if (phase === "failed") {
+    return { isGood: false, title: "The sale could not be held", text: sale.lastError };
+  }
   if (phase === "stopped") {
-    const text = `${count(totals.admitted)} of ${count(settings.stock)} admitted, ${count(backend.consumed)} consumed so far. `
-      + "What was accepted is durable and stays in the queue.";
+    const text =
+      `${admittedOf(sale)}, ${count(backend.consumed)} consumed so far. ` +
+      "What was accepted is durable and stays in the queue.";
     return { isGood: true, title: "Stopped", text };
   }
   const over = Math.max(0, totals.admitted - settings.stock);
   const isGood = over === 0 && sale.lost === 0 && totals.errors === 0 && keepsLimit(sale);
-  return { isGood, title: titleOf(sale, over), text: [admittedText(sale, over), refusedText(sale), lostText(sale)].join(" ") };
+  return {
+    isGood,
+    title: titleOf(sale, over),
+    text: [admittedText(sale, over), refusedText(sale), lostText(sale)].join(" "),
+  };
 }
 
 function titleOf({ settings, totals, lost }, over) {
@@ -26,9 +33,13 @@ function titleOf({ settings, totals, lost }, over) {
   return totals.admitted === settings.stock ? "Sold out, exactly" : "Everybody who came was let in";
 }
 
-function admittedText({ settings, totals, mostPerBuyer }, over) {
-  const limit = settings.perKey > 0 ? `, no buyer has more than ${count(mostPerBuyer)}` : "";
-  return `${count(totals.admitted)} of ${count(settings.stock)} admitted, ${count(over)} over${limit}.`;
+const admittedOf = ({ totals, settings }) =>
+  `${count(totals.admitted)} of ${count(settings.stock)} admitted`;
+
+function admittedText(sale, over) {
+  const most = count(sale.mostPerBuyer);
+  const limit = sale.settings.perKey > 0 ? `, no buyer has more than ${most}` : "";
+  return `${admittedOf(sale)}, ${count(over)} over${limit}.`;
 }
 
 function refusedText({ totals, refused }) {
@@ -38,7 +49,8 @@ function refusedText({ totals, refused }) {
 }
 
 function lostText({ lost, backend }) {
-  return `${lost === 0 ? "Nothing lost" : `${count(lost)} lost`}: ${count(backend.consumed)} consumed.`;
+  const verdict = lost === 0 ? "Nothing lost" : `${count(lost)} lost`;
+  return `${verdict}: ${count(backend.consumed)} consumed.`;
 }
 
 function keepsLimit({ settings, mostPerBuyer }) {
