@@ -29,6 +29,7 @@ const tidegate :Workerd.Worker = (
     (name = "host/object.js", esModule = embed "host/object.js"),
     (name = "host/problem.js", esModule = embed "host/problem.js"),
     (name = "host/reports.js", esModule = embed "host/reports.js"),
+    (name = "host/share.js", esModule = embed "host/share.js"),
     (name = "host/sql.js", esModule = embed "host/sql.js"),
     (name = "host/stream.js", esModule = embed "host/stream.js"),
     (name = "build/tidegate.wasm", wasm = embed "build/tidegate.wasm"),

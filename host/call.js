@@ -5,6 +5,12 @@ import { overloaded, unavailable } from './problem.js';
 /** A command, and after a dot a small message that goes with it; both base64url. */
 export const COMMAND_HEADER = 'tidegate-command';
 
+/** The path of a call that brings several commands, with commas between; their number follows. */
+export const SHARED_PATH = 'http://object/shared/';
+
+/** Up to so much text several commands go in the header: a body costs the platform more. */
+const SHARED_HEADER_BYTES_MAX = 16_384;
+
 /** Handing on a stream costs the platform more than a message of this size does in a header. */
 const HEADER_BODY_BYTES_MAX = 4096;
 
@@ -26,7 +32,7 @@ export function fetchObject(namespace, { object, command }) {
  * used up.
  * @param {object} env
  * @param {import("./frames.js").Call} call
- * @param {Request} request
+ * @param {Request} [request] for a call that its body goes with
  * @returns {Promise<Response>}
  */
 export async function callQueue(env, call, request) {
@@ -44,6 +50,23 @@ export async function callQueue(env, call, request) {
   } catch (error) {
     return refusalFor(error);
   }
+}
+
+/**
+ * Brings several publishes to a queue in one call; its response has all of their answers.
+ * @param {object} env
+ * @param {string} object
+ * @param {string[]} commands
+ * @returns {Promise<Response>}
+ */
+export function fetchShared(env, object, commands) {
+  const url = SHARED_PATH + commands.length;
+  const text = commands.join(',');
+  const init =
+    text.length <= SHARED_HEADER_BYTES_MAX
+      ? { headers: { [COMMAND_HEADER]: text } }
+      : { method: 'POST', body: text };
+  return withRetry(() => env.QUEUE.getByName(object).fetch(url, init));
 }
 
 async function withRetry(attempt) {

@@ -17,11 +17,18 @@ export const NOTHING = 7;
 export const SLOTS = 64;
 
 const WORD = 4;
+/** Flags of a call. */
+const IN_HEADER = 1;
+const SHAREABLE = 2;
 /** Up to this many bytes, one string costs the platform less than an array of its own. */
 const STRING_BODY_BYTES_MAX = 4096;
 
-/** Header lines as the Fetch API takes them. */
-function headersOf(text) {
+/**
+ * Header lines as the Fetch API takes them.
+ * @param {string} text
+ * @returns {Record<string, string>}
+ */
+export function headersOf(text) {
   const headers = {};
   for (let start = 0; start < text.length; ) {
     const colon = text.indexOf(': ', start);
@@ -55,7 +62,8 @@ export function readResponse(core, at) {
 
 /**
  * A call to an object.
- * @typedef {{object: string, command: string | Uint8Array, bodyMax: number | null}} Call
+ * @typedef {{object: string, command: string | Uint8Array, bodyMax: number | null,
+ * shareable: boolean}} Call
  */
 
 /**
@@ -69,11 +77,17 @@ export function readCall(core, at) {
   const objectLength = view.getUint32(at + WORD, true);
   const commandLength = view.getUint32(at + 2 * WORD, true);
   const bodyMax = view.getUint32(at + 3 * WORD, true);
-  const inHeader = view.getUint32(at + 4 * WORD, true) !== 0;
+  const flags = view.getUint32(at + 4 * WORD, true);
   const start = at + 5 * WORD;
   const end = start + objectLength + commandLength;
-  const result = { object: '', command: '', bodyMax: bodyMax === NONE ? null : bodyMax, end };
-  if (inHeader) {
+  const result = {
+    object: '',
+    command: '',
+    bodyMax: bodyMax === NONE ? null : bodyMax,
+    shareable: (flags & SHAREABLE) !== 0,
+    end,
+  };
+  if ((flags & IN_HEADER) !== 0) {
     // Names of objects are ASCII, as base64 is.
     const text = core.text(start, objectLength + commandLength);
     result.object = text.slice(0, objectLength);

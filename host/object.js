@@ -3,7 +3,7 @@
 
 import { DurableObject } from 'cloudflare:workers';
 import { readBody } from './body.js';
-import { COMMAND_HEADER, fetchObject } from './call.js';
+import { COMMAND_HEADER, SHARED_PATH, fetchObject } from './call.js';
 import { Core } from './core.js';
 import { readTurn } from './frames.js';
 import { overloaded, unavailable } from './problem.js';
@@ -25,12 +25,15 @@ const ALARM_SKEW_MS = 1_000;
 const QUEUE = 0;
 const DIRECTORY = 1;
 
-/** One request, from its arrival to its answer. */
+/** One call, from its arrival to its answer. */
 class Entry {
-  constructor(token, command, body) {
+  constructor(token, command, body, shared) {
     this.token = token;
     this.command = command;
     this.body = body;
+    /** How many publishes share the call, with a token each; 0 for a command of its own. */
+    this.shared = shared;
+    this.requests = shared === 0 ? 1 : shared;
     this.size = command.length + (body === null ? 0 : body.length);
     /** @type {Response | null} */
     this.response = null;
@@ -49,6 +52,11 @@ class Entry {
   }
 }
 
+/** How many publishes share a call; 0 where it brings one command. */
+function sharedBy({ url }) {
+  return url.startsWith(SHARED_PATH) ? Number(url.slice(SHARED_PATH.length)) : 0;
+}
+
 class CoreObject extends DurableObject {
   constructor(ctx, env, kind) {
     super(ctx, env);
@@ -58,6 +66,7 @@ class CoreObject extends DurableObject {
     this.work = { rowsRead: 0, rowsWritten: 0, commits: 0 };
     /** Requests for the next turn. */
     this.line = [];
+    this.lineRequests = 0;
     this.lineBytes = 0;
     /** Requests that a turn has taken and not answered yet, by token. */
     this.open = new Map();
@@ -76,32 +85,35 @@ class CoreObject extends DurableObject {
   }
 
   /**
-   * One command: in a header, with a message there too, as the body, or none; or as the body.
+   * One command: in a header, with a message there too, as the body, or none; or as the body. Or
+   * several, as text in either.
    * @param {Request} request
    */
   fetch(request) {
     const command = request.headers.get(COMMAND_HEADER);
     if (command === null || request.method !== 'GET') return this.takeBody(request, command);
-    return this.take(request, command, null);
+    return this.take(request, command, null, sharedBy(request));
   }
 
   async takeBody(request, command) {
     if (command === null) {
-      return this.take(request, new Uint8Array(await request.arrayBuffer()), null);
+      const bytes = new Uint8Array(await request.arrayBuffer());
+      return this.take(request, bytes, null, sharedBy(request));
     }
     // The bound is the path: `http://object/{bytes}`.
     const max = Number(request.url.slice(request.url.lastIndexOf('/') + 1));
-    return this.take(request, command, await readBody(request, max));
+    return this.take(request, command, await readBody(request, max), 0);
   }
 
   /** Has a request answered: in a turn of its own while idle, else with what comes until the tick. */
-  take(request, command, body) {
-    if (this.line.length >= LINE_REQUESTS_MAX || this.lineBytes > LINE_BYTES_MAX) {
+  take(request, command, body, shared) {
+    if (this.lineRequests >= LINE_REQUESTS_MAX || this.lineBytes > LINE_BYTES_MAX) {
       return overloaded();
     }
-    this.lastToken = (this.lastToken + 1) >>> 0;
-    const entry = new Entry(this.lastToken, command, body);
+    const entry = new Entry((this.lastToken + 1) >>> 0, command, body, shared);
+    this.lastToken = (this.lastToken + entry.requests) >>> 0;
     this.line.push(entry);
+    this.lineRequests += entry.requests;
     this.lineBytes += entry.size;
     if (!this.gathering && !this.isWiping) this.turn();
     if (entry.response === null && this.open.has(entry.token)) this.watch(entry, request);
@@ -134,11 +146,14 @@ class CoreObject extends DurableObject {
 
   takeLine() {
     let bytes = 0;
+    let requests = 0;
     let count = 0;
     for (const entry of this.line) {
       bytes += entry.size;
-      if (count > 0 && (count === TURN_REQUESTS_MAX || bytes > TURN_BYTES_MAX)) break;
+      requests += entry.requests;
+      if (count > 0 && (requests > TURN_REQUESTS_MAX || bytes > TURN_BYTES_MAX)) break;
       this.lineBytes -= entry.size;
+      this.lineRequests -= entry.requests;
       count += 1;
     }
     return this.line.splice(0, count);
@@ -169,7 +184,11 @@ class CoreObject extends DurableObject {
   runCore(entries, now) {
     this.core ??= this.openCore(now);
     const { core, work } = this;
-    for (const { token, command, body } of entries) {
+    for (const { token, command, body, shared } of entries) {
+      if (shared > 0) {
+        core.exports.object_push_shared(core.putTwo(command, '')[0], token);
+        continue;
+      }
       const isText = typeof command === 'string';
       if (body === null && isText) {
         core.exports.object_push(core.putText(command), 0, token, 1);

@@ -9,6 +9,7 @@ import * as frames from './frames.js';
 import { gather } from './gather.js';
 import { internal, problem, unavailable } from './problem.js';
 import { scheduleReports } from './reports.js';
+import { publish } from './share.js';
 import { stream } from './stream.js';
 
 export { DirectoryObject, QueueObject } from './object.js';
@@ -53,7 +54,7 @@ function step(request, env, ctx, head) {
     case frames.NEED_BODY:
       return withBody(request, env, ctx, head, core.view.getUint32(at + WORD, true));
     case frames.CALL:
-      return callFor(request, env, head, frames.readCall(core, at));
+      return callFor(request, env, ctx, head, frames.readCall(core, at));
     case frames.GATHER:
       return listing(env, head, frames.readCall(core, at));
     case frames.STREAM:
@@ -99,8 +100,10 @@ async function listing(env, head, directoryCall) {
 }
 
 /** Hands the object's response through, unless it says what the edge shall answer for a while. */
-async function callFor(request, env, head, call) {
-  const response = await callQueue(env, call, request);
+async function callFor(request, env, ctx, head, call) {
+  const response = await (call.shareable
+    ? publish(env, ctx, call)
+    : callQueue(env, call, request));
   if (response.status === ACCEPTED) return response;
   const verdict = response.headers.get('tidegate-verdict');
   if (verdict === null) return response;

@@ -7,6 +7,7 @@
 
 pub mod directory;
 pub mod queue;
+mod share;
 
 use crate::engine::outcome::Call;
 use crate::protocol::http::Response;

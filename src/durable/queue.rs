@@ -1,5 +1,6 @@
 //! A queue's object: envelopes in, responses out.
 
+use super::share::{self, Share};
 use super::{Arrival, Turn};
 use crate::command::reply::SinceStart;
 use crate::command::sieve::Sieve;
@@ -18,6 +19,7 @@ pub struct QueueObject {
     name: String,
     queue: Queue,
     arrivals: Vec<Arrival>,
+    shares: Vec<Share>,
     asked: HashMap<u32, Asked>,
     requests_total: u64,
     /// The last refusal of this turn, and what the edge is told with it.
@@ -51,6 +53,7 @@ impl QueueObject {
             name: name.to_owned(),
             queue,
             arrivals: Vec::new(),
+            shares: Vec::new(),
             asked: HashMap::new(),
             requests_total: 0,
             verdict: None,
@@ -64,6 +67,16 @@ impl QueueObject {
             command,
             body,
         });
+    }
+
+    /// Takes publishes that share a call into the next turn; they have the tokens from `first` on,
+    /// and the call is answered under `first`.
+    pub fn push_shared(&mut self, first: u32, commands: impl Iterator<Item = Vec<u8>>) {
+        let mut share = Share::new(first);
+        for command in commands {
+            self.push(share.next_token(), command, Vec::new());
+        }
+        self.shares.push(share);
     }
 
     /// The caller of a waiting request has gone.
@@ -88,12 +101,13 @@ impl QueueObject {
         mut since: SinceStart,
     ) -> Result<Turn, StoreError> {
         let arrivals = std::mem::take(&mut self.arrivals);
-        self.requests_total += arrivals.len() as u64;
+        let mut shares = std::mem::take(&mut self.shares);
+        self.requests_total += share::calls(&shares, arrivals.len());
         since.object_requests_total = self.requests_total;
         let mut turn = Turn::default();
         let mut requests = Vec::with_capacity(arrivals.len());
         for arrival in &arrivals {
-            match self.admit(arrival) {
+            match self.admit(arrival, &shares) {
                 Ok(envelope) => requests.push((arrival.token, envelope)),
                 Err(fault) => self.reply(sql, &mut turn, arrival.token, &Err(fault))?,
             }
@@ -103,6 +117,7 @@ impl QueueObject {
         for (token, result) in outcome.replies {
             self.reply(sql, &mut turn, token, &result)?;
         }
+        share::join(&mut turn.replies, &mut shares);
         turn.alarm_at_ms = outcome.alarm_at_ms;
         turn.timer_at_ms = outcome.timer_at_ms;
         turn.calls = outcome.calls;
@@ -112,8 +127,9 @@ impl QueueObject {
 
     /// Reads a request; refuses it when it comes from a page this queue does not talk to. Browsers
     /// send such requests without asking where they look like a form's.
-    fn admit<'a>(&mut self, arrival: &'a Arrival) -> Result<Envelope<'a>, Fault> {
+    fn admit<'a>(&mut self, arrival: &'a Arrival, shares: &[Share]) -> Result<Envelope<'a>, Fault> {
         let mut envelope = codec::decode(&arrival.command)?;
+        share::admit(shares, arrival.token, &envelope.command)?;
         let preflight = envelope.command == Command::Preflight;
         let asked = Asked {
             origin: envelope.origin.map(str::to_owned),

@@ -37,6 +37,8 @@ pub struct Call {
     pub command: Vec<u8>,
     /// What goes with it.
     pub payload: Payload,
+    /// Whether it may travel with others to the same object: one publish, all of it in the command.
+    pub shareable: bool,
 }
 
 /// Where the bytes of a published message come from.

@@ -248,6 +248,7 @@ impl Edge {
             object: queue_object(queue),
             command,
             payload: Payload::InCommand,
+            shareable: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::open::{INLINE_BYTES_MAX, STRUCTURED_BYTES_MAX, too_large};
 use super::request::Request;
 use super::route::{Part, Place};
-use super::{Action, Edge, Payload, no_path};
+use super::{Action, Call, Edge, Payload, no_path};
 use crate::command::{Command, Reply};
 use crate::error::Fault;
 use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX};
@@ -79,12 +79,10 @@ impl Edge {
             message.body = within(body, INLINE_BYTES_MAX)?.into();
         }
         let command = Command::Publish(message.draft());
-        Ok(Action::Call(self.call(
-            queue,
-            request.origin,
-            command,
-            Payload::InCommand,
-        )))
+        Ok(Action::Call(Call {
+            shareable: true,
+            ..self.call(queue, request.origin, command, Payload::InCommand)
+        }))
     }
 
     fn received_batch(

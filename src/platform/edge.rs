@@ -108,6 +108,7 @@ extern "C" fn edge_describe(len: usize) -> usize {
                 object: placement::queue_object(name),
                 command,
                 payload: Payload::InCommand,
+                shareable: false,
             };
             frame::call(out, frame::CALL, &call);
         }
@@ -230,6 +231,7 @@ fn to_directory(command: &DirectoryCommand<'_>) -> Call {
         object: placement::DIRECTORY.to_owned(),
         command,
         payload: Payload::InCommand,
+        shareable: false,
     }
 }
 

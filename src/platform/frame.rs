@@ -28,6 +28,10 @@ pub const NOTHING: u32 = 7;
 
 /// A command up to this many bytes travels in a header: a call with a body costs the platform more.
 const HEADER_COMMAND_BYTES_MAX: usize = 6_144;
+/// A call's command is text, and travels in a header.
+const IN_HEADER: u32 = 1;
+/// A call may travel with others to the same object.
+const SHAREABLE: u32 = 2;
 /// Stands for "none" where a word is a size.
 const NONE: u32 = u32::MAX;
 
@@ -71,7 +75,8 @@ fn tail(out: &mut Vec<u8>, response: &Response) {
 }
 
 /// A call: kind, size of the object's name, size of the command, most bytes of the client's body
-/// (none: they do not go along), whether the command is text for a header; name; command.
+/// (none: they do not go along), flags (its command is text for a header, and it may travel with
+/// others); name; command.
 pub fn call(out: &mut Vec<u8>, kind: u32, call: &Call) {
     let body_max = match call.payload {
         Payload::InCommand => NONE,
@@ -86,6 +91,11 @@ pub fn call(out: &mut Vec<u8>, kind: u32, call: &Call) {
     } else {
         &call.command
     };
+    let flags = match (in_header, call.shareable) {
+        (false, _) => 0,
+        (true, false) => IN_HEADER,
+        (true, true) => IN_HEADER | SHAREABLE,
+    };
     words(
         out,
         &[
@@ -93,7 +103,7 @@ pub fn call(out: &mut Vec<u8>, kind: u32, call: &Call) {
             size(call.object.as_bytes()),
             size(command),
             body_max,
-            in_header.into(),
+            flags,
         ],
     );
     out.extend_from_slice(call.object.as_bytes());

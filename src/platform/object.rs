@@ -73,6 +73,21 @@ extern "C" fn object_push(command_len: usize, body_len: usize, token: u32, is_te
     });
 }
 
+/// Takes publishes that share a call into the next turn. Input: their commands as
+/// base64url, with commas between. The first has the token `first`, under which the call is
+/// answered.
+#[unsafe(no_mangle)]
+extern "C" fn object_push_shared(len: usize, first: u32) {
+    // Decoded in place of a copy: nothing is read from storage meanwhile.
+    with_input(len, |input| {
+        ROLE.with_borrow_mut(|role| {
+            if let Some(Role::Queue(queue)) = role {
+                queue.push_shared(first, input.split(|byte| *byte == b',').map(decode));
+            }
+        });
+    });
+}
+
 /// Runs a turn, within a transaction. `rows_read`, `rows_written` and `commits` count since this
 /// instance began. The size of the output: a turn's frame; or the negative size of a text that says
 /// what failed, upon which the transaction is rolled back and this instance dropped.

@@ -1,0 +1,266 @@
+// Publishes that arrive together share calls to their object. The first few at a time travel alone,
+// as any other request. Where more are under way, one becomes the conductor: whatever arrives while
+// its call is out gathers, and travels as one when it returns. See docs/decisions/0006.
+//
+// A request's promises, timers and streams live and die with it. So nothing but text goes from one
+// request to another, and what others wait for is made and settled by one request alone: the
+// conductor, which begins with a publish of its own and goes on, after its answer, for as long as
+// publishes gather. Should it die, all that wait for it learn so at once.
+
+import { callQueue, fetchShared } from './call.js';
+import { headersOf } from './frames.js';
+import { overloaded, unavailable } from './problem.js';
+
+/** Publishes of one object that travel alone at a time: so few gain nothing from sharing. */
+const ALONE_MAX = 16;
+/** A conductor that finds fewer than these to send is needed no longer. */
+const GATHERED_MIN = 3;
+/** How long it waits for more before it sends: clients that were just answered come again. */
+const LINGER_MS = 2;
+/** What travels in one call. */
+const CALL_MESSAGES_MAX = 256;
+const CALL_BYTES_MAX = 256 << 10;
+/** Publishes that wait behind one conductor, and in all of the isolate. */
+const CONDUCTOR_MESSAGES_MAX = 4_096;
+const ISOLATE_MESSAGES_MAX = 16_384;
+/** Objects kept track of; publishes for others travel alone, uncounted. */
+const OBJECTS_MAX = 1_024;
+/** How long a conductor takes publishes in: the platform ends it 30 s after its own answer. */
+const CONDUCT_MS_MAX = 5_000;
+/** How long a call may take before its publishes, and those behind it, are told to try again. */
+const CALL_MS_MAX = 10_000;
+/** Between the answers of a shared call; see src/durable/share.rs. */
+const SEPARATOR = '\x1e';
+
+/** What is under way, by object. */
+const lanes = new Map();
+/** Publishes that wait, in all of the isolate. */
+let waiting = 0;
+
+/** What is under way to one object. */
+class Lane {
+  constructor(object) {
+    this.object = object;
+    /** Publishes that travel alone, and when the last of them left. */
+    this.alone = 0;
+    this.aloneAt = 0;
+    /** @type {Conductor | null} */
+    this.conductor = null;
+  }
+
+  /** Has a publish travel by itself. */
+  async send(env, call, now) {
+    this.alone += 1;
+    this.aloneAt = now;
+    const response = await callQueue(env, call);
+    if (this.alone > 0) this.alone -= 1;
+    this.forget();
+    return response;
+  }
+
+  /** Whether one more may travel by itself. Those whose request died on the way count no longer. */
+  hasRoom(now) {
+    if (now - this.aloneAt > CALL_MS_MAX) this.alone = 0;
+    return this.alone < ALONE_MAX;
+  }
+
+  /** Leaves nothing behind. */
+  forget() {
+    const isIdle = this.alone === 0 && this.conductor === null;
+    if (isIdle && lanes.get(this.object) === this) lanes.delete(this.object);
+  }
+}
+
+/** Publishes that will travel together. */
+class Gathering {
+  constructor() {
+    /** @type {string[]} */
+    this.commands = [];
+    this.hasLeft = false;
+    /** @type {Promise<string[] | null>} made by the conductor, and settled while it lives */
+    this.answers = new Promise((resolve) => (this.settle = resolve));
+  }
+}
+
+class Conductor {
+  constructor(env, lane, now) {
+    this.env = env;
+    this.lane = lane;
+    this.endsAt = now + CONDUCT_MS_MAX;
+    this.lateAt = now + CALL_MS_MAX;
+    /** Publishes that wait for it. */
+    this.held = 0;
+    this.gathering = new Gathering();
+  }
+
+  /** Sends what gathers behind `call`, and then what gathers meanwhile, until little does. */
+  async conduct(call) {
+    await call;
+    while (this.gathering.commands.length > 0) {
+      await scheduler.wait(LINGER_MS);
+      const gathering = this.gathering;
+      const { commands } = gathering;
+      const now = Date.now();
+      gathering.hasLeft = true;
+      this.gathering = new Gathering();
+      this.lateAt = now + CALL_MS_MAX;
+      if (now > this.endsAt || commands.length < GATHERED_MIN) this.end();
+      gathering.settle(await inTime(sendAll(this.env, this.lane.object, commands)));
+      this.release(commands.length);
+    }
+    this.end();
+  }
+
+  /** Its call does not return. What gathered behind it has not been published, and will not be. */
+  giveUp() {
+    this.end();
+    const { commands, settle } = this.gathering;
+    this.gathering = new Gathering();
+    settle(null);
+    this.release(commands.length);
+  }
+
+  /** Nobody joins it any more. */
+  end() {
+    if (this.lane.conductor === this) this.lane.conductor = null;
+    this.lane.forget();
+  }
+
+  /** It died with its request: what waited for it waits no more. */
+  bury() {
+    this.end();
+    this.release(this.held);
+  }
+
+  /** So many wait no more. */
+  release(count) {
+    const released = Math.min(count, this.held);
+    this.held -= released;
+    waiting -= released;
+  }
+}
+
+/**
+ * Has one publish answered by its object.
+ * @param {object} env
+ * @param {ExecutionContext} ctx
+ * @param {import("./frames.js").Call} call
+ * @returns {Response | Promise<Response>}
+ */
+export function publish(env, ctx, call) {
+  const lane = laneOf(call.object);
+  if (lane === null) return callQueue(env, call);
+  const now = Date.now();
+  if (lane.conductor !== null) {
+    if (now < lane.conductor.lateAt) return follow(env, ctx, call, lane.conductor);
+    lane.conductor.giveUp();
+  }
+  if (lane.hasRoom(now)) return lane.send(env, call, now);
+  const response = callQueue(env, call);
+  lane.conductor = new Conductor(env, lane, now);
+  ctx.waitUntil(lane.conductor.conduct(response));
+  return response;
+}
+
+/** `null` where too many are kept track of. */
+function laneOf(object) {
+  let lane = lanes.get(object);
+  if (lane !== undefined) return lane;
+  if (lanes.size >= OBJECTS_MAX && !makeRoom()) return null;
+  lane = new Lane(object);
+  lanes.set(object, lane);
+  return lane;
+}
+
+/** Forgets what nobody saw die; whether there is room now. */
+function makeRoom() {
+  const deadSince = Date.now() - 2 * CALL_MS_MAX;
+  for (const lane of [...lanes.values()]) {
+    if (lane.conductor !== null && lane.conductor.lateAt < deadSince) lane.conductor.bury();
+    if (lane.aloneAt < deadSince) lane.alone = 0;
+    lane.forget();
+  }
+  return lanes.size < OBJECTS_MAX;
+}
+
+async function follow(env, ctx, call, conductor) {
+  if (conductor.held >= CONDUCTOR_MESSAGES_MAX || waiting >= ISOLATE_MESSAGES_MAX) {
+    return overloaded();
+  }
+  const { gathering } = conductor;
+  const at = gathering.commands.push(call.command) - 1;
+  conductor.held += 1;
+  waiting += 1;
+  let answers;
+  try {
+    answers = await gathering.answers;
+  } catch {
+    // Its request is over, whatever it was about to do.
+    conductor.bury();
+    return gathering.hasLeft ? unavailable() : publish(env, ctx, call);
+  }
+  if (answers === null) return unavailable();
+  return responseOf(answers[at]);
+}
+
+/** What `answers` brings, or `null` when it takes too long. */
+async function inTime(answers) {
+  let timer;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, CALL_MS_MAX, null)));
+  try {
+    return await Promise.race([answers, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Sends publishes in as many calls as they need; the answers as texts, in the same order. */
+async function sendAll(env, object, commands) {
+  const calls = [];
+  for (let start = 0, at = 0, bytes = 0; at < commands.length; at++) {
+    bytes += commands[at].length + 1;
+    const next = commands[at + 1]?.length ?? 0;
+    const isFull = at + 1 - start === CALL_MESSAGES_MAX || bytes + next > CALL_BYTES_MAX;
+    if (!isFull && at + 1 < commands.length) continue;
+    calls.push(send(env, object, commands.slice(start, at + 1)));
+    start = at + 1;
+    bytes = 0;
+  }
+  return calls.length === 1 ? calls[0] : (await Promise.all(calls)).flat();
+}
+
+async function send(env, object, commands) {
+  const response = await fetchShared(env, object, commands);
+  try {
+    const text = await response.text();
+    const answers = response.status === 200 ? text.split(SEPARATOR) : [];
+    if (answers.length === commands.length) return answers.map(inFull);
+    if (response.status !== 200) return forAll(commands, response, text);
+    console.warn(`${object} gave ${answers.length} answers to ${commands.length} publishes`);
+  } catch (error) {
+    console.warn(`the answers of ${object} were lost: ${error}`);
+  }
+  const failed = unavailable();
+  return forAll(commands, failed, await failed.text());
+}
+
+/** The object, or the way to it, gave one answer to the whole call. */
+function forAll(commands, { status, headers }, text) {
+  const lines = [...headers].map(([name, value]) => `${name}: ${value}\n`).join('');
+  return commands.map(() => `${status}\n${lines}\n${text}`);
+}
+
+/** An answer that repeats an earlier one of its call is `=` and where that stands. */
+function inFull(answer, _, answers) {
+  return answer.startsWith('=') ? answers[Number(answer.slice(1))] : answer;
+}
+
+function responseOf(text) {
+  const head = text.indexOf('\n') + 1;
+  const body = text.indexOf('\n\n', head - 1) + 2;
+  const headers = headersOf(text.slice(head, body - 1));
+  return new Response(body === text.length ? null : text.slice(body), {
+    status: Number(text.slice(0, head - 1)),
+    headers,
+  });
+}
