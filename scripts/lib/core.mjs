@@ -2,7 +2,7 @@
 // the note beside it that says what it was made of, by which work that is up to date is skipped.
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { Failure, step } from './steps.mjs';
@@ -49,6 +49,7 @@ export async function buildCore({ quiet = false } = {}) {
   const note = upToDateNote();
   if (note) return { file: OUTPUT, built: false, ...note.size };
   await installRust({ quiet });
+  const began = Date.now();
   const compiled = await compile({ quiet });
   const size = await optimise(compiled.file, { quiet });
   if (size.gzippedBytes > GZIPPED_BYTES_MAX) {
@@ -56,7 +57,11 @@ export async function buildCore({ quiet = false } = {}) {
       `The core is too large: ${size.gzippedBytes} bytes gzipped, at most ${GZIPPED_BYTES_MAX}.`,
     );
   }
-  const inputs = Object.fromEntries(inputFiles(compiled.file).map((file) => [file, digest(file)]));
+  // A file that was edited meanwhile may not be what was compiled: no digest is ever empty.
+  const inputs = Object.fromEntries(inputFiles(compiled.file).map((file) => {
+    const isEdited = statSync(path.resolve(ROOT, file)).mtimeMs >= began;
+    return [file, isEdited ? '' : digest(file)];
+  }));
   writeWhole(NOTE, JSON.stringify({ recipe: recipe(), inputs, output: digest(OUTPUT), size }));
   return { file: OUTPUT, built: true, ...size };
 }
