@@ -78,6 +78,11 @@ pub const SEGMENT_BODY_BYTES_MAX: usize = 1_300_000;
 pub const SEGMENT_HEAD_BYTES_MAX: usize = 600_000;
 /// Bytes of segments kept decoded in memory.
 pub const SEGMENT_CACHE_BYTES_MAX: usize = 8 * 1_048_576;
+/// Rows of finished segments kept to be written over, and bytes of them: as many as a burst of
+/// 100,000 messages in batches of a hundred has, at 80 bytes each. They cost 0.0016 dollars a month.
+pub const SPARE_ROWS_MAX: usize = 1_024;
+/// See [`SPARE_ROWS_MAX`].
+pub const SPARE_BYTES_MAX: usize = 8 * 1_048_576;
 /// Journal rows before their contents move into a checkpoint. A start reads at most this many.
 pub const JOURNAL_SLOTS: u64 = 128;
 /// Messages published since the last journal row before one is forced, so that a start reads few

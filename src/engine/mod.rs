@@ -15,6 +15,7 @@ pub mod outcomes;
 pub mod outstanding;
 pub mod queue;
 pub mod segment;
+pub mod segments;
 
 mod ack;
 mod admission;

@@ -15,7 +15,8 @@ use super::outcome::Outcome;
 use super::outcomes::Outcomes;
 use super::outstanding::Outstanding;
 use super::publish::{Builders, FORWARD_WINDOW_MS};
-use super::segment::{SINGLE, Segments, each_list, segment_id};
+use super::segment::{SINGLE, segment_id};
+use super::segments::{Segments, each_list};
 use super::waiter::Waiters;
 use crate::command::reply::SinceStart;
 use crate::command::sieve::Sieve;
@@ -45,7 +46,7 @@ pub struct Queue {
     pub(super) builders: Builders,
     pub(super) waiters: Waiters,
     pub(super) outbox: Outbox,
-    /// Rows to delete with this commit: segments and singles whose last message became final.
+    /// Rows to give up with this commit: segments and singles whose last message became final.
     pub(super) finished_segments: Vec<u64>,
     pub(super) finished_singles: Vec<u64>,
     /// Whether `meta` changed in a way that the segments of this commit do not say.
@@ -144,6 +145,12 @@ impl Queue {
     /// Storage.
     pub fn sieve(&mut self, sql: &mut dyn Sql) -> Result<Option<Sieve>, StoreError> {
         self.idempotency.sieve(sql, self.secret)
+    }
+
+    /// How many rows of segments are kept to be written over.
+    #[must_use]
+    pub fn spare_rows(&self) -> u64 {
+        self.segments.spare_rows() as u64
     }
 
     /// The caller of a waiting request has gone.
@@ -287,7 +294,7 @@ impl Queue {
         }
         self.key_counts.flush(turn.sql)?;
         let finished = std::mem::take(&mut self.finished_segments);
-        self.segments.delete(turn.sql, &finished)?;
+        self.segments.retire(turn.sql, &finished)?;
         self.delete_singles(turn)?;
         let due = self.meta_changed
             || !self.outstanding.touched.is_empty()

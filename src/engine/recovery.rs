@@ -9,7 +9,8 @@ use super::idempotency::{Answer, Idempotency};
 use super::journal::{Journal, Meta};
 use super::outstanding::Outstanding;
 use super::queue::Queue;
-use super::segment::{LANES, Segment, Segments};
+use super::segment::{LANES, Segment};
+use super::segments::Segments;
 use crate::id::Secret;
 use crate::store::schema::migrate;
 use crate::store::{Sql, StoreError, Value, scalar};
@@ -52,6 +53,7 @@ impl Queue {
         let journaled = found.answers.len();
         let mut answers = found.answers;
         queue.append_later_segments(sql, &mut answers)?;
+        queue.find_spares(sql)?;
         queue.idempotency = Idempotency::recovered(answers, journaled);
         queue.next_single_ms = queue.first_single_ms(sql)?;
         queue.next_expiry_ms = first(sql, "SELECT min(at_ms) FROM expiry")?;
@@ -109,6 +111,17 @@ impl Queue {
         segments
             .iter()
             .try_for_each(|segment| self.append_segment(segment, answers))
+    }
+
+    fn find_spares(&mut self, sql: &mut dyn Sql) -> Result<(), StoreError> {
+        for (lane, cursor) in (0..).zip(&self.meta.lanes) {
+            if cursor.taken > 0 {
+                let outstanding = &self.outstanding;
+                self.segments
+                    .find_spares(sql, lane, cursor.from, |id| outstanding.holds_segment(id))?;
+            }
+        }
+        Ok(())
     }
 
     fn append_segment(

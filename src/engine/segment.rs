@@ -1,20 +1,16 @@
-//! Segments: many messages in one row.
+//! The form of a segment: many messages in one row.
 //!
 //! A segment holds what one commit published into one lane. Its head is a version byte, a prefix
 //! and one record a message; its body is the messages' bodies, one after another. Heads are read
 //! without bodies at a start. A single (a delayed, held or dead message) is stored in the same
-//! form, with one message. Owns the stored form and a bounded cache of decoded segments. Decides
-//! nothing.
+//! form, with one message. Where the rows are and which are in memory is `segments.rs`'s.
 
 use crate::command::{Blob, Draft};
 use crate::id::{Secret, hash64};
-use crate::limits::{
-    SEGMENT_BODY_BYTES_MAX, SEGMENT_CACHE_BYTES_MAX, SEGMENT_HEAD_BYTES_MAX, SEGMENT_MESSAGES_MAX,
-};
-use crate::store::{Arg, Sql, StoreError, Value};
+use crate::limits::{SEGMENT_BODY_BYTES_MAX, SEGMENT_HEAD_BYTES_MAX, SEGMENT_MESSAGES_MAX};
+use crate::store::StoreError;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 /// Version of the stored form.
@@ -26,10 +22,6 @@ pub const SINGLE: u8 = 10;
 /// Bodies of a segment that are handed out by reference however small the part: a pull of a
 /// thousand messages keeps at most a thousand of these alive.
 const SHARED_BYTES_MAX: usize = 16_384;
-/// Segments looked at to tell a position exactly.
-const HEADS_MAX: u64 = 256;
-/// Numbers in one statement's list: 17 characters each stay far under the platform's 2 MB.
-const STATEMENT_NUMBERS: usize = 10_000;
 /// What a decoded message costs in the cache beside its bytes.
 const ITEM_BYTES: usize = 48;
 
@@ -237,11 +229,21 @@ impl Segment {
             .map_or(0, |key| hash64(secret, key.as_bytes()).max(1))
     }
 
-    fn memory_bytes(&self) -> usize {
-        self.head.len() + self.body.len() + self.items.len() * ITEM_BYTES
+    /// Bytes of the row, as far as they are in memory.
+    #[must_use]
+    pub fn row_bytes(&self) -> usize {
+        self.head.len() + self.body.len()
     }
 
-    fn encoded_with_gone(&self, gone: &[u16]) -> Vec<u8> {
+    /// What it takes in memory.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.row_bytes() + self.items.len() * ITEM_BYTES
+    }
+
+    /// The head with these indexes as those that are gone, ascending.
+    #[must_use]
+    pub fn encoded_with_gone(&self, gone: &[u16]) -> Vec<u8> {
         let prefix = Prefix {
             at_ms: self.at_ms,
             ordinal: self.ordinal,
@@ -328,259 +330,6 @@ impl Builder {
         head.extend_from_slice(&self.heads);
         (self.first_seq, head, self.bodies)
     }
-}
-
-/// The segments of a queue: rows, and the decoded ones that were used last.
-#[derive(Debug, Default)]
-pub struct Segments {
-    cache: HashMap<u64, Rc<Segment>>,
-    used: VecDeque<u64>,
-    bytes: usize,
-}
-
-impl Segments {
-    /// The segment or single at `place`, whole. `None` when there is no such row.
-    ///
-    /// # Errors
-    /// Storage.
-    pub fn get(
-        &mut self,
-        sql: &mut dyn Sql,
-        place: Place,
-    ) -> Result<Option<Rc<Segment>>, StoreError> {
-        let id = place.segment_id();
-        if let Some(segment) = self.cache.get(&id) {
-            return Ok(Some(Rc::clone(segment)));
-        }
-        let rows = if place.lane == SINGLE {
-            sql.exec(
-                "SELECT head, body FROM singles WHERE seq = ?",
-                &[place.first_seq.into()],
-            )?
-        } else {
-            sql.exec("SELECT head, body FROM segments WHERE id = ?", &[id.into()])?
-        };
-        let Some(row) = rows.into_iter().next() else {
-            return Ok(None);
-        };
-        let segment = decode_row(place.lane, row)?;
-        Ok(Some(self.remember(id, segment)))
-    }
-
-    /// The lane's first segment whose first sequence number is `from` or later.
-    ///
-    /// # Errors
-    /// Storage.
-    pub fn next(
-        &mut self,
-        sql: &mut dyn Sql,
-        lane: u8,
-        from: u64,
-    ) -> Result<Option<Rc<Segment>>, StoreError> {
-        if let Some(segment) = self.cache.get(&segment_id(lane, from)) {
-            return Ok(Some(Rc::clone(segment)));
-        }
-        let rows = sql.exec(
-            "SELECT id, head, body FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
-            &[
-                segment_id(lane, from).into(),
-                segment_id(lane + 1, 0).into(),
-            ],
-        )?;
-        let Some(mut row) = rows.into_iter().next() else {
-            return Ok(None);
-        };
-        let id = row.remove(0).uint();
-        if let Some(segment) = self.cache.get(&id) {
-            return Ok(Some(Rc::clone(segment)));
-        }
-        let segment = decode_row(lane, row)?;
-        Ok(Some(self.remember(id, segment)))
-    }
-
-    /// The lane's segment that would hold `seq`.
-    ///
-    /// # Errors
-    /// Storage.
-    pub fn holding(
-        &mut self,
-        sql: &mut dyn Sql,
-        lane: u8,
-        seq: u64,
-    ) -> Result<Option<Rc<Segment>>, StoreError> {
-        let rows = sql.exec(
-            "SELECT id FROM segments WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1",
-            &[segment_id(lane, 0).into(), segment_id(lane, seq).into()],
-        )?;
-        let Some(id) = rows.first().and_then(|row| row.first()).map(Value::uint) else {
-            return Ok(None);
-        };
-        self.get(
-            sql,
-            Place {
-                lane,
-                first_seq: id & ((1 << 48) - 1),
-                index: 0,
-            },
-        )
-    }
-
-    /// Heads of the lane's segments from `from` on, without their bodies, for a start.
-    ///
-    /// # Errors
-    /// Storage.
-    pub fn heads_from(sql: &mut dyn Sql, lane: u8, from: u64) -> Result<Vec<Segment>, StoreError> {
-        let rows = sql.exec(
-            "SELECT head FROM segments WHERE id >= ? AND id < ? ORDER BY id",
-            &[
-                segment_id(lane, from).into(),
-                segment_id(lane + 1, 0).into(),
-            ],
-        )?;
-        rows.into_iter().map(|row| decode_head(lane, row)).collect()
-    }
-
-    /// Heads of the lane's segments from `from` up to but not including `to`, the first few of
-    /// them.
-    ///
-    /// # Errors
-    /// Storage.
-    pub fn heads_between(
-        sql: &mut dyn Sql,
-        lane: u8,
-        from: u64,
-        to: u64,
-    ) -> Result<Vec<Segment>, StoreError> {
-        let rows = sql.exec(
-            "SELECT head FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
-            &[
-                segment_id(lane, from).into(),
-                segment_id(lane, to).into(),
-                HEADS_MAX.into(),
-            ],
-        )?;
-        rows.into_iter().map(|row| decode_head(lane, row)).collect()
-    }
-
-    /// Stores what `builder` holds as one row, and keeps it decoded: it is likely to be wanted
-    /// soon.
-    ///
-    /// # Errors
-    /// Storage.
-    pub fn append(
-        &mut self,
-        sql: &mut dyn Sql,
-        lane: u8,
-        builder: Builder,
-        at_ms: Millis,
-        ordinal: u64,
-    ) -> Result<(), StoreError> {
-        let (first_seq, head, body) = builder.finish(at_ms, ordinal);
-        let id = segment_id(lane, first_seq);
-        sql.exec(
-            "INSERT INTO segments (id, head, body) VALUES (?, ?, ?)",
-            &[id.into(), Arg::Blob(&head), Arg::Blob(&body)],
-        )?;
-        let segment = Segment::decode(lane, head, body)?;
-        self.remember(id, segment);
-        Ok(())
-    }
-
-    /// Marks messages of a segment as gone before their turn.
-    ///
-    /// # Errors
-    /// Storage.
-    pub fn mark_gone(
-        &mut self,
-        sql: &mut dyn Sql,
-        segment: &Segment,
-        indexes: &[u16],
-    ) -> Result<(), StoreError> {
-        let mut gone = segment.gone.clone();
-        gone.extend_from_slice(indexes);
-        gone.sort_unstable();
-        gone.dedup();
-        let head = segment.encoded_with_gone(&gone);
-        let id = segment_id(segment.lane, segment.first_seq);
-        sql.exec(
-            "UPDATE segments SET head = ? WHERE id = ?",
-            &[Arg::Blob(&head), id.into()],
-        )?;
-        self.forget(id);
-        Ok(())
-    }
-
-    /// Deletes rows by identifier.
-    ///
-    /// # Errors
-    /// Storage.
-    pub fn delete(&mut self, sql: &mut dyn Sql, ids: &[u64]) -> Result<(), StoreError> {
-        if let [id] = ids {
-            sql.exec("DELETE FROM segments WHERE id = ?", &[(*id).into()])?;
-        } else {
-            each_list(ids, |list| {
-                sql.exec(
-                    "DELETE FROM segments WHERE id IN (SELECT value FROM json_each(?))",
-                    &[list],
-                )
-            })?;
-        }
-        ids.iter().for_each(|id| self.forget(*id));
-        Ok(())
-    }
-
-    /// Drops a decoded segment from memory.
-    pub fn forget(&mut self, id: u64) {
-        if let Some(segment) = self.cache.remove(&id) {
-            self.bytes -= segment.memory_bytes();
-        }
-    }
-
-    fn remember(&mut self, id: u64, segment: Segment) -> Rc<Segment> {
-        let segment = Rc::new(segment);
-        self.forget(id);
-        self.bytes += segment.memory_bytes();
-        self.used.push_back(id);
-        self.cache.insert(id, Rc::clone(&segment));
-        // First in, first out. Identifiers of segments that are gone already are passed over; one
-        // that was read twice may go early, which costs a read.
-        while self.bytes > SEGMENT_CACHE_BYTES_MAX || self.used.len() > 2 * self.cache.len() + 64 {
-            match self.used.pop_front() {
-                Some(oldest) if oldest != id => self.forget(oldest),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        segment
-    }
-}
-
-/// Calls `run` with JSON lists of `numbers`, each short enough for one statement.
-pub(super) fn each_list<T>(
-    numbers: &[u64],
-    mut run: impl FnMut(Arg<'_>) -> Result<T, StoreError>,
-) -> Result<(), StoreError> {
-    for numbers in numbers.chunks(STATEMENT_NUMBERS) {
-        let list = serde_json::to_string(numbers).map_err(|e| StoreError(e.to_string()))?;
-        run(Arg::Text(&list))?;
-    }
-    Ok(())
-}
-
-fn decode_head(lane: u8, row: Vec<Value>) -> Result<Segment, StoreError> {
-    let head = row
-        .into_iter()
-        .next()
-        .map(Value::into_blob)
-        .unwrap_or_default();
-    Segment::decode(lane, head, Vec::new())
-}
-
-fn decode_row(lane: u8, row: Vec<Value>) -> Result<Segment, StoreError> {
-    let mut row = row.into_iter();
-    let head = row.next().map(Value::into_blob).unwrap_or_default();
-    let body = row.next().map(Value::into_blob).unwrap_or_default();
-    Segment::decode(lane, head, body)
 }
 
 #[cfg(test)]

@@ -60,6 +60,11 @@ impl Bench {
         self.queue = Queue::open(&mut self.database, self.name, [9; 16], self.now_ms).unwrap();
     }
 
+    /// Rows of segments that hold a message which is not final; the others wait to be written over.
+    pub fn live_segments(&self) -> u64 {
+        self.database.count("segments") - self.queue.spare_rows()
+    }
+
     /// Runs one turn with these commands; their tokens are returned in order.
     pub fn turn(&mut self, commands: Vec<Command<'_>>) -> Vec<u32> {
         let mut tokens = Vec::new();

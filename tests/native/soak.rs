@@ -74,7 +74,7 @@ fn fifo_keeps_a_hundred_thousand_messages_in_line() {
         }
     }
     assert_eq!(bench.describe().depth, 0);
-    assert_eq!(bench.database.count("segments"), 0);
+    assert_eq!(bench.live_segments(), 0);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn key_order_keeps_every_key_of_a_hundred_thousand_messages_in_line() {
         }
     }
     assert_eq!(bench.describe().depth, 0);
-    assert_eq!(bench.database.count("segments"), 0);
+    assert_eq!(bench.live_segments(), 0);
 }
 
 /// Rows written, rows read and statements run by `work`.

@@ -37,11 +37,12 @@ async function throughBatches(queue, count, size) {
   }
 }
 
-test('a thousand messages in batches of a hundred cost at most 0.05 rows each', async () => {
+test('a thousand messages in batches of a hundred cost at most 0.032 rows each', async () => {
   const queue = await warmQueue({});
   const written = await rowsFor(queue, () => throughBatches(queue, 1_000, 100));
   assert.ok(written > 0, 'something was written, and counted');
-  assert.ok(written <= 50, `${written} rows`);
+  // Thirty, and what a checkpoint or the alarm may add.
+  assert.ok(written <= 32, `${written} rows`);
 });
 
 test('a thousand single publishes, 64 at a time, cost at most 0.3 rows each', async () => {
@@ -92,5 +93,5 @@ test('an acknowledgement of a hundred leases costs a few rows, not a hundred', a
   await queue.batch(Array.from({ length: 100 }, (_, n) => ({ body: String(n) })));
   const { messages } = await queue.pull({ batch_size: 100 });
   const written = await rowsFor(queue, () => queue.ack(messages));
-  assert.ok(written <= 5, `${written} rows`);
+  assert.ok(written <= 2, `${written} rows`);
 });

@@ -291,12 +291,13 @@ impl Play {
         }
         assert_eq!(self.model.depth(), 0, "something never comes out");
         self.look();
-        for table in ["segments", "singles"] {
-            assert_eq!(
-                self.bench.database.count(table),
-                0,
-                "rows of {table} stay behind"
-            );
+        for is_reopened in [false, true] {
+            let left = [
+                self.bench.live_segments(),
+                self.bench.database.count("singles"),
+            ];
+            assert_eq!(left, [0, 0], "rows stay behind, reopened: {is_reopened}");
+            self.bench.reopen();
         }
     }
 }
