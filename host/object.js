@@ -314,10 +314,13 @@ class CoreObject extends DurableObject {
     this.pump();
   }
 
-  /** The one alarm. A turn that fails leaves the alarm armed. */
-  alarm() {
+  /**
+   * The one alarm. A turn that fails leaves the alarm armed. While this one was on its way, another
+   * turn may have set it anew: that one is still armed, and the clock must not run ahead to it.
+   */
+  alarm({ scheduledTime = Infinity } = {}) {
     if (this.isWiping) return;
-    this.firedAt = this.alarmAt;
+    this.firedAt = Math.min(this.alarmAt, scheduledTime);
     if (!this.turn()) this.ctx.storage.setAlarm(Date.now() + ALARM_RETRY_MS);
   }
 }
