@@ -20,6 +20,8 @@ const WORD = 4;
 /** Flags of a call. */
 const IN_HEADER = 1;
 const SHAREABLE = 2;
+/** Beside a response's status: its body is no text. */
+const BYTES = 1 << 16;
 /** Up to this many bytes, one string costs the platform less than an array of its own. */
 const STRING_BODY_BYTES_MAX = 4096;
 
@@ -48,14 +50,16 @@ export function headersOf(text) {
  */
 export function readResponse(core, at) {
   const { view } = core;
-  const status = view.getUint32(at, true);
+  const word = view.getUint32(at, true);
+  const status = word & ~BYTES;
   const headersLength = view.getUint32(at + WORD, true);
   const bodyLength = view.getUint32(at + 2 * WORD, true);
   const start = at + 3 * WORD;
   const bodyAt = start + headersLength;
   const headers = headersOf(core.text(start, headersLength));
   let body = null;
-  if (bodyLength > STRING_BODY_BYTES_MAX) body = core.copy(bodyAt, bodyLength);
+  const isBytes = (word & BYTES) !== 0 || bodyLength > STRING_BODY_BYTES_MAX;
+  if (isBytes) body = core.copy(bodyAt, bodyLength);
   else if (bodyLength > 0) body = core.text(bodyAt, bodyLength);
   return { status, headers, body, end: bodyAt + bodyLength };
 }

@@ -10,6 +10,17 @@ use std::fmt;
 
 /// Crockford's base 32, the alphabet of ULIDs (<https://github.com/ulid/spec>).
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// The digit that each byte is, in either case; 255: none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut digit = 0;
+    while digit < 32 {
+        digits[ALPHABET[digit].to_ascii_lowercase() as usize] = digit as u8;
+        digits[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
 /// Characters of a ULID's text: 26 × 5 bits hold 128.
 pub const ID_CHARS: usize = 26;
 
@@ -67,9 +78,11 @@ impl Id {
         }
         let mut value = 0u128;
         for byte in bytes {
-            let upper = byte.to_ascii_uppercase();
-            let digit = ALPHABET.iter().position(|c| *c == upper)?;
-            value = value << 5 | digit as u128;
+            let digit = DIGITS[usize::from(*byte)];
+            if digit > 31 {
+                return None;
+            }
+            value = value << 5 | u128::from(digit);
         }
         Some(Self(value))
     }

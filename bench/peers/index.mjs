@@ -11,12 +11,13 @@ import { tidegate, tidegateBatches } from './tidegate.mjs';
  * @property {string} title
  * @property {string} product as versions are given of it
  * @property {() => Promise<string | undefined>} missing why it cannot run here, if it cannot
- * @property {() => Promise<RunningPeer>} start
+ * @property {(port?: number) => Promise<RunningPeer>} start
  */
 
 /**
  * @typedef {object} RunningPeer
  * @property {string} version
+ * @property {number} [pid] of its server, where that is one process
  * @property {() => Promise<void>} prepare makes its queue, or empties it
  * @property {(body: string, count: number) => Promise<void>} publish with `IN_FLIGHT` on the way;
  *   resolves when the server has confirmed every message

@@ -44,6 +44,7 @@ async function start(sync) {
       await connection.call('XGROUP', 'CREATE', STREAM, GROUP, '0', 'MKSTREAM');
       connection.close();
     },
+    pid: server.pid,
     publish,
     consume,
     async stop() {

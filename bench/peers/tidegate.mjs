@@ -8,7 +8,7 @@ import { Tidegate as Client } from '../../clients/typescript/index.js';
 import { Tidegate as Server } from '../servers/tidegate.mjs';
 import { IN_FLIGHT, openWindow } from './window.mjs';
 
-const PORT = 9860;
+const PORT_DEFAULT = 9860;
 const QUEUE = 'bench';
 /** What is on the way is spread over so many requests, so that the server never waits for us. */
 const REQUESTS = 2;
@@ -20,7 +20,7 @@ export const tidegate = {
   title: 'Tidegate',
   product: 'Tidegate',
   missing,
-  start: () => start(throughClient),
+  start: (port) => start(throughClient, port),
 };
 
 /** @type {import('./index.mjs').Peer} */
@@ -29,26 +29,27 @@ export const tidegateBatches = {
   title: 'Tidegate, batch calls',
   product: 'Tidegate',
   missing,
-  start: () => start(throughBatches),
+  start: (port) => start(throughBatches, port),
 };
 
 async function missing() {
   return undefined;
 }
 
-async function start(calls) {
-  const server = await Server.start(PORT);
+async function start(calls, port = PORT_DEFAULT) {
+  const server = await Server.start(port);
   const file = new URL('../../package.json', import.meta.url);
   return {
     version: JSON.parse(readFileSync(file, 'utf8')).version,
     prepare: () => server.createQueue(QUEUE),
     stop: () => server.stop(),
-    ...calls(),
+    pid: server.pid,
+    ...calls(port),
   };
 }
 
-function throughClient() {
-  const client = new Client({ url: `http://127.0.0.1:${PORT}` });
+function throughClient(port) {
+  const client = new Client({ url: `http://127.0.0.1:${port}` });
   const options = { batchMessagesMax: BATCH, ackBatchSizeMax: BATCH, idempotent: false };
   const queue = client.queue(QUEUE, options);
   return {
@@ -78,8 +79,8 @@ function throughClient() {
   };
 }
 
-function throughBatches() {
-  const rest = { port: PORT, queue: QUEUE, batch: BATCH, connections: REQUESTS };
+function throughBatches(port) {
+  const rest = { port, queue: QUEUE, batch: BATCH, connections: REQUESTS };
   return {
     async publish(body, count) {
       await publishBatches({ ...rest, body, count });

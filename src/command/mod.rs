@@ -15,9 +15,11 @@ use crate::error::ErrorCode;
 use crate::id::Id;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 pub use reply::{
-    Accepted, Acknowledged, Blob, Delivery, Description, LeaseId, MessageState, Reply, State,
+    Accepted, AckError, Acknowledged, Blob, Delivery, Description, LeaseId, LeaseToken,
+    MessageState, Reply, State,
 };
 pub use verdict::Verdict;
 
@@ -32,6 +34,8 @@ pub struct Envelope<'a> {
     pub origin: Option<&'a str>,
     /// Whether a queue that was never configured comes into being by being published to.
     pub auto_create: bool,
+    /// Whether the answer is wanted in the binary form of batches, where there is one.
+    pub binary: bool,
     /// Publishes the edge refused by itself since its last report, by reason.
     pub refused: Vec<(ErrorCode, u64)>,
     /// What is asked.
@@ -48,10 +52,14 @@ pub enum Command<'a> {
     /// Publish many, each with its own verdict. A message the edge could not read is its fault
     /// already.
     PublishBatch(#[serde(borrow)] Vec<Result<Draft<'a>, crate::error::Fault>>),
+    /// Publish many: the batch is the request's body, in binary form, as the client sent it.
+    PublishBinary,
     /// Lease messages.
     Pull(Pull<'a>),
     /// Acknowledge, retry and extend leases.
     Ack(#[serde(borrow)] Ack<'a>),
+    /// The same as the request's body, in binary form, as the client sent it.
+    AckBinary,
     /// The state of one message; see [`Wait`].
     Inspect { id: Id, wait: Wait },
     /// Make a held message deliverable.
@@ -139,23 +147,68 @@ pub struct Pull<'a> {
     pub filter: Option<&'a str>,
 }
 
-/// One acknowledgement call. Lease identifiers are the text the client sent.
+/// A lease as the client names it: its text, or the 128 bits that the text stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LeaseRef<'a> {
+    /// As in JSON: anything, until it is looked at.
+    Text(&'a str),
+    /// As in binary form.
+    Raw(u128),
+}
+
+impl Default for LeaseRef<'_> {
+    fn default() -> Self {
+        Self::Raw(0)
+    }
+}
+
+impl<'a> From<&'a str> for LeaseRef<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for LeaseRef<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<LeaseToken> for LeaseRef<'_> {
+    fn from(token: LeaseToken) -> Self {
+        Self::Raw(token.0)
+    }
+}
+
+impl fmt::Display for LeaseRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Raw(bits) => Id(*bits).fmt(f),
+        }
+    }
+}
+
+/// One acknowledgement call.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ack<'a> {
     /// Finished messages.
     #[serde(borrow)]
     pub acks: Vec<AckEntry<'a>>,
     /// Messages given back, with the wished delay (`None`: the queue's backoff).
-    pub retries: Vec<(&'a str, Option<Millis>)>,
+    #[serde(borrow)]
+    pub retries: Vec<(LeaseRef<'a>, Option<Millis>)>,
     /// Leases to prolong, with the new time from now (`None`: the queue's own).
-    pub extends: Vec<(&'a str, Option<Millis>)>,
+    #[serde(borrow)]
+    pub extends: Vec<(LeaseRef<'a>, Option<Millis>)>,
 }
 
 /// One finished message.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AckEntry<'a> {
     /// Proof of the hold.
-    pub lease_id: &'a str,
+    #[serde(borrow)]
+    pub lease_id: LeaseRef<'a>,
     /// JSON text for the publisher to read.
     pub result: Option<&'a str>,
     /// Whether the message's place goes back to the stock.

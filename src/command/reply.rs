@@ -1,9 +1,11 @@
 //! What an object answers, before a protocol renders it.
 
+use super::LeaseRef;
 use crate::error::{ErrorCode, Fault};
 use crate::id::{Id, Secret, hash64};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::rc::Rc;
 
 /// The answer to one command. `Err` of [`Fault`] stands beside it, not inside.
@@ -93,7 +95,7 @@ pub struct Delivery {
     /// Offset that only grows.
     pub seq: u64,
     /// Proof of the hold; `None` in a listing.
-    pub lease_id: Option<String>,
+    pub lease_id: Option<LeaseToken>,
     /// Deliveries so far, this one included.
     pub attempts: u32,
     /// When it was accepted.
@@ -112,6 +114,16 @@ pub struct Delivery {
     pub attributes: Vec<(String, String)>,
 }
 
+/// A [`LeaseId`] as clients get it. Its text is that of a ULID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseToken(pub u128);
+
+impl fmt::Display for LeaseToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Id(self.0).fmt(f)
+    }
+}
+
 /// Proof of an exclusive hold: which message, which handing-over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseId {
@@ -122,16 +134,19 @@ pub struct LeaseId {
 }
 
 impl LeaseId {
-    /// 26 characters of base 32: 48 bits of `seq`, 48 of `lease`, 32 of check.
+    /// 48 bits of `seq`, 48 of `lease`, 32 of check.
     #[must_use]
-    pub fn text(self, secret: Secret) -> String {
-        Id(self.stem() | u128::from(self.check(secret))).to_string()
+    pub fn token(self, secret: Secret) -> LeaseToken {
+        LeaseToken(self.stem() | u128::from(self.check(secret)))
     }
 
-    /// `None` when the text is not a lease identifier that this queue gave out.
+    /// `None` when it is not a lease that this queue gave out.
     #[must_use]
-    pub fn parse(text: &str, secret: Secret) -> Option<Self> {
-        let value = Id::parse(text)?.0;
+    pub fn read(lease: LeaseRef<'_>, secret: Secret) -> Option<Self> {
+        let value = match lease {
+            LeaseRef::Text(text) => Id::parse(text)?.0,
+            LeaseRef::Raw(bits) => bits,
+        };
         let lease = Self {
             seq: (value >> 80) as u64,
             lease: (value >> 32) as u64 & 0xFFFF_FFFF_FFFF,
@@ -148,8 +163,7 @@ impl LeaseId {
     }
 }
 
-/// What an acknowledgement did; entries that failed are listed with the client's own lease
-/// identifier.
+/// What an acknowledgement did.
 #[derive(Debug, Default)]
 pub struct Acknowledged {
     /// Messages finished.
@@ -159,7 +173,18 @@ pub struct Acknowledged {
     /// Leases prolonged.
     pub extended: u64,
     /// Entries that were refused, with why.
-    pub errors: Vec<(String, Fault)>,
+    pub errors: Vec<AckError>,
+}
+
+/// One entry of an acknowledgement that was refused.
+#[derive(Debug)]
+pub struct AckError {
+    /// Its place among all entries: acks first, then retries, then extends.
+    pub index: usize,
+    /// As the client wrote it.
+    pub lease_id: String,
+    /// Why.
+    pub fault: Fault,
 }
 
 /// The states of a message.

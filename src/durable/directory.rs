@@ -67,6 +67,7 @@ fn problem(fault: Fault) -> Response {
         origin: None,
         cors_origins: &[],
         decided_by: DecidedBy::Object,
+        binary: false,
         preflight: false,
     };
     render(&Err(fault), &context)

@@ -7,8 +7,8 @@ use crate::command::sieve::Sieve;
 use crate::command::{Command, Envelope, Reply, Verdict, codec, verdict};
 use crate::engine::queue::Queue;
 use crate::error::Fault;
-use crate::limits::VERDICT_MS_MAX;
-use crate::protocol::http::{DecidedBy, RenderContext, Response, cors, render};
+use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX, VERDICT_MS_MAX};
+use crate::protocol::http::{DecidedBy, RenderContext, Response, binary, cors, render, within};
 use crate::store::{Sql, StoreError};
 use crate::time::Millis;
 use crate::wire::base64;
@@ -31,6 +31,7 @@ pub struct QueueObject {
 struct Asked {
     origin: Option<String>,
     preflight: bool,
+    binary: bool,
     /// It may make room: what the edge remembers of the queue no longer holds.
     reopens: bool,
 }
@@ -134,6 +135,7 @@ impl QueueObject {
         let asked = Asked {
             origin: envelope.origin.map(str::to_owned),
             preflight,
+            binary: envelope.binary,
             reopens: matches!(
                 envelope.command,
                 Command::Configure { .. } | Command::Purge | Command::Delete
@@ -146,10 +148,17 @@ impl QueueObject {
         {
             return Err(cors::forbidden(origin));
         }
-        if let Command::Publish(draft) = &mut envelope.command
-            && !arrival.body.is_empty()
-        {
-            draft.body = &arrival.body;
+        match &mut envelope.command {
+            Command::Publish(draft) if !arrival.body.is_empty() => draft.body = &arrival.body,
+            Command::PublishBinary => {
+                let drafts = binary::publish::read(within(&arrival.body, BATCH_BYTES_MAX)?)?;
+                envelope.command = Command::PublishBatch(drafts);
+            }
+            Command::AckBinary => {
+                let ack = binary::ack::read(within(&arrival.body, JSON_BYTES_MAX)?)?;
+                envelope.command = Command::Ack(ack);
+            }
+            _ => {}
         }
         Ok(envelope)
     }
@@ -223,6 +232,7 @@ impl QueueObject {
             origin: asked.origin.as_deref(),
             cors_origins: self.queue.cors_origins(),
             decided_by: DecidedBy::Object,
+            binary: asked.binary,
             preflight: asked.preflight,
         }
     }

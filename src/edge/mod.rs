@@ -129,7 +129,7 @@ impl Edge {
             id,
             wait: watch::wait(known),
         };
-        self.call(queue, origin, command, Payload::InCommand)
+        self.call_with(queue, origin, false, Counts::new(), command)
     }
 
     /// A state's JSON (the body of the object's `200`) as one Server-Sent Event.
@@ -156,7 +156,7 @@ impl Edge {
         let reports = self.verdicts.reports(now_ms);
         reports
             .into_iter()
-            .map(|(queue, refused)| self.call_with(&queue, None, refused, Command::Report))
+            .map(|(queue, refused)| self.call_with(&queue, None, false, refused, Command::Report))
             .collect()
     }
 
@@ -215,14 +215,15 @@ impl Edge {
     fn call(
         &mut self,
         queue: &str,
-        origin: Option<&str>,
+        request: &Request<'_>,
         command: Command<'_>,
         payload: Payload,
     ) -> Call {
         let refused = self.verdicts.take_refused(queue);
+        let (origin, binary) = (request.origin, request.accepts_binary);
         Call {
             payload,
-            ..self.call_with(queue, origin, refused, command)
+            ..self.call_with(queue, origin, binary, refused, command)
         }
     }
 
@@ -230,6 +231,7 @@ impl Edge {
         &self,
         queue: &str,
         origin: Option<&str>,
+        binary: bool,
         refused: Counts,
         command: Command<'_>,
     ) -> Call {
@@ -238,6 +240,7 @@ impl Edge {
             queue,
             origin,
             auto_create,
+            binary,
             refused,
             command,
         };

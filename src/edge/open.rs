@@ -11,7 +11,9 @@ use crate::limits::{
     BATCH_BYTES_MAX, BROWSE_MESSAGES_MAX, JSON_BYTES_MAX, LIST_QUEUES_MAX, MESSAGE_BYTES_MAX,
     SEQ_MAX, WAIT_MS_MAX,
 };
-use crate::protocol::http::{Response, batch, cors, incoming, media, openapi, publish};
+use crate::protocol::http::{
+    Response, batch, binary, cors, incoming, media, openapi, publish, too_large,
+};
 use crate::time::Millis;
 
 /// Bodies up to this size travel inside the command; larger ones are handed on as a stream, never
@@ -79,12 +81,9 @@ impl Edge {
         if let (Place::Queue(queue, _), true) = (place, request.is_preflight) {
             return match self.verdicts.origins(queue, now_ms) {
                 Some(origins) => Action::Respond(cors::preflight(request.origin, origins)),
-                None => Action::Call(self.call(
-                    queue,
-                    request.origin,
-                    Command::Preflight,
-                    Payload::InCommand,
-                )),
+                None => {
+                    Action::Call(self.call(queue, request, Command::Preflight, Payload::InCommand))
+                }
             };
         }
         Action::Respond(Response::empty().with("allow", place.allow()))
@@ -108,9 +107,20 @@ impl Edge {
         let command = match (part, method) {
             (Part::Messages, Method::Post) => return self.opened_publish(request, queue, now_ms),
             (Part::Batch, _) => {
-                batch::Form::of(request.content_type)?;
                 publish::refuse_in_batch(&request.head)?;
+                let is_binary = binary::is(request.content_type);
+                // While the queue refuses everybody, the edge has to see what there is to refuse.
+                if is_binary && !self.verdicts.is_closed(queue, now_ms) {
+                    let command = Command::PublishBinary;
+                    return self.hand_on(request, queue, command, BATCH_BYTES_MAX);
+                }
+                if !is_binary {
+                    batch::Form::of(request.content_type)?;
+                }
                 return self.need_body(request, queue, part, BATCH_BYTES_MAX, now_ms);
+            }
+            (Part::Ack, _) if binary::is(request.content_type) => {
+                return self.hand_on(request, queue, Command::AckBinary, JSON_BYTES_MAX);
             }
             (Part::Pull | Part::Ack, _) | (Part::Itself, Method::Put) => {
                 media::expect_json(request.content_type)?;
@@ -129,7 +139,7 @@ impl Edge {
         };
         Ok(Action::Call(self.call(
             queue,
-            request.origin,
+            request,
             command,
             Payload::InCommand,
         )))
@@ -165,12 +175,7 @@ impl Edge {
                     bytes_max: MESSAGE_BYTES_MAX,
                 };
                 let command = Command::Publish(message.draft());
-                Ok(Action::Call(self.call(
-                    queue,
-                    request.origin,
-                    command,
-                    payload,
-                )))
+                Ok(Action::Call(self.call(queue, request, command, payload)))
             }
         }
     }
@@ -191,6 +196,23 @@ impl Edge {
         }
     }
 
+    /// Hands the body to the object as it is: what is binary is read where it is needed.
+    fn hand_on(
+        &mut self,
+        request: &Request<'_>,
+        queue: &str,
+        command: Command<'_>,
+        bytes_max: usize,
+    ) -> Result<Action, Fault> {
+        match request.content_length {
+            Some(bytes) if bytes > bytes_max as u64 => Err(too_large(bytes_max)),
+            _ => {
+                let payload = Payload::ClientBody { bytes_max };
+                Ok(Action::Call(self.call(queue, request, command, payload)))
+            }
+        }
+    }
+
     /// Asks for the body, unless the head says already that there is none or too much of it.
     fn need_body(
         &mut self,
@@ -206,13 +228,6 @@ impl Edge {
             _ => Ok(Action::NeedBody { bytes_max }),
         }
     }
-}
-
-/// The fault of a request body that is too large to be read.
-pub(super) fn too_large(bytes_max: usize) -> Fault {
-    let detail =
-        format!("this request has at most {bytes_max} bytes of body; split it into several");
-    Fault::new(ErrorCode::RequestTooLarge, detail).with(|f| f.limit = Some(bytes_max as u64))
 }
 
 fn no_method(request: &Request<'_>, place: &Place<'_>) -> Fault {

@@ -1,16 +1,16 @@
 //! The second step: from a body to a command.
 
-use super::open::{INLINE_BYTES_MAX, STRUCTURED_BYTES_MAX, too_large};
+use super::open::{INLINE_BYTES_MAX, STRUCTURED_BYTES_MAX};
 use super::request::Request;
 use super::route::{Part, Place};
 use super::{Action, Call, Edge, Payload, no_path};
-use crate::command::{Command, Reply};
+use crate::command::{Command, Draft, Reply};
 use crate::error::Fault;
 use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX};
 use crate::protocol::http::fields::{Item, document};
-use crate::protocol::http::incoming::Incoming;
 use crate::protocol::http::{
-    DecidedBy, RenderContext, ack, batch, cloud_events, media, publish, pull, render,
+    DecidedBy, RenderContext, ack, batch, binary, cloud_events, media, publish, pull, render,
+    within,
 };
 use crate::time::Millis;
 
@@ -41,22 +41,17 @@ impl Edge {
             Part::Batch => return self.received_batch(request, queue, body, now_ms),
             Part::Pull => {
                 let command = Command::Pull(pull::read(within(body, JSON_BYTES_MAX)?)?);
-                self.call(queue, request.origin, command, Payload::InCommand)
+                self.call(queue, request, command, Payload::InCommand)
             }
             Part::Ack => {
                 let it = ack::read(within(body, JSON_BYTES_MAX)?)?;
-                self.call(
-                    queue,
-                    request.origin,
-                    Command::Ack(it.ack()),
-                    Payload::InCommand,
-                )
+                self.call(queue, request, Command::Ack(it.ack()), Payload::InCommand)
             }
             Part::Itself => {
                 let patch = configuration(within(body, JSON_BYTES_MAX)?)?;
                 self.call(
                     queue,
-                    request.origin,
+                    request,
                     Command::Configure { patch },
                     Payload::InCommand,
                 )
@@ -81,7 +76,7 @@ impl Edge {
         let command = Command::Publish(message.draft());
         Ok(Action::Call(Call {
             shareable: true,
-            ..self.call(queue, request.origin, command, Payload::InCommand)
+            ..self.call(queue, request, command, Payload::InCommand)
         }))
     }
 
@@ -92,22 +87,25 @@ impl Edge {
         body: &[u8],
         now_ms: Millis,
     ) -> Result<Action, Fault> {
-        let form = batch::Form::of(request.content_type)?;
-        let messages = batch::read(form, within(body, BATCH_BYTES_MAX)?)?;
-        if let Some(action) = self.refuse_batch(request, queue, &messages, now_ms) {
-            return Ok(action);
-        }
-        let drafts = messages
-            .iter()
-            .map(|message| match message {
+        let body = within(body, BATCH_BYTES_MAX)?;
+        let messages;
+        let drafts = if binary::is(request.content_type) {
+            binary::publish::read(body)?
+        } else {
+            messages = batch::read(batch::Form::of(request.content_type)?, body)?;
+            let drafts = messages.iter().map(|message| match message {
                 Ok(message) => Ok(message.draft()),
                 Err(fault) => Err(fault.clone()),
-            })
-            .collect();
+            });
+            drafts.collect()
+        };
+        if let Some(action) = self.refuse_batch(request, queue, &drafts, now_ms) {
+            return Ok(action);
+        }
         let command = Command::PublishBatch(drafts);
         Ok(Action::Call(self.call(
             queue,
-            request.origin,
+            request,
             command,
             Payload::InCommand,
         )))
@@ -119,7 +117,7 @@ impl Edge {
         &mut self,
         request: &Request<'_>,
         queue: &str,
-        messages: &[Result<Incoming<'_>, Fault>],
+        messages: &[Result<Draft<'_>, Fault>],
         now_ms: Millis,
     ) -> Option<Action> {
         let readable = messages.iter().flatten().count() as u64;
@@ -131,7 +129,7 @@ impl Edge {
         let keys = messages
             .iter()
             .flatten()
-            .filter_map(|m| m.idempotency_key.as_deref());
+            .filter_map(|message| message.idempotency_key);
         let refusal = self.verdicts.refuse_many(queue, readable, keys, now_ms)?;
         let verdicts = messages.iter().map(|message| match message {
             Ok(_) => Err(refusal.clone()),
@@ -143,6 +141,7 @@ impl Edge {
             origin: request.origin,
             cors_origins: self.verdicts.origins(queue, now_ms).unwrap_or_default(),
             decided_by: DecidedBy::Edge,
+            binary: request.accepts_binary,
             preflight: false,
         };
         Some(Action::Respond(render(&result, &context)))
@@ -157,13 +156,5 @@ fn configuration(body: &[u8]) -> Result<&str, Fault> {
             std::str::from_utf8(body).map_err(|_| Fault::bad("body", "not UTF-8"))
         }
         Some(Item::Other) => Err(Fault::bad("body", "a configuration is a JSON object")),
-    }
-}
-
-fn within(body: &[u8], bytes_max: usize) -> Result<&[u8], Fault> {
-    if body.len() > bytes_max {
-        Err(too_large(bytes_max))
-    } else {
-        Ok(body)
     }
 }

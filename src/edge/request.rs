@@ -1,6 +1,7 @@
 //! What every request is asked, read in one pass over its head.
 
 use crate::error::Fault;
+use crate::protocol::http::binary;
 use crate::protocol::http::fields::range_words;
 use crate::wire::head::Head;
 use crate::wire::query;
@@ -23,6 +24,8 @@ pub struct Request<'a> {
     pub idempotency_key: Option<&'a str>,
     /// Whether `Accept` names event streams.
     pub accepts_events: bool,
+    /// Whether `Accept` names the binary form of batches.
+    pub accepts_binary: bool,
     /// Whether a browser asks for another site's page if it may ask.
     pub is_preflight: bool,
 }
@@ -40,6 +43,7 @@ impl<'a> Request<'a> {
             content_length: None,
             idempotency_key: None,
             accepts_events: false,
+            accepts_binary: false,
             is_preflight: false,
         };
         for (name, value) in head.headers() {
@@ -51,7 +55,10 @@ impl<'a> Request<'a> {
                 "content-type" => it.content_type = Some(value),
                 "content-length" => it.content_length = value.parse().ok(),
                 "idempotency-key" => it.idempotency_key = Some(value),
-                "accept" => it.accepts_events = value.contains("text/event-stream"),
+                "accept" => {
+                    it.accepts_events = value.contains("text/event-stream");
+                    it.accepts_binary = binary::is_accepted(value);
+                }
                 "access-control-request-method" => it.is_preflight = true,
                 _ => {}
             }

@@ -401,7 +401,7 @@ fn waits_pulls_and_acks_become_their_commands() {
         "/v1/queues/q/messages/ack",
         r#"{"acks": [{"lease_id": "x"}]}"#,
         &|it| {
-            assert!(matches!(it, Command::Ack(ack) if ack.acks[0].lease_id == "x"));
+            assert!(matches!(it, Command::Ack(ack) if ack.acks[0].lease_id == "x".into()));
         },
     );
 }

@@ -116,6 +116,14 @@ impl Verdicts {
         Some(response)
     }
 
+    /// Whether a publish may be refused from memory now.
+    #[must_use]
+    pub fn is_closed(&self, queue: &str, now_ms: Millis) -> bool {
+        let entry = self.queues.get(queue);
+        let closed = entry.and_then(|entry| entry.closed.as_ref());
+        closed.is_some_and(|closed| now_ms < closed.until_ms)
+    }
+
     /// The fault of `publishes` publishes at once, with the idempotency keys among them, counted;
     /// `None` when they have to go to the object.
     pub fn refuse_many<'k>(

@@ -8,8 +8,7 @@ use super::dead_letter::Reason;
 use super::outcomes::End;
 use super::outstanding::{Entry, Status};
 use super::queue::{Queue, Turn};
-use crate::command::reply::Acknowledged;
-use crate::command::{Ack, AckEntry, LeaseId, Reply, State};
+use crate::command::{Ack, AckEntry, AckError, Acknowledged, LeaseId, LeaseRef, Reply, State};
 use crate::error::{ErrorCode, Fault};
 use crate::time::Millis;
 
@@ -20,22 +19,24 @@ impl Queue {
         ack: &Ack<'_>,
     ) -> Result<Reply, Stop> {
         let mut done = Acknowledged::default();
-        for entry in &ack.acks {
+        for (index, entry) in ack.acks.iter().enumerate() {
             match self.finish(turn, entry) {
                 Ok(()) => done.acked += 1,
-                Err(stop) => refuse(&mut done, entry.lease_id, stop)?,
+                Err(stop) => refuse(&mut done, index, entry.lease_id, stop)?,
             }
         }
-        for (lease_id, delay_ms) in &ack.retries {
-            match self.retry(turn, lease_id, *delay_ms) {
+        let retries = ack.acks.len();
+        for (index, (lease_id, delay_ms)) in ack.retries.iter().enumerate() {
+            match self.retry(turn, *lease_id, *delay_ms) {
                 Ok(()) => done.retried += 1,
-                Err(stop) => refuse(&mut done, lease_id, stop)?,
+                Err(stop) => refuse(&mut done, retries + index, *lease_id, stop)?,
             }
         }
-        for (lease_id, timeout_ms) in &ack.extends {
-            match self.extend(turn, lease_id, *timeout_ms) {
+        let extends = retries + ack.retries.len();
+        for (index, (lease_id, timeout_ms)) in ack.extends.iter().enumerate() {
+            match self.extend(turn, *lease_id, *timeout_ms) {
                 Ok(()) => done.extended += 1,
-                Err(stop) => refuse(&mut done, lease_id, stop)?,
+                Err(stop) => refuse(&mut done, extends + index, *lease_id, stop)?,
             }
         }
         if done.acked > 0 {
@@ -77,7 +78,7 @@ impl Queue {
     fn retry(
         &mut self,
         turn: &mut Turn<'_>,
-        lease_id: &str,
+        lease_id: LeaseRef<'_>,
         delay_ms: Option<Millis>,
     ) -> Result<(), Stop> {
         let (seq, entry) = self.leased(lease_id, turn.now_ms)?;
@@ -104,7 +105,7 @@ impl Queue {
     fn extend(
         &mut self,
         turn: &mut Turn<'_>,
-        lease_id: &str,
+        lease_id: LeaseRef<'_>,
         timeout_ms: Option<Millis>,
     ) -> Result<(), Stop> {
         let (seq, entry) = self.leased(lease_id, turn.now_ms)?;
@@ -121,8 +122,8 @@ impl Queue {
     }
 
     /// The message this lease is the current hold of.
-    fn leased(&self, lease_id: &str, now_ms: Millis) -> Result<(u64, Entry), Fault> {
-        let lease_id = LeaseId::parse(lease_id, self.secret)
+    fn leased(&self, lease_id: LeaseRef<'_>, now_ms: Millis) -> Result<(u64, Entry), Fault> {
+        let lease_id = LeaseId::read(lease_id, self.secret)
             .ok_or_else(|| Fault::bad("lease_id", "this is not a lease of this queue"))?;
         let expired = || {
             Fault::new(
@@ -144,10 +145,20 @@ impl Queue {
     }
 }
 
-fn refuse(done: &mut Acknowledged, lease_id: &str, stop: Stop) -> Result<(), Stop> {
+fn refuse(
+    done: &mut Acknowledged,
+    index: usize,
+    lease_id: LeaseRef<'_>,
+    stop: Stop,
+) -> Result<(), Stop> {
     match stop {
         Stop::Fault(fault) => {
-            done.errors.push((lease_id.to_owned(), fault));
+            let lease_id = lease_id.to_string();
+            done.errors.push(AckError {
+                index,
+                lease_id,
+                fault,
+            });
             Ok(())
         }
         stop @ Stop::Store(_) => Err(stop),

@@ -584,6 +584,7 @@ fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
         queue,
         origin: None,
         auto_create: true,
+        binary: false,
         refused: Vec::new(),
         command,
     };

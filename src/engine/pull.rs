@@ -150,7 +150,7 @@ impl Queue {
             },
         );
         let mut delivery = self.delivery(segment, item, attempts)?;
-        delivery.lease_id = Some(LeaseId { seq, lease }.text(self.secret));
+        delivery.lease_id = Some(LeaseId { seq, lease }.token(self.secret));
         Ok(delivery)
     }
 

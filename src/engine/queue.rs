@@ -246,6 +246,10 @@ impl Queue {
             | Command::Report
             | Command::Preflight
             | Command::Forward { .. } => Reply::Done,
+            Command::PublishBinary | Command::AckBinary => {
+                let detail = "a binary batch came without having been read";
+                return Err(Fault::new(ErrorCode::Internal, detail).into());
+            }
         };
         Ok(Some(reply))
     }

@@ -99,6 +99,7 @@ extern "C" fn edge_describe(len: usize) -> usize {
                 queue: name,
                 origin: None,
                 auto_create: false,
+                binary: false,
                 refused: Vec::new(),
                 command: Command::Describe,
             };

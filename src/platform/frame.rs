@@ -5,7 +5,7 @@ use crate::command::placement::DIRECTORY;
 use crate::durable::Turn;
 use crate::edge::{Action, Call, Payload};
 use crate::engine::outcome;
-use crate::protocol::http::Response;
+use crate::protocol::http::{Response, binary};
 use crate::time::Millis;
 use crate::wire::base64;
 
@@ -32,6 +32,8 @@ const HEADER_COMMAND_BYTES_MAX: usize = 6_144;
 const IN_HEADER: u32 = 1;
 /// A call may travel with others to the same object.
 const SHAREABLE: u32 = 2;
+/// A response's body is bytes: no string can hold it. Beside the status, which has three digits.
+const BYTES: u32 = 1 << 16;
 /// Stands for "none" where a word is a size.
 const NONE: u32 = u32::MAX;
 
@@ -55,17 +57,16 @@ pub fn response(out: &mut Vec<u8>, slot: Option<u32>, response: &Response) {
     tail(out, response);
 }
 
-/// Status, sizes, headers and body.
+/// Status (with a flag where the body is no text), sizes, headers and body.
 fn tail(out: &mut Vec<u8>, response: &Response) {
+    let is_text = response.header("content-type") != Some(binary::MEDIA_TYPE);
+    let status = u32::from(response.status) | if is_text { 0 } else { BYTES };
     let headers: usize = response
         .headers
         .iter()
         .map(|(name, value)| name.len() + value.len() + 3)
         .sum();
-    words(
-        out,
-        &[response.status.into(), headers as u32, size(&response.body)],
-    );
+    words(out, &[status, headers as u32, size(&response.body)]);
     for (name, value) in &response.headers {
         for part in [name, ": ", value.as_str(), "\n"] {
             out.extend_from_slice(part.as_bytes());

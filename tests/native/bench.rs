@@ -78,6 +78,7 @@ impl Bench {
                 queue: self.name,
                 origin: None,
                 auto_create: true,
+                binary: false,
                 refused,
                 command,
             };
@@ -152,7 +153,7 @@ impl Bench {
     /// Acknowledges one delivery; the fault of its entry, if it was refused.
     pub fn ack(&mut self, lease_id: &str) -> Result<(), ErrorCode> {
         let acks = vec![AckEntry {
-            lease_id,
+            lease_id: lease_id.into(),
             result: None,
             release: false,
         }];
@@ -165,7 +166,7 @@ impl Bench {
     /// Gives one delivery back, with the queue's own backoff.
     pub fn retry(&mut self, lease_id: &str) -> Result<(), ErrorCode> {
         self.settle(Ack {
-            retries: vec![(lease_id, None)],
+            retries: vec![(lease_id.into(), None)],
             ..Ack::default()
         })
     }
@@ -175,7 +176,7 @@ impl Bench {
             Reply::Acknowledged(done) => done
                 .errors
                 .first()
-                .map_or(Ok(()), |(_, fault)| Err(fault.code)),
+                .map_or(Ok(()), |error| Err(error.fault.code)),
             other => panic!("{other:?}"),
         }
     }
@@ -227,5 +228,5 @@ pub fn text(delivery: &Delivery) -> String {
 
 /// The lease of a delivery.
 pub fn lease(delivery: &Delivery) -> String {
-    delivery.lease_id.clone().unwrap()
+    delivery.lease_id.unwrap().to_string()
 }

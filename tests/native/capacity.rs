@@ -21,7 +21,7 @@ fn keyed<'a>(key: &'a str, body: &'a str) -> Draft<'a> {
 
 fn release(bench: &mut Bench, lease_id: &str) {
     let acks = vec![AckEntry {
-        lease_id,
+        lease_id: lease_id.into(),
         release: true,
         ..AckEntry::default()
     }];

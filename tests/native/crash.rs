@@ -106,11 +106,11 @@ fn command<'a>(act: &'a Act, drafts: &'a [(String, String, u64)]) -> Command<'a>
             let mut ack = Ack::default();
             for (how, lease_id) in leases {
                 match how {
-                    0 => ack.extends.push((lease_id, Some(5_000))),
-                    1 | 2 => ack.retries.push((lease_id, None)),
-                    3 => ack.retries.push((lease_id, Some(300))),
+                    0 => ack.extends.push((lease_id.into(), Some(5_000))),
+                    1 | 2 => ack.retries.push((lease_id.into(), None)),
+                    3 => ack.retries.push((lease_id.into(), Some(300))),
                     n => ack.acks.push(AckEntry {
-                        lease_id,
+                        lease_id: lease_id.into(),
                         result: (*n > 9).then_some("7"),
                         release: *n == 4,
                     }),
@@ -181,7 +181,7 @@ fn words(reply: &Result<Reply, Fault>) -> String {
             let errors: Vec<_> = done
                 .errors
                 .iter()
-                .map(|(lease, f)| (lease, f.code))
+                .map(|error| (&error.lease_id, error.fault.code))
                 .collect();
             format!(
                 "{} {} {} {errors:?}",
@@ -252,9 +252,11 @@ fn same_words_with_crashes(order: &'static str, seed: u64, turns: u64) {
                 "turn {turn} of {order}, seed {seed}"
             );
             match left {
-                Ok(Reply::Pulled { messages, .. }) => script
-                    .leases
-                    .extend(messages.into_iter().filter_map(|d| d.lease_id)),
+                Ok(Reply::Pulled { messages, .. }) => script.leases.extend(
+                    messages
+                        .into_iter()
+                        .filter_map(|d| d.lease_id.map(|it| it.to_string())),
+                ),
                 Ok(Reply::Batch(verdicts)) => script
                     .ids
                     .extend(verdicts.into_iter().flatten().map(|a| a.id)),

@@ -255,7 +255,7 @@ fn a_redriven_message_lives_on_and_keeps_when_it_was_accepted() {
     bench.now_ms += 1_000;
     // It dies and comes back in one turn.
     let ack = tidegate::command::Ack {
-        retries: vec![(delivery.lease_id.as_deref().unwrap(), None)],
+        retries: vec![(delivery.lease_id.unwrap().into(), None)],
         ..Default::default()
     };
     let tokens = bench.turn(vec![Command::Ack(ack), Command::Redrive]);
@@ -360,7 +360,7 @@ fn a_dead_letter_comes_home_to_a_sold_out_queue_and_takes_no_second_place() {
     assert_eq!(text(&again), "body");
     let lease_id = lease(&again);
     let acks = vec![AckEntry {
-        lease_id: &lease_id,
+        lease_id: (&lease_id).into(),
         result: None,
         release: true,
     }];

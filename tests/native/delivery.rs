@@ -188,7 +188,7 @@ fn a_result_reaches_who_waits_for_it() {
     let delivery = bench.pull(1).remove(0);
     let lease_id = lease(&delivery);
     let acks = vec![AckEntry {
-        lease_id: &lease_id,
+        lease_id: (&lease_id).into(),
         result: Some(r#"{"ok":true}"#),
         release: false,
     }];
@@ -275,7 +275,7 @@ fn a_batch_of_a_thousand_costs_few_rows() {
         let acks = leases
             .iter()
             .map(|id| AckEntry {
-                lease_id: id,
+                lease_id: id.into(),
                 ..AckEntry::default()
             })
             .collect();

@@ -27,7 +27,7 @@ fn settle_all(bench: &mut Bench, leases: &[String]) {
     let acks = leases
         .iter()
         .map(|lease_id| AckEntry {
-            lease_id,
+            lease_id: lease_id.into(),
             ..AckEntry::default()
         })
         .collect();

@@ -42,11 +42,11 @@ fn fifo_keeps_a_hundred_thousand_messages_in_line() {
                     bench.reopen();
                     held = Some(lease_id.to_owned());
                 }
-                2..=9 => ack.retries.push((lease_id, None)),
-                10..=12 => ack.retries.push((lease_id, Some(5))),
+                2..=9 => ack.retries.push((lease_id.into(), None)),
+                10..=12 => ack.retries.push((lease_id.into(), Some(5))),
                 _ => {
                     ack.acks.push(AckEntry {
-                        lease_id,
+                        lease_id: lease_id.into(),
                         ..AckEntry::default()
                     });
                     (next, attempts) = (next + 1, 0);
@@ -106,11 +106,11 @@ fn key_order_keeps_every_key_of_a_hundred_thousand_messages_in_line() {
         for (n, lease_id) in &leases {
             match random.below(100) {
                 0 => {}
-                1..=4 => ack.retries.push((lease_id, None)),
-                5..=6 => ack.retries.push((lease_id, Some(3))),
+                1..=4 => ack.retries.push((lease_id.into(), None)),
+                5..=6 => ack.retries.push((lease_id.into(), Some(3))),
                 _ => {
                     ack.acks.push(AckEntry {
-                        lease_id,
+                        lease_id: lease_id.into(),
                         ..AckEntry::default()
                     });
                     next[(n % KEYS) as usize] = (n + KEYS, 0);
@@ -162,7 +162,7 @@ fn costs_at(depth: u64) -> Vec<[u64; 3]> {
         let acks = leases
             .iter()
             .map(|lease_id| AckEntry {
-                lease_id,
+                lease_id: lease_id.into(),
                 ..AckEntry::default()
             })
             .collect();

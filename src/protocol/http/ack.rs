@@ -1,7 +1,7 @@
 //! The body of an acknowledgement: what is finished, what is given back, what is prolonged.
 
 use super::fields::{Field, Item, Place, document};
-use crate::command::{Ack, AckEntry};
+use crate::command::{Ack, AckEntry, LeaseRef};
 use crate::error::Fault;
 use crate::limits::{ACK_ENTRIES_MAX, DELAY_MS_MAX, LEASE_MS_MAX, LEASE_MS_MIN, RESULT_BYTES_MAX};
 use crate::time::Millis;
@@ -35,12 +35,12 @@ impl Request<'_> {
             retries: self
                 .retries
                 .iter()
-                .map(|(lease, ms)| (&**lease, *ms))
+                .map(|(lease, ms)| (LeaseRef::Text(lease), *ms))
                 .collect(),
             extends: self
                 .extends
                 .iter()
-                .map(|(lease, ms)| (&**lease, *ms))
+                .map(|(lease, ms)| (LeaseRef::Text(lease), *ms))
                 .collect(),
         }
     }
@@ -49,7 +49,7 @@ impl Request<'_> {
 impl Finished<'_> {
     fn entry(&self) -> AckEntry<'_> {
         AckEntry {
-            lease_id: &self.lease_id,
+            lease_id: LeaseRef::Text(&self.lease_id),
             result: self.result.as_deref(),
             release: self.release,
         }
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(
             ack.acks[0],
             AckEntry {
-                lease_id: "a",
+                lease_id: "a".into(),
                 result: Some(r#"{"x":1}"#),
                 release: true
             }
@@ -186,13 +186,13 @@ mod tests {
         assert_eq!(
             ack.acks[1],
             AckEntry {
-                lease_id: "b",
+                lease_id: "b".into(),
                 result: None,
                 release: false
             }
         );
-        assert_eq!(ack.retries, [("c", Some(0)), ("d", None)]);
-        assert_eq!(ack.extends, [("e", Some(100))]);
+        assert_eq!(ack.retries, [("c".into(), Some(0)), ("d".into(), None)]);
+        assert_eq!(ack.extends, [("e".into(), Some(100))]);
         for end in 0..FULL.len() {
             assert!(read(&FULL.as_bytes()[..end]).is_err());
         }

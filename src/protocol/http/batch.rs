@@ -18,7 +18,7 @@ use std::borrow::Cow;
 const KNOWN: &str = "body, encoding, content_type, key, delay_ms, ttl_ms, hold_ms, priority, \
                      idempotency_key, attributes";
 
-/// The forms of a batch.
+/// The forms of a batch, but for the binary one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// `{"messages":[…]}`.
@@ -42,7 +42,8 @@ impl Form {
             return Ok(Self::CloudEvents);
         }
         let other = media::unsupported(
-            "application/json, application/x-ndjson or application/cloudevents-batch+json",
+            "application/json, application/x-ndjson, application/cloudevents-batch+json or \
+             application/vnd.tidegate.batch",
         );
         media::expect_json(content_type).map_err(|_| other)?;
         Ok(Self::Json)

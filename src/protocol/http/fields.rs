@@ -11,7 +11,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 /// Characters of a client's own field name that a fault repeats.
-const NAME_CHARS_SHOWN: usize = 64;
+pub(super) const NAME_CHARS_SHOWN: usize = 64;
 
 /// Where an object stands in a request: the entry of a list, or the document itself.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! Messages as JSON: deliveries, listings, and the state of one.
 
 use crate::command::{Accepted, Delivery, MessageState};
+use crate::id::Id;
 use crate::wire::base64;
 use crate::wire::json_text::{member_number, member_number_if, member_string, name, string};
 
@@ -8,7 +9,7 @@ use crate::wire::json_text::{member_number, member_number_if, member_string, nam
 /// would be that of the moment each was taken, not of the answer.
 pub fn write_accepted(out: &mut Vec<u8>, accepted: &Accepted, with_position: bool) {
     out.push(b'{');
-    write_id(out, accepted.id);
+    write_ulid(out, "id", accepted.id);
     member_number(out, "seq", accepted.seq);
     member_number(out, "timestamp_ms", accepted.timestamp_ms);
     if with_position && accepted.position > 0 {
@@ -20,10 +21,10 @@ pub fn write_accepted(out: &mut Vec<u8>, accepted: &Accepted, with_position: boo
 /// Appends a message with its body: text where the bytes are valid UTF-8, else base 64.
 pub fn write_delivery(out: &mut Vec<u8>, delivery: &Delivery) {
     out.push(b'{');
-    write_id(out, delivery.id);
+    write_ulid(out, "id", delivery.id);
     member_number(out, "seq", delivery.seq);
-    if let Some(lease_id) = &delivery.lease_id {
-        member_string(out, "lease_id", lease_id);
+    if let Some(lease) = delivery.lease_id {
+        write_ulid(out, "lease_id", Id(lease.0));
     }
     if let Some(state) = delivery.state {
         member_string(out, "state", state.name());
@@ -45,7 +46,7 @@ pub fn write_delivery(out: &mut Vec<u8>, delivery: &Delivery) {
 /// Appends what is known of one message.
 pub fn write_state(out: &mut Vec<u8>, message: &MessageState) {
     out.push(b'{');
-    write_id(out, message.id);
+    write_ulid(out, "id", message.id);
     member_number(out, "seq", message.seq);
     member_string(out, "state", message.state.name());
     member_number(out, "timestamp_ms", message.timestamp_ms);
@@ -58,8 +59,8 @@ pub fn write_state(out: &mut Vec<u8>, message: &MessageState) {
     out.push(b'}');
 }
 
-fn write_id(out: &mut Vec<u8>, id: crate::id::Id) {
-    name(out, "id");
+fn write_ulid(out: &mut Vec<u8>, key: &str, id: Id) {
+    name(out, key);
     out.push(b'"');
     out.extend_from_slice(&id.text());
     out.push(b'"');

@@ -7,6 +7,7 @@
 pub mod ack;
 pub mod attributes;
 pub mod batch;
+pub mod binary;
 pub mod cloud_events;
 pub mod cors;
 pub mod description;
@@ -24,6 +25,28 @@ pub mod response;
 
 pub use render::{DecidedBy, RenderContext, render};
 pub use response::Response;
+
+use crate::error::{ErrorCode, Fault};
+
+/// `body`, if it is not larger than what is read of this kind.
+///
+/// # Errors
+/// `request-too-large`.
+pub fn within(body: &[u8], bytes_max: usize) -> Result<&[u8], Fault> {
+    if body.len() > bytes_max {
+        Err(too_large(bytes_max))
+    } else {
+        Ok(body)
+    }
+}
+
+/// The fault of a request body that is too large to be read.
+#[must_use]
+pub fn too_large(bytes_max: usize) -> Fault {
+    let detail =
+        format!("this request has at most {bytes_max} bytes of body; split it into several");
+    Fault::new(ErrorCode::RequestTooLarge, detail).with(|f| f.limit = Some(bytes_max as u64))
+}
 
 #[cfg(test)]
 mod tests {

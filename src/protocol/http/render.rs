@@ -5,7 +5,7 @@
 //! the edge renders the refusals it gives from its own memory. Both come here.
 
 use super::response::Response;
-use super::{cors, description, message, problem};
+use super::{binary, cors, description, message, problem};
 use crate::command::{Accepted, Acknowledged, Delivery, MessageState, Reply};
 use crate::error::Fault;
 use crate::wire::json_text::{member_number, member_string, name};
@@ -42,6 +42,8 @@ pub struct RenderContext<'a> {
     pub cors_origins: &'a [String],
     /// Who decided.
     pub decided_by: DecidedBy,
+    /// `Envelope::binary`: whether the answer is wanted in the binary form, where it has one.
+    pub binary: bool,
     /// Whether the command was `Command::Preflight`: then `Reply::Done` is the answer to a
     /// browser's preflight, with the `access-control-allow-*` headers when the origin may call.
     pub preflight: bool,
@@ -55,7 +57,13 @@ pub fn render(result: &Result<Reply, Fault>, context: &RenderContext<'_>) -> Res
         return cors::preflight(context.origin, context.cors_origins);
     }
     let mut response = match result {
-        Ok(reply) => success(reply, context.queue),
+        Ok(reply) => {
+            let binary = context
+                .binary
+                .then(|| binary::answer::render(reply))
+                .flatten();
+            binary.unwrap_or_else(|| success(reply, context.queue))
+        }
         Err(fault) => problem::response(fault, context.decided_by),
     };
     cors::expose(&mut response, context.origin, context.cors_origins);
@@ -145,14 +153,9 @@ fn acknowledged(it: &Acknowledged) -> Response {
     member_number(&mut body, "acked", it.acked);
     member_number(&mut body, "retried", it.retried);
     member_number(&mut body, "extended", it.extended);
-    write_list(
-        &mut body,
-        "errors",
-        &it.errors,
-        |body, (lease_id, fault)| {
-            write_error(body, Some(lease_id), fault);
-        },
-    );
+    write_list(&mut body, "errors", &it.errors, |body, error| {
+        write_error(body, Some(&error.lease_id), &error.fault);
+    });
     body.push(b'}');
     Response::json(200, body)
 }
@@ -188,7 +191,7 @@ fn write_list<T>(out: &mut Vec<u8>, key: &str, items: &[T], write: impl Fn(&mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Blob, Description, State};
+    use crate::command::{AckError, Blob, Description, LeaseToken, State};
     use crate::error::ErrorCode;
     use crate::id::Id;
     use serde_json::{Value, json};
@@ -199,6 +202,7 @@ mod tests {
             origin,
             cors_origins: origins,
             decided_by: DecidedBy::Object,
+            binary: false,
             preflight: false,
         }
     }
@@ -222,7 +226,7 @@ mod tests {
         Delivery {
             id: Id(5),
             seq: 7,
-            lease_id: Some("L".to_owned()),
+            lease_id: Some(LeaseToken(9)),
             attempts: 2,
             timestamp_ms: 9,
             state: None,
@@ -238,6 +242,7 @@ mod tests {
     }
 
     const ID: &str = "00000000000000000000000005";
+    const LEASE: &str = "00000000000000000000000009";
 
     #[test]
     fn an_accepted_publish_is_202_with_its_location() {
@@ -288,7 +293,7 @@ mod tests {
         assert_eq!((response.status, &document["depth"]), (200, &json!(12)));
         assert_eq!(
             document["messages"][0],
-            json!({"id": ID, "seq": 7, "lease_id": "L", "attempts": 2, "timestamp_ms": 9,
+            json!({"id": ID, "seq": 7, "lease_id": LEASE, "attempts": 2, "timestamp_ms": 9,
                 "body": "ä\"\n\u{7f}", "encoding": "utf8", "content_type": "text/\"x\"",
                 "key": "k\\", "priority": 4, "attributes": {"a\n": "\u{1}", "b": "ü"}})
         );
@@ -318,7 +323,11 @@ mod tests {
             acked: 1,
             retried: 2,
             extended: 3,
-            errors: vec![("L\"".to_owned(), fault)],
+            errors: vec![AckError {
+                index: 0,
+                lease_id: "L\"".to_owned(),
+                fault,
+            }],
         };
         let (_, document) = rendered(Ok(Reply::Acknowledged(it)));
         assert_eq!(

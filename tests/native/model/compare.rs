@@ -106,7 +106,10 @@ impl Play {
                 Err(code) => wrong.push((lease.clone(), code)),
             }
         }
-        let errors = done.errors.iter().map(|(l, f)| (l.clone(), f.code));
+        let errors = done
+            .errors
+            .iter()
+            .map(|it| (it.lease_id.clone(), it.fault.code));
         assert_eq!(errors.collect::<Vec<_>>(), wrong);
         let applied = done.acked + done.retried + done.extended;
         assert_eq!(applied as usize + wrong.len(), entries.len());
@@ -160,7 +163,7 @@ impl Play {
         for delivery in messages {
             let message = self.model.messages.get_mut(&delivery.seq).unwrap();
             compare_delivery(message, &delivery);
-            let lease = delivery.lease_id.unwrap();
+            let lease = delivery.lease_id.unwrap().to_string();
             assert!(
                 self.leases.iter().all(|(_, old)| *old != lease),
                 "a lease was given out twice"

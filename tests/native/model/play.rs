@@ -328,13 +328,13 @@ fn ack(entries: &[Entry]) -> Ack<'_> {
         match settle {
             Settle::Finish { result, release } => {
                 ack.acks.push(AckEntry {
-                    lease_id,
+                    lease_id: lease_id.into(),
                     result: result.as_deref(),
                     release: *release,
                 });
             }
-            Settle::Retry(delay_ms) => ack.retries.push((lease_id, *delay_ms)),
-            Settle::Extend(lease_ms) => ack.extends.push((lease_id, *lease_ms)),
+            Settle::Retry(delay_ms) => ack.retries.push((lease_id.into(), *delay_ms)),
+            Settle::Extend(lease_ms) => ack.extends.push((lease_id.into(), *lease_ms)),
         }
     }
     ack
