@@ -7,7 +7,9 @@
 
 use crate::command::{Blob, Draft};
 use crate::id::{Secret, hash64};
-use crate::limits::{SEGMENT_BODY_BYTES_MAX, SEGMENT_HEAD_BYTES_MAX, SEGMENT_MESSAGES_MAX};
+use crate::limits::{
+    SEGMENT_BODY_BYTES_MAX, SEGMENT_HEAD_BYTES_MAX, SEGMENT_MESSAGES_MAX, SEQ_MAX,
+};
 use crate::store::StoreError;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -151,8 +153,11 @@ impl Segment {
             let head_at = (head.len() - rest.len()) as u32;
             let (record, after) =
                 postcard::take_from_bytes::<Head<'_>>(rest).map_err(|e| damaged(&e.to_string()))?;
+            let seq = prefix.first_seq.checked_add(u64::from(record.offset));
             items.push(Item {
-                seq: prefix.first_seq + u64::from(record.offset),
+                seq: seq
+                    .filter(|seq| *seq <= SEQ_MAX)
+                    .ok_or_else(|| damaged("a sequence number is out of range"))?,
                 head_at,
                 body_at,
                 body_bytes: record.body_bytes,

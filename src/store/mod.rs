@@ -70,10 +70,14 @@ pub enum Arg<'a> {
     Blob(&'a [u8]),
 }
 
+/// The largest whole number that travels exactly: a JavaScript number has 53 bits for it.
+const INT_MAX: u64 = (1 << 53) - 1;
+
 impl From<u64> for Arg<'_> {
+    /// A larger number means "never" or "none" wherever there is one (an instant, a sequence
+    /// number), and so does the largest that travels.
     fn from(n: u64) -> Self {
-        debug_assert!(n < 1 << 53, "integers travel as JavaScript numbers");
-        Self::Int(n.cast_signed())
+        Self::Int(n.min(INT_MAX).cast_signed())
     }
 }
 

@@ -1,0 +1,50 @@
+//! What is read back from storage, as a damaged disk would give it.
+
+use super::Target;
+use tidegate::engine::segment::{Builder, Head, Segment};
+
+const NOW_MS: u64 = 1_700_000_000_000;
+
+/// A segment: the length of its head in two bytes, its head, its body.
+pub const SEGMENT: Target = Target {
+    name: "segment",
+    run: segment,
+    seeds: segment_seeds,
+};
+
+fn segment(bytes: &[u8]) {
+    let Some((length, rest)) = bytes.split_first_chunk::<2>() else {
+        return;
+    };
+    let (head, body) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
+    let Ok(segment) = Segment::decode(4, head.to_vec(), body.to_vec()) else {
+        return;
+    };
+    for item in &segment.items {
+        let length = segment.body(item).bytes().len();
+        assert!(length <= body.len());
+        let _ = segment.head(item);
+    }
+}
+
+fn segment_seeds() -> Vec<Vec<u8>> {
+    let mut builder = Builder::default();
+    for at in 0..3 {
+        let head = Head {
+            offset: 0,
+            body_bytes: 0,
+            priority: 4,
+            expires_at_ms: Some(5),
+            due_ms: None,
+            answer: Some((1, 2, 3)),
+            attempts: 0,
+            content_type: Some("text/plain"),
+            key: Some("k"),
+            attributes: vec![("a", "b")],
+        };
+        builder.push(100 + at, head, b"body");
+    }
+    let (_, head, body) = builder.finish(NOW_MS, 7);
+    let length = u16::try_from(head.len()).expect("a seed is short");
+    vec![[&length.to_le_bytes()[..], &head, &body].concat()]
+}
