@@ -18,9 +18,8 @@ let busyUntil = 0;
  * @param {ExecutionContext} ctx
  */
 export function scheduleReports(core, env, ctx) {
-  if (core.exports.edge_has_reports() === 0) return;
   const now = Date.now();
-  if (now < busyUntil) return;
+  if (now < busyUntil || core.exports.edge_has_reports() === 0) return;
   busyUntil = now + 3 * INTERVAL_MS;
   ctx.waitUntil(sendReports(core, env));
 }

@@ -16,6 +16,10 @@ export { DirectoryObject, QueueObject } from './object.js';
 
 /** @type {Core | null} this isolate's edge */
 let edge = null;
+/** Until when it may refuse publishes from memory. */
+let refusingUntil = 0;
+/** The headers on which such a refusal depends: those of src/edge/peek.rs. */
+const DECIDING = ['authorization', 'idempotency-key', 'origin'];
 /** What the edge answered before, by its slot: body and ResponseInit. */
 const slots = [];
 const WORD = 4;
@@ -40,6 +44,26 @@ function headOf(request) {
   let head = `${request.method}\n${request.url}\n`;
   for (const [name, value] of request.headers) head += `${name}: ${value}\n`;
   return head;
+}
+
+/** What a refusal from memory depends on, in the same form. The core names these headers. */
+function glanceOf(request) {
+  const { headers } = request;
+  let head = `POST\n${request.url}\n`;
+  for (const name of DECIDING) {
+    const value = headers.get(name);
+    if (value !== null) head += `${name}: ${value}\n`;
+  }
+  return head;
+}
+
+/** The refusal of a publish from memory, or `null`. */
+function refusal(request, env, ctx, now) {
+  edge.exports.edge_peek(edge.putText(glanceOf(request)), now);
+  const at = edge.exports.output();
+  if (edge.view.getUint32(at, true) === frames.NOTHING) return null;
+  scheduleReports(edge, env, ctx);
+  return respond(edge, at);
 }
 
 /** The next step, as the core left it in the output. */
@@ -110,6 +134,7 @@ async function callFor(request, env, ctx, head, call) {
   return guarded(env, () => {
     const [headLength, length] = edge.putTwo(head, verdict);
     edge.exports.edge_verdict(headLength, length, Date.now());
+    refusingUntil = edge.exports.edge_refuses_until();
     const at = edge.exports.output();
     if (edge.view.getUint32(at, true) !== frames.NOTHING) return respond(edge, at);
     const plain = new Response(response.body, response);
@@ -141,9 +166,14 @@ export default {
    * @param {ExecutionContext} ctx
    */
   fetch(request, env, ctx) {
-    const head = headOf(request);
     return guarded(env, () => {
-      edge.exports.edge_open(edge.putText(head), Date.now());
+      const now = Date.now();
+      if (now < refusingUntil && request.method === 'POST') {
+        const refused = refusal(request, env, ctx, now);
+        if (refused !== null) return refused;
+      }
+      const head = headOf(request);
+      edge.exports.edge_open(edge.putText(head), now);
       return step(request, env, ctx, head);
     });
   },

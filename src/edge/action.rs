@@ -4,7 +4,7 @@ use crate::id::Id;
 use crate::protocol::http::Response;
 
 /// The next step of one request.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Action {
     /// Answer the client; the request is over.
     Respond(Response),
@@ -29,7 +29,7 @@ pub enum Action {
 }
 
 /// A call to an object.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Call {
     /// The object's name.
     pub object: String,

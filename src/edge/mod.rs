@@ -10,6 +10,7 @@ pub mod action;
 mod auth;
 mod gather;
 mod open;
+mod peek;
 mod receive;
 mod request;
 mod route;

@@ -145,20 +145,13 @@ impl Edge {
         )))
     }
 
-    /// The hot path. A publish that may be the repeat of one that was accepted goes to the object.
     fn opened_publish(
         &mut self,
         request: &Request<'_>,
         queue: &str,
         now_ms: Millis,
     ) -> Result<Action, Fault> {
-        self.expect_welcome(request, queue, now_ms)?;
-        let key = request
-            .idempotency_key
-            .map(publish::idempotency_key)
-            .transpose()?;
-        if let Some(mut response) = self.verdicts.refuse(queue, key.as_deref(), now_ms) {
-            self.expose(&mut response, request, queue, now_ms);
+        if let Some(response) = self.refuse(request, queue, now_ms)? {
             return Ok(Action::Respond(response));
         }
         if media::is(request.content_type, media::CLOUD_EVENT) {
@@ -181,7 +174,7 @@ impl Edge {
     }
 
     /// What the object says to a page of another site, without asking it.
-    fn expect_welcome(
+    pub(super) fn expect_welcome(
         &self,
         request: &Request<'_>,
         queue: &str,

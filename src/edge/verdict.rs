@@ -28,6 +28,8 @@ const SPREAD_MS_MAX: Millis = SECOND;
 #[derive(Debug, Default)]
 pub struct Verdicts {
     queues: HashMap<String, Entry>,
+    /// The end of the last verdict there was.
+    refuses_until_ms: Millis,
     /// Entries with counts that wait.
     unreported: usize,
     /// Turns of the spread.
@@ -61,8 +63,10 @@ impl Verdicts {
         let closed = verdict
             .fault
             .and_then(|fault| Closed::new(fault, verdict.answered, now_ms, until_ms));
+        let refuses_until_ms = closed.as_ref().map_or(0, |closed| closed.until_ms);
         if let Some(entry) = self.learn(queue, verdict.cors_origins, until_ms, now_ms) {
             entry.closed = closed;
+            self.refuses_until_ms = self.refuses_until_ms.max(refuses_until_ms);
         }
     }
 
@@ -122,6 +126,19 @@ impl Verdicts {
         let entry = self.queues.get(queue);
         let closed = entry.and_then(|entry| entry.closed.as_ref());
         closed.is_some_and(|closed| now_ms < closed.until_ms)
+    }
+
+    /// Whether the next publish goes through as the probe.
+    #[must_use]
+    pub fn is_probe_due(&self, queue: &str, now_ms: Millis) -> bool {
+        let closed = self.queues.get(queue).and_then(|it| it.closed.as_ref());
+        closed.is_some_and(|closed| closed.is_probe_due(now_ms))
+    }
+
+    /// Until when publishes may be refused; a verdict may end before.
+    #[must_use]
+    pub const fn refuses_until_ms(&self) -> Millis {
+        self.refuses_until_ms
     }
 
     /// The fault of `publishes` publishes at once, with the idempotency keys among them, counted;
@@ -228,7 +245,7 @@ impl Entry {
             .closed
             .as_mut()
             .filter(|closed| now_ms < closed.until_ms)?;
-        if now_ms >= closed.probe_at_ms && !closed.probing {
+        if closed.is_probe_due(now_ms) {
             closed.probing = true;
             return None;
         }
@@ -257,6 +274,10 @@ impl Closed {
             probe_at_ms: now_ms + valid_ms * 3 / 4,
             probing: false,
         })
+    }
+
+    const fn is_probe_due(&self, now_ms: Millis) -> bool {
+        now_ms >= self.probe_at_ms && !self.probing
     }
 
     /// The refusal; what is told of the time to an opening is true at `now_ms`.

@@ -46,6 +46,27 @@ extern "C" fn edge_open(len: usize, now_ms: f64) -> usize {
     })
 }
 
+/// A glance at a request, before its first step: what refuses it from memory. Input: a head with
+/// the headers of `edge::DECIDING` alone. Nothing: the first step has to be taken.
+#[unsafe(no_mangle)]
+extern "C" fn edge_peek(len: usize, now_ms: f64) -> usize {
+    step(len, |role, input, out| {
+        match role.edge.peek(text(input), now_ms as u64) {
+            Some(response) => role.respond(out, &response),
+            None => frame::words(out, &[frame::NOTHING]),
+        }
+    })
+}
+
+/// Until when there may be something to peek for, in milliseconds of Unix time.
+#[unsafe(no_mangle)]
+extern "C" fn edge_refuses_until() -> f64 {
+    ROLE.with_borrow(|role| {
+        role.as_ref()
+            .map_or(0.0, |role| role.edge.refuses_until_ms() as f64)
+    })
+}
+
 /// The step after the body was read. Input: head, body.
 #[unsafe(no_mangle)]
 extern "C" fn edge_body(head_len: usize, body_len: usize, now_ms: f64) -> usize {

@@ -1,0 +1,68 @@
+//! Refusing a publish by a glance at its head: the hot path of a flash sale.
+//!
+//! Handing all headers of a request over costs the platform more than the refusal itself. So while
+//! queues refuse, the host hands over method, URL and the [few headers](DECIDING) on which a
+//! refusal from memory depends, in the form of a head. What is answered to that is what
+//! [`Edge::open`] would answer to the whole of it, and counted the same. Whatever else a publish
+//! may be answered with is left to [`Edge::open`], the queue's probe included.
+
+use super::request::Request;
+use super::route::{self, Method, Part, Place};
+use super::{Edge, auth};
+use crate::error::Fault;
+use crate::protocol::http::{Response, publish};
+use crate::time::Millis;
+
+/// The headers that decide whether a publish is refused from memory, and how. The host hands over
+/// the same ones.
+#[cfg(test)]
+const DECIDING: [&str; 3] = ["authorization", "idempotency-key", "origin"];
+
+impl Edge {
+    /// The refusal of a publish, from a head in which only [`DECIDING`] headers need to be; `None`
+    /// when it takes the whole head to answer.
+    ///
+    /// What of the head was not handed over is not checked: with `HEAD_BYTES_MAX` exceeded by
+    /// other headers, the publish is refused by its queue, not by the length.
+    pub fn peek(&mut self, head: &str, now_ms: Millis) -> Option<Response> {
+        let request = Request::parse(head)?;
+        let Ok(Some(Place::Queue(queue, Part::Messages))) = route::find(request.head.path) else {
+            return None;
+        };
+        let is_publish = Method::of(request.head.method) == Method::Post;
+        if !is_publish || self.verdicts.is_probe_due(&queue, now_ms) {
+            return None;
+        }
+        auth::check(&self.settings, &request.head, request.authorization, false).ok()?;
+        self.refuse(&request, &queue, now_ms).ok()?
+    }
+
+    /// Until when a publish may be refused from memory: afterwards there is nothing to peek for.
+    #[must_use]
+    pub const fn refuses_until_ms(&self) -> Millis {
+        self.verdicts.refuses_until_ms()
+    }
+
+    /// The refusal of one publish from memory, counted. A publish that may be the repeat of one
+    /// that was accepted goes to the object.
+    pub(super) fn refuse(
+        &mut self,
+        request: &Request<'_>,
+        queue: &str,
+        now_ms: Millis,
+    ) -> Result<Option<Response>, Fault> {
+        self.expect_welcome(request, queue, now_ms)?;
+        let key = request
+            .idempotency_key
+            .map(publish::idempotency_key)
+            .transpose()?;
+        let Some(mut response) = self.verdicts.refuse(queue, key.as_deref(), now_ms) else {
+            return Ok(None);
+        };
+        self.expose(&mut response, request, queue, now_ms);
+        Ok(Some(response))
+    }
+}
+
+#[cfg(test)]
+mod tests;
