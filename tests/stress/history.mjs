@@ -1,0 +1,106 @@
+// What happened in one epoch as its clients saw it: who sent what when, and what came back when. A
+// request without an answer stays without one; the checker takes it for both done and not done.
+
+/**
+ * @typedef {object} Attempt one request that publishes
+ * @property {number} sent_at
+ * @property {number} ended_at the answer, or the end of the connection
+ * @property {'accepted' | 'refused' | 'lost'} outcome
+ * @property {string} [id]
+ * @property {number} [seq]
+ * @property {string} [type] of a refusal: the problem's, or `redirected`
+ * @property {'edge' | 'object' | null} [decided_by]
+ *
+ * @typedef {object} Publish
+ * @property {number} n by which its message is known: the body begins with it
+ * @property {string | null} key
+ * @property {string | null} idempotency_key
+ * @property {number | null} hold_ms
+ * @property {number | null} ttl_ms
+ * @property {'ack' | 'release'} settle how consumers finish it
+ * @property {Attempt[]} attempts
+ *
+ * @typedef {object} Action
+ * @property {'confirm' | 'cancel' | 'ack' | 'retry' | 'extend'} kind
+ * @property {string} id of the message
+ * @property {string} [lease_id]
+ * @property {number} [visibility_ms] of an extension
+ * @property {number} sent_at
+ * @property {number} ended_at
+ * @property {boolean | null} ok whether it was done; null where nobody knows
+ *
+ * @typedef {object} Delivery
+ * @property {string} id
+ * @property {number} seq
+ * @property {number} n of the publish, from the body
+ * @property {string | null} key
+ * @property {string} lease_id
+ * @property {number} visibility_ms
+ * @property {number} sent_at
+ * @property {number} ended_at
+ *
+ * @typedef {object} Change of a limit; until it is answered both values may hold
+ * @property {'max_accepted' | 'max_messages' | 'max_per_key'} field
+ * @property {number | null} value null: no limit
+ * @property {number} sent_at
+ * @property {number} ended_at
+ */
+
+/** The events of one epoch, in no order. */
+export class History {
+  /** @type {Publish[]} */
+  publishes = [];
+  /** @type {Action[]} */
+  actions = [];
+  /** @type {Delivery[]} */
+  deliveries = [];
+  /** @type {Change[]} */
+  changes = [];
+  /** @type {{ killed_at: number, gone_at: number, up_at: number }[]} */
+  kills = [];
+  /** What the server said when all was quiet; see settle.mjs. */
+  end = null;
+  #first;
+
+  /**
+   * @param {number} first number of its first publish, beyond those of other epochs
+   * @param {Record<string, number | null>} capacity as it is at the start
+   */
+  constructor(first, capacity) {
+    this.#first = first;
+    for (const field of ['max_accepted', 'max_messages', 'max_per_key']) {
+      this.changes.push({ field, value: capacity[field], sent_at: -Infinity, ended_at: -Infinity });
+    }
+  }
+
+  /** @returns {Publish} a new one, without attempts yet */
+  publish({ key, idempotencyKey = null, holdMs = null, ttlMs = null, settle = 'ack' }) {
+    const made = {
+      n: this.#first + this.publishes.length,
+      key,
+      idempotency_key: idempotencyKey,
+      hold_ms: holdMs,
+      ttl_ms: ttlMs,
+      settle,
+      attempts: [],
+    };
+    this.publishes.push(made);
+    return made;
+  }
+
+  /** Ids of messages that were accepted or seen. */
+  ids() {
+    const accepted = this.publishes.flatMap(({ attempts }) => attempts.map(({ id }) => id));
+    const seen = this.deliveries.map(({ id }) => id);
+    return [...new Set([...accepted, ...seen])].filter(Boolean);
+  }
+}
+
+/** The body of a message: enough to know it by, and for a consumer to know what to do. */
+export const bodyOf = ({ n, settle }) => `${n} ${settle}`;
+
+/** The other way round. */
+export function readBody(body) {
+  const [n, settle] = body.split(' ');
+  return { n: Number(n), settle };
+}

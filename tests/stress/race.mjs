@@ -1,0 +1,93 @@
+// One run: a queue, one race or two upon it, and what is left of it, judged.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { consumer, publisher } from './actors.mjs';
+import { check } from './check.mjs';
+import { History } from './history.mjs';
+import { planOf } from './plan.mjs';
+import { Queue } from './queue.mjs';
+import { probeRoom, settle } from './settle.mjs';
+
+/** Numbers of publishes of one epoch lie apart from those of another. */
+const EPOCH_NUMBERS = 100_000;
+
+/**
+ * @typedef {object} Outcome
+ * @property {number} seed
+ * @property {import('./check.mjs').Violation[]} violations
+ * @property {History[]} histories one an epoch
+ * @property {number} publishers
+ * @property {number} purges
+ */
+
+/**
+ * Carries a run out.
+ * @param {import('./server.mjs').Subject} subject
+ * @param {number} seed
+ * @param {{ isKilled?: boolean }} [options]
+ * @returns {Promise<Outcome>}
+ */
+export async function race(subject, seed, options) {
+  const plan = planOf(seed, options);
+  const queue = new Queue(subject, `stress/${seed}`);
+  // Left by a run of the same seed on the same data, if any.
+  await queue.insist('DELETE');
+  await queue.must('PUT', '', plan.configuration);
+  const histories = [];
+  const violations = [];
+  let { capacity } = plan.configuration;
+  let totals = 0;
+  for (const [number, epoch] of plan.epochs.entries()) {
+    if (number > 0) await queue.must('POST', '/purge');
+    const history = new History(number * EPOCH_NUMBERS, capacity);
+    queue.history = history;
+    histories.push(history);
+    await holdRace(queue, epoch);
+    await settle(queue, epoch);
+    await probeRoom(queue, plan, epoch);
+    violations.push(...check(history, totals));
+    totals = history.end.figures.accepted_total + history.end.probed;
+    capacity = limitsOf(history);
+    if (violations.length > 0) break;
+  }
+  await queue.must('DELETE');
+  const publishers = plan.epochs.reduce((sum, epoch) => sum + epoch.publishers.length, 0);
+  return { seed, violations, histories, publishers, purges: plan.epochs.length - 1 };
+}
+
+/** Everybody at once; returns when the publishers and the operator are done. */
+async function holdRace(queue, epoch) {
+  const stop = new AbortController();
+  const consumers = epoch.consumers.map((plan) => consumer(queue, plan, stop.signal));
+  const operators = [operator(queue, epoch.resizes), killer(queue, epoch.killsAtMs)];
+  try {
+    await Promise.all([...epoch.publishers.map((plan) => publisher(queue, plan)), ...operators]);
+  } finally {
+    stop.abort();
+    await Promise.all(consumers);
+  }
+}
+
+/** Changes limits while the race is on, one after the other. */
+async function operator(queue, resizes) {
+  let at = 0;
+  for (const { atMs, capacity } of resizes) {
+    await sleep(Math.max(0, atMs - at));
+    at = atMs;
+    await queue.resize(capacity);
+  }
+}
+
+async function killer(queue, killsAtMs) {
+  let at = 0;
+  for (const atMs of killsAtMs) {
+    await sleep(Math.max(0, atMs - at));
+    at = atMs;
+    queue.history.kills.push(await queue.subject.crash());
+  }
+}
+
+/** The limits that hold after all changes. */
+function limitsOf({ changes }) {
+  return Object.fromEntries(changes.map(({ field, value }) => [field, value]));
+}

@@ -1,0 +1,64 @@
+// npm run stress: seeded races against the real server, with kills, and a judge. See
+// docs/reliability.md.
+
+import { parseArgs } from 'node:util';
+import { buildCore } from '../../scripts/lib/core.mjs';
+import { Failure, run, seconds } from '../../scripts/lib/steps.mjs';
+import { installPackages } from '../../scripts/lib/tools.mjs';
+import { campaign, tableOf } from './campaign.mjs';
+
+const USAGE = `npm run stress -- [--runs N] [--seed S] [--lanes L] [--port P]
+  --runs   how many runs (100)
+  --seed   of the first, the next ones count on from it; a random one unless given
+  --lanes  runs at a time, each with a server of its own (2)
+  --port   of the first server, the next ones follow; any that is free unless given`;
+
+/** Violations of one run that are shown. */
+const SHOWN_MAX = 5;
+const PROGRESS_RUNS = 50;
+
+const OPTIONS = {
+  runs: { type: 'string', default: '100' },
+  seed: { type: 'string' },
+  lanes: { type: 'string', default: '2' },
+  port: { type: 'string', default: '0' },
+};
+
+run(async () => {
+  const options = read(process.argv.slice(2));
+  await installPackages({ quiet: true });
+  await buildCore();
+  console.log(`${options.runs} runs from seed ${options.seed} on.`);
+  const began = performance.now();
+  const sums = await campaign({ ...options, onRun: show });
+  console.log(`\n${tableOf(sums)}\n\n${seconds(performance.now() - began)}`);
+  return sums.failed.length > 0 ? 1 : 0;
+});
+
+function read(args) {
+  let values;
+  try {
+    ({ values } = parseArgs({ args, options: OPTIONS }));
+  } catch (error) {
+    throw new Failure(`${error.message}\n\n${USAGE}`);
+  }
+  const random = Math.floor(Math.random() * 2 ** 31);
+  const numbers = { seed: values.seed ?? String(random), ...values };
+  return Object.fromEntries(Object.entries(numbers).map(([name, text]) => {
+    if (!/^\d{1,10}$/.test(text)) throw new Failure(`--${name} is a number.\n\n${USAGE}`);
+    return [name, Number(text)];
+  }));
+}
+
+function show({ counts }, failure) {
+  if (failure) {
+    const { seed, violations, error } = failure;
+    const lines = violations.map(({ rule, detail }) => `  ${rule}: ${detail}`);
+    if (error) lines.push(`  ${error.stack}`);
+    const more = lines.length > SHOWN_MAX ? `\n  and ${lines.length - SHOWN_MAX} more` : '';
+    console.log(`\nseed ${seed} failed; npm run stress -- --runs 1 --seed ${seed} repeats it`);
+    console.log(lines.slice(0, SHOWN_MAX).join('\n') + more);
+  } else if (counts.runs % PROGRESS_RUNS === 0) {
+    console.log(`${counts.runs} runs, ${counts['racing publishers']} publishers`);
+  }
+}
