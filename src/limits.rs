@@ -67,6 +67,15 @@ pub const PRIORITY_DEFAULT: u8 = 4;
 /// Messages that are leased, waiting for a retry, or passed over because their key is busy, at a
 /// time. About 150 bytes each in memory: 100,000 take 15 MB of an isolate's 128 MB.
 pub const OUTSTANDING_MAX: usize = 100_000;
+/// Largest `max_waiting`: one bit of memory each tells positions exactly.
+pub const WAITING_MAX: u64 = 1_000_000;
+/// `max_waiting` where a queue does not say.
+pub const WAITING_DEFAULT: u64 = 100_000;
+/// Messages of the line that are admitted, or found to be out of it, in one turn; the rest follow
+/// at once.
+pub const ADMITTED_PER_TURN_MAX: usize = 10_000;
+/// Body bytes of the messages admitted in one turn. The first always fits.
+pub const ADMITTED_BYTES_PER_TURN_MAX: usize = 8 * 1_048_576;
 /// Idempotency keys remembered at a time. 16 bytes of index each and 40 on disk.
 pub const IDEMPOTENCY_KEYS_MAX: usize = 1_000_000;
 /// Messages in one segment row.

@@ -184,7 +184,7 @@ export declare class Queue {
 }
 
 export type State =
-  | 'held' | 'queued' | 'delayed' | 'leased' | 'done' | 'dead' | 'expired' | 'cancelled';
+  | 'waiting' | 'held' | 'queued' | 'delayed' | 'leased' | 'done' | 'dead' | 'expired' | 'cancelled';
 
 export declare class Message {
   protected constructor();
@@ -259,7 +259,10 @@ export interface QueueConfiguration {
     maxMessages?: number | null;
     maxBytes?: number | null;
     maxAccepted?: number | null;
-    overflow?: 'reject' | 'redirect' | 'drop_oldest' | 'dead_letter' | null;
+    overflow?: 'reject' | 'redirect' | 'drop_oldest' | 'dead_letter' | 'wait' | null;
+    maxWaiting?: number | null;
+    admission?: 'fifo' | 'draw' | null;
+    drawAtMs?: number | null;
     redirectUrl?: string | null;
     retryAfterMs?: number | null;
     maxPerKey?: number | null;

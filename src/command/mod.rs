@@ -19,7 +19,7 @@ use std::fmt;
 
 pub use reply::{
     Accepted, AckError, Acknowledged, Blob, Delivery, Description, LeaseId, LeaseToken,
-    MessageState, Reply, State,
+    MessageState, Reply, State, Waiting,
 };
 pub use verdict::Verdict;
 
@@ -64,7 +64,7 @@ pub enum Command<'a> {
     Inspect { id: Id, wait: Wait },
     /// Make a held message deliverable.
     Confirm { id: Id },
-    /// Cancel a message that is held, delayed or queued.
+    /// Cancel a message that is waiting, held, delayed or queued.
     Cancel { id: Id },
     /// Create or change the queue. The patch is the request's JSON text, validated by the engine.
     Configure { patch: &'a str },
@@ -229,6 +229,8 @@ pub enum Wait {
         state: State,
         position: Option<u64>,
     },
+    /// Answer when the message, which waits, waits no longer, or after this long.
+    Admission { wait_ms: Millis },
 }
 
 /// `&[u8]` as one length-prefixed run of bytes rather than a sequence of numbers.

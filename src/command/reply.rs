@@ -45,8 +45,19 @@ pub struct Accepted {
     pub seq: u64,
     /// When it was accepted.
     pub timestamp_ms: Millis,
-    /// 1 is next. Zero where there is none: a message that is held or delayed.
+    /// 1 is next. Zero where there is none: a message that is held, delayed or waiting.
     pub position: u64,
+    /// Its place in the line, where it has to wait for one in the queue.
+    pub waiting: Option<Waiting>,
+}
+
+/// A message's place in the line of those that wait for a place in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// 1 is next.
+    pub position: Option<u64>,
+    /// How long until it is admitted, at the pace of late; `None` where that is not known.
+    pub estimated_wait_ms: Option<Millis>,
 }
 
 /// Shared bytes: a range of a decoded segment, so that a delivery copies no body.
@@ -206,6 +217,8 @@ pub enum State {
     Expired,
     /// Cancelled by its publisher.
     Cancelled,
+    /// In the line: accepted, and without a place yet.
+    Waiting,
 }
 
 impl State {
@@ -221,6 +234,7 @@ impl State {
             Self::Dead => "dead",
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
+            Self::Waiting => "waiting",
         }
     }
 
@@ -247,8 +261,10 @@ pub struct MessageState {
     pub timestamp_ms: Millis,
     /// Deliveries so far; `None` once the queue has forgotten how many there were.
     pub attempts: Option<u32>,
-    /// Place in the queue while `Queued`; 1 is next.
+    /// Place in the queue while `Queued`, in the line while `Waiting`; 1 is next.
     pub position: Option<u64>,
+    /// How long until it is admitted, while `Waiting` and as far as it is known.
+    pub estimated_wait_ms: Option<Millis>,
     /// JSON text its consumer left.
     pub result: Option<String>,
 }
@@ -268,6 +284,8 @@ pub struct Description {
     pub delayed: u64,
     /// Messages waiting for confirmation.
     pub held: u64,
+    /// Messages that wait for a place; not part of the backlog.
+    pub waiting: u64,
     /// Dead letters kept in this queue.
     pub dead: u64,
     /// Body bytes of the backlog.

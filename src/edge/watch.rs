@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// How long one call waits for a change. Proxies drop what is silent for longer.
 const WAIT_MS: Millis = 15 * SECOND;
 
-const STATES: [State; 8] = [
+const STATES: [State; 9] = [
     State::Held,
     State::Queued,
     State::Delayed,
@@ -18,6 +18,7 @@ const STATES: [State; 8] = [
     State::Dead,
     State::Expired,
     State::Cancelled,
+    State::Waiting,
 ];
 
 /// What the next call waits for: at first for nothing, then for what differs from what is known.

@@ -21,6 +21,13 @@ const VERDICT_MS_STILL: Millis = 250;
 /// Keys whose publish rate is watched at a time.
 const KEY_RATES_MAX: usize = 100_000;
 
+impl Capacity {
+    /// How long the edge may repeat that the line is full.
+    pub(super) fn verdict_ms(&self) -> Millis {
+        VERDICT_MS_STILL
+    }
+}
+
 /// Why a message does not fit, where an overflow policy may help.
 pub(super) enum Over {
     Backlog,

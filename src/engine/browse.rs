@@ -193,6 +193,7 @@ impl Queue {
             in_flight: self.outstanding.leased() as u64,
             delayed: self.meta.delayed + self.outstanding.waiting() as u64,
             held: self.meta.held,
+            waiting: self.line.waiting(),
             dead: self.meta.dead_kept + self.meta.dead_leaving,
             backlog_bytes: self.meta.bytes,
             oldest_at_ms: self.oldest_ms(turn)?,
@@ -223,11 +224,11 @@ impl Queue {
             .map(|(seq, entry)| (seq, *entry))
             && let Some(segment) = self.segments.get(turn.sql, entry.place)?
         {
-            note(segment.at_ms);
+            note(segment.items[usize::from(entry.place.index)].at_ms);
         }
         for lane in 0..LANES as u8 {
-            if let Some((segment, _)) = self.fresh_segment(turn, lane)? {
-                note(segment.at_ms);
+            if let Some((segment, index)) = self.fresh_segment(turn, lane)? {
+                note(segment.items[usize::from(index)].at_ms);
             }
         }
         if self.meta.delayed + self.meta.held > 0 {

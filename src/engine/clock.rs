@@ -9,7 +9,7 @@ use super::outcomes::{End, Outcomes};
 use super::outstanding::{Entry, Status};
 use super::queue::{Queue, Turn};
 use super::recovery::first;
-use super::segment::{LANES, Place, SINGLE, Segment};
+use super::segment::{LANES, LINE, Place, SINGLE, Segment};
 use crate::command::State;
 use crate::limits::{OUTSTANDING_MAX, TIMERS_PER_TURN_MAX};
 use crate::store::{StoreError, Value};
@@ -26,7 +26,10 @@ impl Queue {
             self.expire_due(turn)?;
         }
         self.expire_retained(turn)?;
-        self.prune(turn)
+        self.prune(turn)?;
+        self.expire_line(turn)?;
+        self.admit(turn)?;
+        Ok(())
     }
 
     /// When something has to happen by itself next, for the alarm.
@@ -39,6 +42,7 @@ impl Queue {
             .meta
             .lanes
             .iter()
+            .chain([self.cursor(LINE)])
             .filter(|lane| lane.fresh() > 0)
             .map(|lane| lane.oldest_ms)
             .min();
@@ -274,6 +278,7 @@ impl Queue {
             let members: Vec<(u8, u64)> = postcard::from_bytes(&data)
                 .map_err(|e| StoreError(format!("an expiry row is damaged: {e}")))?;
             let mut fresh: Vec<(u8, u64)> = Vec::new();
+            self.expire_waiting(turn, &members)?;
             for (lane, seq) in members {
                 match self.outstanding.get(seq).copied() {
                     Some(Entry {
@@ -301,6 +306,25 @@ impl Queue {
             self.meta_changed = true;
         }
         self.next_expiry_ms = first(turn.sql, "SELECT min(at_ms) FROM expiry")?;
+        Ok(())
+    }
+
+    /// Expires those of `members` that wait in the line.
+    fn expire_waiting(
+        &mut self,
+        turn: &mut Turn<'_>,
+        members: &[(u8, u64)],
+    ) -> Result<(), StoreError> {
+        if self.line.is_empty() {
+            return Ok(());
+        }
+        let from = self.cursor(LINE).from;
+        let waiting: Vec<(u8, u64)> = members
+            .iter()
+            .filter(|(_, seq)| *seq >= from)
+            .map(|(_, seq)| (LINE, *seq))
+            .collect();
+        self.end_fresh(turn, &waiting, State::Expired)?;
         Ok(())
     }
 
@@ -344,8 +368,13 @@ impl Queue {
                 };
                 if self.is_ahead(&segment, index) && !segment.is_gone(index) {
                     indexes.push(index);
+                    self.cursor_mut(lane).gone += 1;
+                    if lane == LINE {
+                        self.line.note_hole(segment.ordinal + u64::from(index));
+                        self.leave_line(turn, &segment, index, state)?;
+                        continue;
+                    }
                     self.meta.bytes -= u64::from(segment.items[usize::from(index)].body_bytes);
-                    self.meta.lanes[usize::from(lane)].gone += 1;
                     self.end(turn, *seq, state, 0, None);
                 }
             }
@@ -353,7 +382,7 @@ impl Queue {
                 self.segments.mark_gone(turn.sql, &segment, &indexes)?;
                 ended += indexes.len() as u64;
             }
-            if self.meta.lanes[usize::from(lane)].fresh() == 0 {
+            if self.cursor(lane).fresh() == 0 {
                 // Nothing but gone messages is left: pass them, so that their rows go.
                 self.fresh_segment(turn, lane)?;
             }
@@ -363,7 +392,7 @@ impl Queue {
 
     /// Whether a message of a segment is still ahead of its lane's cursor.
     pub(super) fn is_ahead(&self, segment: &Segment, index: u16) -> bool {
-        let lane = &self.meta.lanes[usize::from(segment.lane)];
+        let lane = self.cursor(segment.lane);
         (segment.first_seq, index)
             >= (
                 lane.from,
@@ -414,6 +443,29 @@ impl Queue {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Expires messages that have waited for longer than the queue's retention: the first in line.
+    fn expire_line(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let Some(before_ms) = turn.now_ms.checked_sub(self.config().retention_ms) else {
+            return Ok(());
+        };
+        for _ in 0..TIMERS_PER_TURN_MAX {
+            let cursor = *self.cursor(LINE);
+            if cursor.fresh() == 0 || cursor.oldest_ms > before_ms {
+                return Ok(());
+            }
+            let Some((segment, index)) = self.fresh_segment(turn, LINE)? else {
+                return Ok(());
+            };
+            if segment.at_ms > before_ms {
+                return Ok(());
+            }
+            self.pass(&segment, index);
+            self.leave_line(turn, &segment, index, State::Expired)?;
+        }
+        self.more_work = true;
         Ok(())
     }
 

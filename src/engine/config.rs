@@ -8,7 +8,7 @@ use crate::command::placement::check_name;
 use crate::error::Fault;
 use crate::limits::{
     DELAY_MS_MAX, LEASE_MS_MAX, LEASE_MS_MIN, MESSAGE_BYTES_DEFAULT, MESSAGE_BYTES_MAX,
-    RETENTION_MS_MAX,
+    RETENTION_MS_MAX, WAITING_DEFAULT, WAITING_MAX,
 };
 use crate::time::{DAY, MINUTE, Millis, SECOND};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,12 @@ pub struct Capacity {
     pub max_accepted: Option<u64>,
     /// What happens to a publish over the bound.
     pub overflow: Overflow,
+    /// Bound of the messages that wait for a place, under `Overflow::Wait` or before a draw.
+    pub max_waiting: u64,
+    /// Who gets the places there are.
+    pub admission: Admission,
+    /// When the draw is held. `None` where there is none.
+    pub draw_at_ms: Option<Millis>,
     /// Where `Overflow::Redirect` sends.
     pub redirect_url: Option<String>,
     /// What a refused publisher is told where nothing better is known.
@@ -80,6 +86,17 @@ pub enum Overflow {
     DropOldest,
     /// Accepted into the dead-letter queue.
     DeadLetter,
+    /// Accepted into the line, and admitted when its turn comes.
+    Wait,
+}
+
+/// Who gets the places there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Admission {
+    /// Who comes first.
+    Fifo,
+    /// Whoever is drawn, of those who came before `draw_at_ms`; after that, who comes first.
+    Draw,
 }
 
 /// A token bucket.
@@ -138,6 +155,9 @@ impl Default for Config {
                 max_bytes: 1_073_741_824,
                 max_accepted: None,
                 overflow: Overflow::Reject,
+                max_waiting: WAITING_DEFAULT,
+                admission: Admission::Fifo,
+                draw_at_ms: None,
                 redirect_url: None,
                 retry_after_ms: SECOND,
                 max_per_key: None,
@@ -242,6 +262,7 @@ impl Config {
                 "closes_at_ms must be after opens_at_ms",
             ));
         }
+        capacity.check_draw()?;
         let backoff = self.delivery.backoff;
         if backoff.initial_ms > backoff.max_ms {
             return Err(Fault::bad(
@@ -264,7 +285,9 @@ impl Config {
             "capacity": {
                 "max_messages": c.max_messages, "max_bytes": c.max_bytes,
                 "max_accepted": c.max_accepted,
-                "overflow": c.overflow.name(), "redirect_url": c.redirect_url,
+                "overflow": c.overflow.name(), "max_waiting": c.max_waiting,
+                "admission": c.admission.name(), "draw_at_ms": c.draw_at_ms,
+                "redirect_url": c.redirect_url,
                 "retry_after_ms": c.retry_after_ms, "max_per_key": c.max_per_key,
                 "opens_at_ms": c.opens_at_ms, "closes_at_ms": c.closes_at_ms,
                 "publish_rate": rate, "ticket_ttl_ms": null,
@@ -302,6 +325,12 @@ impl Capacity {
                 }
                 "max_accepted" => self.max_accepted = uint(value, field, 0, COUNT_MAX)?,
                 "overflow" => self.overflow = Overflow::parse(value, field)?,
+                "max_waiting" => {
+                    self.max_waiting =
+                        uint(value, field, 1, WAITING_MAX)?.unwrap_or(default.max_waiting);
+                }
+                "admission" => self.admission = Admission::parse(value, field)?,
+                "draw_at_ms" => self.draw_at_ms = uint(value, field, 0, COUNT_MAX)?,
                 "redirect_url" => self.redirect_url = url(value, field)?,
                 "retry_after_ms" => {
                     self.retry_after_ms =
@@ -316,6 +345,28 @@ impl Capacity {
             }
         }
         Ok(())
+    }
+
+    /// Rules between the fields of a draw.
+    fn check_draw(&self) -> Result<(), Fault> {
+        let field = "capacity.draw_at_ms";
+        match (self.admission, self.draw_at_ms) {
+            (Admission::Draw, None) => {
+                let detail = "admission \"draw\" needs a draw_at_ms, the instant of the draw";
+                Err(Fault::bad(field, detail))
+            }
+            (Admission::Draw, Some(at)) if self.opens_at_ms.is_some_and(|opens| at <= opens) => {
+                Err(Fault::bad(field, "draw_at_ms must be after opens_at_ms"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The instant of the draw, where one is to be held.
+    #[must_use]
+    pub fn draw_ms(&self) -> Option<Millis> {
+        self.draw_at_ms
+            .filter(|_| self.admission == Admission::Draw)
     }
 }
 
@@ -413,11 +464,12 @@ impl PublishRate {
 }
 
 impl Overflow {
-    const NAMES: [(&str, Self); 4] = [
+    const NAMES: [(&str, Self); 5] = [
         ("reject", Self::Reject),
         ("redirect", Self::Redirect),
         ("drop_oldest", Self::DropOldest),
         ("dead_letter", Self::DeadLetter),
+        ("wait", Self::Wait),
     ];
 
     fn parse(value: &Value, field: &str) -> Result<Self, Fault> {
@@ -428,6 +480,21 @@ impl Overflow {
         Self::NAMES
             .iter()
             .find(|(_, o)| *o == self)
+            .map_or("", |(name, _)| name)
+    }
+}
+
+impl Admission {
+    const NAMES: [(&str, Self); 2] = [("fifo", Self::Fifo), ("draw", Self::Draw)];
+
+    fn parse(value: &Value, field: &str) -> Result<Self, Fault> {
+        choice(value, field, &Self::NAMES, Self::Fifo)
+    }
+
+    fn name(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(_, a)| *a == self)
             .map_or("", |(name, _)| name)
     }
 }
@@ -609,7 +676,8 @@ mod tests {
 
     #[test]
     fn a_configuration_survives_its_own_json() {
-        let text = r#"{"capacity":{"publish_rate":{"per_second":2.5,"burst":3,"per":"key"},"overflow":"drop_oldest"},
+        let text = r#"{"capacity":{"publish_rate":{"per_second":2.5,"burst":3,"per":"key"},"overflow":"drop_oldest",
+                "max_waiting":7,"admission":"draw","draw_at_ms":9},
             "delivery":{"order":"key"},"cors_origins":["https://a.example"]}"#;
         let config = Config::default().patched(text).unwrap();
         let json = serde_json::to_string(&config.to_json()).unwrap();
@@ -644,6 +712,23 @@ mod tests {
             (
                 r#"{"capacity":{"publish_rate":{"burst":1}}}"#,
                 "capacity.publish_rate.per_second",
+            ),
+            (
+                r#"{"capacity":{"max_waiting":1000001}}"#,
+                "capacity.max_waiting",
+            ),
+            (r#"{"capacity":{"max_waiting":0}}"#, "capacity.max_waiting"),
+            (
+                r#"{"capacity":{"admission":"lottery"}}"#,
+                "capacity.admission",
+            ),
+            (
+                r#"{"capacity":{"admission":"draw"}}"#,
+                "capacity.draw_at_ms",
+            ),
+            (
+                r#"{"capacity":{"admission":"draw","draw_at_ms":5,"opens_at_ms":5}}"#,
+                "capacity.draw_at_ms",
             ),
             (r#"{"delivery":{"order":"lifo"}}"#, "delivery.order"),
             (

@@ -133,7 +133,7 @@ impl Queue {
             let item = segment.items[usize::from(entry.place.index)];
             let mut head = segment.head(&item)?;
             head.attempts = entry.attempts;
-            let id = Id::mint(self.secret, segment.at_ms, seq, segment.lane);
+            let id = Id::mint(self.secret, item.at_ms, seq, segment.lane);
             let target = self
                 .config()
                 .delivery
@@ -427,7 +427,7 @@ impl Queue {
         head.expires_at_ms = None;
         let body = segment.body(item);
         let due_ms = turn.now_ms.max(self.meta.singles_taken.0 + 1);
-        self.insert_single_row(turn, seq, segment.at_ms, head, body.bytes(), due_ms, false)?;
+        self.insert_single_row(turn, seq, item.at_ms, head, body.bytes(), due_ms, false)?;
         turn.sql
             .exec("DELETE FROM dead WHERE seq = ?", &[seq.into()])?;
         self.meta.dead_kept -= 1;
@@ -492,7 +492,7 @@ impl Queue {
             let mut head = segment.head(&item)?;
             head.expires_at_ms = None;
             let body = segment.body(&item);
-            self.write_dead(turn, seq, segment.at_ms, target, head, body.bytes())?;
+            self.write_dead(turn, seq, item.at_ms, target, head, body.bytes())?;
         }
         self.remove_outstanding(seq);
         self.waiters.finished(seq);

@@ -20,6 +20,9 @@ const ROW_ANSWERS: usize = 16_000;
 /// Marks an answer that is in memory; the rest of the number is its index.
 const IN_MEMORY: u32 = 1 << 31;
 
+/// In an answer's position: it is one of the line, not of the backlog.
+pub const WAITING: u64 = 1 << 52;
+
 /// The first answer to a publish with an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
@@ -31,7 +34,7 @@ pub struct Answer {
     pub lane: u8,
     /// When it was accepted.
     pub at_ms: Millis,
-    /// Its position then.
+    /// Its position then, with [`WAITING`] where that was in the line.
     pub position: u64,
 }
 

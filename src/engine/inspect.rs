@@ -4,7 +4,7 @@ use super::Stop;
 use super::config::Order;
 use super::outstanding::Status;
 use super::queue::{Queue, Turn};
-use super::segment::{LANES, Place, Segment};
+use super::segment::{LANES, LINE, Place, Segment};
 use super::segments::Segments;
 use crate::command::{MessageState, Reply, State, Wait};
 use crate::error::{ErrorCode, Fault};
@@ -27,6 +27,10 @@ impl Queue {
         if wait_is_over(&state, wait) {
             return Ok(Some(Reply::State(state)));
         }
+        let wait = match (state.state, wait) {
+            (State::Waiting, Wait::Final { wait_ms }) => Wait::Admission { wait_ms },
+            _ => wait,
+        };
         self.waiters.add_reader(token, id, wait, turn.now_ms)?;
         Ok(None)
     }
@@ -36,6 +40,15 @@ impl Queue {
         let seq = id.seq();
         let known =
             id.is_genuine(self.secret) && seq > self.meta.purged_seq && seq < self.meta.next_seq;
+        if known && let Some(ordinal) = self.place_in_line(turn, seq)? {
+            let position = self.position_at(turn, ordinal)?;
+            let place = self.waiting_at(position);
+            return Ok(MessageState {
+                position: place.position,
+                estimated_wait_ms: place.estimated_wait_ms,
+                ..message(id, State::Waiting)
+            });
+        }
         if known && let Some((state, attempts, position)) = self.live_state(turn, id)? {
             return Ok(MessageState {
                 attempts: Some(attempts),
@@ -239,11 +252,13 @@ impl Queue {
         if state.state == State::Leased || state.state.is_final() {
             return Err(wrong_state(
                 &state,
-                "only a held, delayed or queued message can be cancelled",
+                "only a waiting, held, delayed or queued message can be cancelled",
             )
             .into());
         }
-        if let Some(entry) = self.outstanding.get(seq).copied() {
+        if state.state == State::Waiting {
+            self.end_fresh(turn, &[(LINE, seq)], State::Cancelled)?;
+        } else if let Some(entry) = self.outstanding.get(seq).copied() {
             self.give_back_place_of(turn, entry.place)?;
             self.remove_outstanding(seq);
             self.end(turn, seq, State::Cancelled, entry.attempts, None);
@@ -316,6 +331,7 @@ pub(super) fn wait_is_over(state: &MessageState, wait: Wait) -> bool {
     match wait {
         Wait::None => true,
         Wait::Final { wait_ms } => wait_ms == 0 || state.state.is_final(),
+        Wait::Admission { wait_ms } => wait_ms == 0 || state.state != State::Waiting,
         Wait::Change {
             wait_ms,
             state: known,
@@ -338,6 +354,7 @@ fn message(id: Id, state: State) -> MessageState {
         timestamp_ms: id.at_ms(),
         attempts: None,
         position: None,
+        estimated_wait_ms: None,
         result: None,
     }
 }

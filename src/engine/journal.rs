@@ -12,6 +12,7 @@
 //! when the last commit ended.
 
 use super::idempotency::Answer;
+use super::line::LineState;
 use super::outstanding::{Entry, Outstanding};
 use super::segment::LANES;
 use crate::error::ErrorCode;
@@ -21,7 +22,9 @@ use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
 /// Version of the stored form.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The form before there was a line: it has no [`LineState`] at its end.
+const VERSION_NO_LINE: u8 = 1;
 /// Entries in one page of a checkpoint: about 40 bytes each, so 800 KB.
 const PAGE_ENTRIES: usize = 20_000;
 /// Bytes of journal rows since the last checkpoint after which a new one is due, beyond the size of
@@ -161,10 +164,21 @@ pub struct Journal {
     bytes: usize,
 }
 
+/// The small state that every row has the whole of.
+#[derive(Clone, Copy)]
+pub struct SmallState<'a> {
+    /// See [`Meta`].
+    pub meta: &'a Meta,
+    /// See [`LineState`].
+    pub line: &'a LineState,
+}
+
 /// What a start found.
 pub struct Recovered {
     /// The small state as of the last journal row.
     pub meta: Meta,
+    /// The line's part of it.
+    pub line: LineState,
     /// Outstanding messages as of the last journal row.
     pub outstanding: Outstanding,
     /// Idempotency keys since the last checkpoint.
@@ -189,7 +203,7 @@ impl Journal {
     pub fn write(
         &mut self,
         sql: &mut dyn Sql,
-        meta: &Meta,
+        SmallState { meta, line }: SmallState<'_>,
         outstanding: &mut Outstanding,
         answers: Vec<Answer>,
     ) -> Result<(), StoreError> {
@@ -205,7 +219,7 @@ impl Journal {
                 None => record.removed.push(seq),
             }
         }
-        let data = to_bytes(&record)?;
+        let data = to_bytes(&record, line)?;
         self.bytes += data.len();
         sql.exec(
             "INSERT INTO journal (slot, number, data) VALUES (?, ?, ?)
@@ -226,7 +240,7 @@ impl Journal {
     pub fn checkpoint(
         &mut self,
         sql: &mut dyn Sql,
-        meta: &Meta,
+        SmallState { meta, line }: SmallState<'_>,
         outstanding: &mut Outstanding,
     ) -> Result<(), StoreError> {
         outstanding.touched.clear();
@@ -240,10 +254,8 @@ impl Journal {
         }
         for (number, entries) in pages.iter().enumerate() {
             let meta = (number == 0).then(|| meta.clone());
-            let data = to_bytes(&Page {
-                meta,
-                entries: entries.to_vec(),
-            })?;
+            let entries = entries.to_vec();
+            let data = to_bytes(&Page { meta, entries }, line)?;
             sql.exec(
                 "INSERT INTO checkpoint (page, data) VALUES (?, ?)
                  ON CONFLICT (page) DO UPDATE SET data = excluded.data",
@@ -273,16 +285,18 @@ impl Journal {
                 next_lease: 1,
                 ..Meta::default()
             },
+            line: LineState::default(),
             outstanding: Outstanding::default(),
             answers: Vec::new(),
         };
         let mut journal = Self::default();
         for row in sql.exec("SELECT data FROM checkpoint ORDER BY page", &[])? {
-            let page: Page = from_row(row)?;
+            let (page, line): (Page, _) = from_row(row)?;
             journal.checkpoint_pages += 1;
             if let Some(meta) = page.meta {
                 journal.checkpoint_number = meta.number;
                 found.meta = meta;
+                found.line = line;
             }
             page.entries
                 .into_iter()
@@ -296,8 +310,9 @@ impl Journal {
             journal.bytes += row
                 .first()
                 .map_or(0, |v| if let Value::Blob(b) = v { b.len() } else { 0 });
-            let record: Record = from_row(row)?;
+            let (record, line): (Record, _) = from_row(row)?;
             found.meta = record.meta;
+            found.line = line;
             record
                 .put
                 .into_iter()
@@ -312,20 +327,27 @@ impl Journal {
     }
 }
 
-fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+fn to_bytes<T: Serialize>(value: &T, line: &LineState) -> Result<Vec<u8>, StoreError> {
     postcard::to_extend(value, vec![VERSION])
+        .and_then(|bytes| postcard::to_extend(line, bytes))
         .map_err(|e| StoreError(format!("a journal row cannot be written: {e}")))
 }
 
-fn from_row<T: for<'a> Deserialize<'a>>(row: Vec<Value>) -> Result<T, StoreError> {
+fn from_row<T: for<'a> Deserialize<'a>>(row: Vec<Value>) -> Result<(T, LineState), StoreError> {
     let bytes = row
         .into_iter()
         .next()
         .map(Value::into_blob)
         .unwrap_or_default();
-    match bytes.split_first() {
-        Some((&VERSION, rest)) => postcard::from_bytes(rest)
-            .map_err(|e| StoreError(format!("a journal row is damaged: {e}"))),
-        _ => Err(StoreError("a journal row is of another version".into())),
-    }
+    let Some((&version @ (VERSION | VERSION_NO_LINE), rest)) = bytes.split_first() else {
+        return Err(StoreError("a journal row is of another version".into()));
+    };
+    let read = postcard::take_from_bytes(rest).and_then(|(value, rest)| {
+        let line = match version {
+            VERSION => postcard::from_bytes(rest)?,
+            _ => LineState::default(),
+        };
+        Ok((value, line))
+    });
+    read.map_err(|e| StoreError(format!("a journal row is damaged: {e}")))
 }

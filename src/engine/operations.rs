@@ -35,6 +35,7 @@ impl Queue {
                 self.reorder(turn)?;
             }
             self.meta_changed = true;
+            self.admit(turn)?;
         }
         self.describe(turn, created)
     }
@@ -128,6 +129,8 @@ impl Queue {
         self.waiters.purged();
         self.outbox.forget_sent();
         self.outstanding.clear();
+        self.line = Default::default();
+        self.line.begin_turn();
         self.segments = Default::default();
         self.journal = Default::default();
         self.idempotency = Idempotency::default();

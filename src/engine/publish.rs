@@ -8,9 +8,9 @@ use super::Stop;
 use super::admission::Over;
 use super::config::{Capacity, Order, Overflow};
 use super::dead_letter;
-use super::idempotency::Answer;
+use super::idempotency::{Answer, WAITING};
 use super::queue::{Queue, Turn};
-use super::segment::{Builder, Head, LANES, SINGLE};
+use super::segment::{Builder, Head, LANES, LINE, SINGLE, Terms};
 use crate::command::{Accepted, Command, Draft, Envelope, Forwarded, Reply, State};
 use crate::error::{ErrorCode, Fault};
 use crate::id::{Id, Print, print};
@@ -27,7 +27,52 @@ pub(super) const FORWARD_WINDOW_MS: Millis = 10 * MINUTE;
 #[derive(Debug, Default)]
 pub(super) struct Builders {
     lanes: [Builder; LANES],
-    expiries: Vec<(Millis, u8, u64)>,
+    pub line: Builder,
+    pub expiries: Vec<(Millis, u8, u64)>,
+}
+
+impl Builders {
+    fn of(&mut self, lane: u8) -> &mut Builder {
+        match lane {
+            LINE => &mut self.line,
+            _ => &mut self.lanes[usize::from(lane)],
+        }
+    }
+}
+
+/// Which way a publish goes.
+enum Course {
+    Queue,
+    Line,
+    Aside,
+}
+
+/// A message that gets a place, just published or after it has waited.
+pub(super) struct Arrival {
+    pub seq: u64,
+    /// When it was accepted.
+    pub at_ms: Millis,
+    pub terms: Terms,
+}
+
+/// What is stored of a draft that was accepted now.
+pub(super) fn head_of<'a>(
+    draft: &Draft<'a>,
+    now_ms: Millis,
+    answer: Option<(u64, u64, u64)>,
+) -> Head<'a> {
+    Head {
+        offset: 0,
+        body_bytes: 0,
+        priority: draft.priority.min(PRIORITY_MAX),
+        expires_at_ms: draft.ttl_ms.map(|ttl| now_ms + ttl),
+        due_ms: None,
+        answer,
+        attempts: 0,
+        content_type: draft.content_type,
+        key: draft.key,
+        attributes: draft.attributes.clone(),
+    }
 }
 
 impl Queue {
@@ -83,41 +128,71 @@ impl Queue {
         self.check_draft(draft, turn.now_ms)?;
         let config = self.config();
         let body_bytes = draft.body.len() as u64;
-        let over = self.overflow_of(&config.capacity, body_bytes);
-        if let Some(over) = &over {
-            let helped = match (config.capacity.overflow, over) {
-                (Overflow::DropOldest, Over::Backlog) => {
-                    self.can_make_room(&config.capacity, body_bytes)
-                }
-                (Overflow::DeadLetter, _) => true,
-                _ => false,
-            };
-            if !helped {
-                return Err(self.refusal(over, &config.capacity, turn.now_ms).into());
-            }
-        }
+        let course = self.course(&config.capacity, body_bytes, turn.now_ms)?;
         // Only a message that is accepted may push another one out.
         self.check_key(turn, draft)?;
         self.take_token(draft, turn.now_ms)?;
-        if over.is_some() && config.capacity.overflow == Overflow::DeadLetter {
+        if matches!(course, Course::Aside) {
             return self.publish_aside(turn, draft, print);
         }
-        self.make_room(turn, &config.capacity, body_bytes)?;
         if config.capacity.max_per_key.is_some()
             && let Some(key) = draft.key
         {
             self.key_counts.change(turn.sql, key, false)?;
         }
+        if matches!(course, Course::Line) {
+            return self.join(turn, draft, print);
+        }
+        self.make_room(turn, &config.capacity, body_bytes)?;
         self.accept(turn, draft, print)
     }
 
-    fn repeat(&self, first: &Answer) -> Accepted {
+    /// Which way a message of this size goes, as things stand.
+    fn course(
+        &self,
+        capacity: &Capacity,
+        body_bytes: u64,
+        now_ms: Millis,
+    ) -> Result<Course, Fault> {
+        let over = self.overflow_of(capacity, body_bytes);
+        let is_first = self.line.is_empty();
+        if over.is_none() && is_first {
+            return Ok(Course::Queue);
+        }
+        match (capacity.overflow, over) {
+            (Overflow::Wait, _) => {
+                self.check_line(capacity, body_bytes, now_ms)?;
+                Ok(Course::Line)
+            }
+            (Overflow::DeadLetter, _) => Ok(Course::Aside),
+            (Overflow::DropOldest, Some(Over::Backlog))
+                if is_first && self.can_make_room(capacity, body_bytes) =>
+            {
+                Ok(Course::Queue)
+            }
+            (_, Some(over)) => Err(self.refusal(&over, capacity, now_ms)),
+            (_, None) => Err(self.line_closed(capacity)),
+        }
+    }
+
+    pub(super) fn repeat(&self, first: &Answer) -> Accepted {
         let id = Id::mint(self.secret, first.at_ms, first.seq, first.lane);
+        let waits = first.position & WAITING != 0;
+        let position = first.position & !WAITING;
         Accepted {
             id,
             seq: first.seq,
             timestamp_ms: first.at_ms,
-            position: first.position,
+            position: if waits { 0 } else { position },
+            waiting: waits.then(|| self.waiting_at(position)),
+        }
+    }
+
+    /// The lane of a message of this priority. A strict order knows none: all share a lane.
+    pub(super) fn lane_of(&self, priority: u8) -> u8 {
+        match self.order() {
+            Order::BestEffort => priority.min(PRIORITY_MAX),
+            Order::Fifo | Order::Key => PRIORITY_DEFAULT,
         }
     }
 
@@ -128,58 +203,30 @@ impl Queue {
         draft: &Draft<'_>,
         print: Option<Print>,
     ) -> Result<Accepted, Stop> {
-        // A strict order knows no priorities: all messages share a lane.
-        let strict = self.order() != Order::BestEffort;
-        let lane = if strict {
-            PRIORITY_DEFAULT
-        } else {
-            draft.priority.min(PRIORITY_MAX)
-        };
-        let single = draft.hold_ms.is_some() || draft.delay_ms > 0;
+        let mut terms = self.terms_of(draft);
+        if !self.line.is_empty() {
+            // One that comes home from the dead letters: lanes are for those who wait.
+            terms.lane = SINGLE;
+        }
         let (seq, now_ms) = (self.next_seq()?, turn.now_ms);
-        let position = if single {
-            0
-        } else {
-            self.position_of_next(lane)
+        let position = match terms.lane {
+            SINGLE => 0,
+            lane => self.position_of_next(lane),
         };
-        let stored_lane = if single { SINGLE } else { lane };
-        let expires_at_ms = draft.ttl_ms.map(|ttl| now_ms + ttl);
-        let head = Head {
-            offset: 0,
-            body_bytes: 0,
-            priority: draft.priority.min(PRIORITY_MAX),
-            expires_at_ms,
-            due_ms: (single && draft.delay_ms > 0).then_some(now_ms + draft.delay_ms),
-            answer: print.map(|(a, b)| (a, b, position)),
-            attempts: 0,
-            content_type: draft.content_type,
-            key: draft.key,
-            attributes: draft.attributes.clone(),
+        let head = head_of(draft, now_ms, print.map(|(a, b)| (a, b, position)));
+        if let Some(at_ms) = head.expires_at_ms {
+            self.builders.expiries.push((at_ms, terms.lane, seq));
+        }
+        let arrival = Arrival {
+            seq,
+            at_ms: now_ms,
+            terms,
         };
-        if single {
-            self.insert_single(turn, seq, head, draft)?;
-        } else {
-            if self.builders.lanes[usize::from(lane)].is_full_for(draft) {
-                self.flush_lane(turn, lane)?;
-            }
-            self.builders.lanes[usize::from(lane)].push(seq, head, draft.body);
-            let cursor = &mut self.meta.lanes[usize::from(lane)];
-            if cursor.fresh() == 0 {
-                cursor.oldest_ms = now_ms;
-            }
-            cursor.appended += 1;
-            self.unjournaled_messages += 1;
-        }
-        if let Some(at_ms) = expires_at_ms {
-            self.builders.expiries.push((at_ms, stored_lane, seq));
-        }
-        self.meta.bytes += draft.body.len() as u64;
-        self.meta.accepted += 1;
-        self.meta.totals.accepted += 1;
+        self.place(turn, &arrival, head, draft.body)?;
         let answer = Answer {
             print: print.unwrap_or_default(),
             seq,
-            lane: stored_lane,
+            lane: terms.lane,
             at_ms: now_ms,
             position,
         };
@@ -189,22 +236,61 @@ impl Queue {
         Ok(self.repeat(&answer))
     }
 
+    /// Puts a message into its lane, or into a row of its own, and counts its place.
+    pub(super) fn place(
+        &mut self,
+        turn: &mut Turn<'_>,
+        arrival: &Arrival,
+        head: Head<'_>,
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        let (lane, now_ms) = (arrival.terms.lane, turn.now_ms);
+        if lane == SINGLE {
+            self.insert_single(turn, arrival, head, body)?;
+        } else {
+            if self.builders.of(lane).is_full_for(&head, body) {
+                self.flush_lane(turn, lane)?;
+            }
+            let builder = self.builders.of(lane);
+            builder.push(arrival.seq, head, body);
+            if arrival.at_ms != now_ms {
+                builder.note_accepted(arrival.at_ms);
+            }
+            let cursor = self.cursor_mut(lane);
+            if cursor.fresh() == 0 {
+                cursor.oldest_ms = now_ms;
+            }
+            cursor.appended += 1;
+            self.unjournaled_messages += 1;
+        }
+        self.meta.bytes += body.len() as u64;
+        self.meta.accepted += 1;
+        self.meta.totals.accepted += 1;
+        Ok(())
+    }
+
     fn insert_single(
         &mut self,
         turn: &mut Turn<'_>,
-        seq: u64,
-        head: Head<'_>,
-        draft: &Draft<'_>,
-    ) -> Result<(), Stop> {
-        let held = draft.hold_ms.is_some();
-        let due_ms = turn.now_ms + draft.hold_ms.unwrap_or(draft.delay_ms);
-        self.insert_single_row(turn, seq, turn.now_ms, head, draft.body, due_ms, held)?;
+        arrival: &Arrival,
+        mut head: Head<'_>,
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        let Arrival { seq, at_ms, terms } = *arrival;
+        let held = terms.hold_ms.is_some();
+        let mut due_ms = turn.now_ms + terms.hold_ms.unwrap_or(terms.delay_ms);
+        if (due_ms, seq) <= self.meta.singles_taken {
+            // It waited, and later ones have come due at this very instant.
+            due_ms = self.meta.singles_taken.0 + 1;
+        }
+        head.due_ms = (terms.delay_ms > 0).then_some(turn.now_ms + terms.delay_ms);
+        self.insert_single_row(turn, seq, at_ms, head, body, due_ms, held)?;
         if held {
             self.meta.held += 1;
         } else {
             self.meta.delayed += 1;
         }
-        self.meta.parked_bytes += draft.body.len() as u64;
+        self.meta.parked_bytes += body.len() as u64;
         self.next_single_ms = Some(self.next_single_ms.map_or(due_ms, |at| at.min(due_ms)));
         self.meta_changed = true;
         Ok(())
@@ -256,18 +342,7 @@ impl Queue {
         }
         let (seq, now_ms) = (self.next_seq()?, turn.now_ms);
         let id = Id::mint(self.secret, now_ms, seq, SINGLE);
-        let head = Head {
-            offset: 0,
-            body_bytes: 0,
-            priority: draft.priority.min(PRIORITY_MAX),
-            expires_at_ms: draft.ttl_ms.map(|ttl| now_ms + ttl),
-            due_ms: None,
-            answer: None,
-            attempts: 0,
-            content_type: draft.content_type,
-            key: draft.key,
-            attributes: draft.attributes.clone(),
-        };
+        let head = head_of(draft, now_ms, None);
         self.bury(
             turn,
             seq,
@@ -293,6 +368,7 @@ impl Queue {
             seq,
             timestamp_ms: now_ms,
             position: 0,
+            waiting: None,
         })
     }
 
@@ -361,7 +437,7 @@ impl Queue {
 
     /// Writes the segments this commit has filled so far.
     pub(super) fn flush_builders(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        for lane in 0..LANES as u8 {
+        for lane in (0..LANES as u8).chain([LINE]) {
             self.flush_lane(turn, lane)?;
         }
         let mut expiries = std::mem::take(&mut self.builders.expiries);
@@ -381,13 +457,13 @@ impl Queue {
         Ok(())
     }
 
-    fn flush_lane(&mut self, turn: &mut Turn<'_>, lane: u8) -> Result<(), StoreError> {
-        let builder = &mut self.builders.lanes[usize::from(lane)];
+    pub(super) fn flush_lane(&mut self, turn: &mut Turn<'_>, lane: u8) -> Result<(), StoreError> {
+        let builder = self.builders.of(lane);
         if builder.is_empty() {
             return Ok(());
         }
         let builder = std::mem::take(builder);
-        let ordinal = self.meta.lanes[usize::from(lane)].appended - builder.len();
+        let ordinal = self.cursor(lane).appended - builder.len();
         self.unjournaled_segments += 1;
         self.segments
             .append(turn.sql, lane, builder, turn.now_ms, ordinal)
@@ -443,7 +519,8 @@ impl Queue {
 
     fn has_room_for(&self, message: &Forwarded<'_>) -> bool {
         match self.overflow_of(&self.config().capacity, message.draft.body.len() as u64) {
-            None => true,
+            // Nobody overtakes those who wait, but for one that has its place already.
+            None => message.keeps_place || self.line.is_empty(),
             Some(Over::Accepted) => message.keeps_place && !self.is_backlog_full_for(message),
             Some(Over::Backlog) => false,
         }

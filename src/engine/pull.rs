@@ -169,12 +169,11 @@ impl Queue {
             _ => None,
         };
         Ok(Delivery {
-            id: again
-                .unwrap_or_else(|| Id::mint(self.secret, segment.at_ms, item.seq, segment.lane)),
+            id: again.unwrap_or_else(|| Id::mint(self.secret, item.at_ms, item.seq, segment.lane)),
             seq: item.seq,
             lease_id: None,
             attempts,
-            timestamp_ms: segment.at_ms,
+            timestamp_ms: item.at_ms,
             state: None::<State>,
             body: segment.body(item),
             content_type: owned(head.content_type),
@@ -278,7 +277,7 @@ impl Queue {
         lane: u8,
     ) -> Result<Option<(Rc<Segment>, u16)>, StoreError> {
         loop {
-            let cursor = self.meta.lanes[usize::from(lane)];
+            let cursor = *self.cursor(lane);
             if cursor.appended == cursor.taken {
                 return Ok(None);
             }
@@ -288,7 +287,7 @@ impl Queue {
                     cursor.appended - cursor.taken
                 )));
             };
-            let cursor = &mut self.meta.lanes[usize::from(lane)];
+            let cursor = self.cursor_mut(lane);
             if segment.first_seq != cursor.from {
                 cursor.from = segment.first_seq;
                 cursor.index = 0;
@@ -304,13 +303,13 @@ impl Queue {
 
     /// Moves the lane's cursor past the message at `index`.
     pub(super) fn pass(&mut self, segment: &Segment, index: u16) {
-        let lane = &mut self.meta.lanes[usize::from(segment.lane)];
+        self.meta_changed = true;
+        let lane = self.cursor_mut(segment.lane);
         if segment.is_gone(index) {
             lane.gone -= 1;
         }
         lane.taken += 1;
         lane.index = index + 1;
-        self.meta_changed = true;
         if usize::from(lane.index) >= segment.items.len() {
             // Most often the next segment's very first, which finds it in memory.
             lane.from = segment

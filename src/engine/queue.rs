@@ -9,8 +9,9 @@ use super::Stop;
 use super::config::{Config, Order};
 use super::dead_letter::Outbox;
 use super::idempotency::Idempotency;
-use super::journal::{Journal, Meta};
+use super::journal::{Journal, Meta, SmallState};
 use super::key_count::KeyCounts;
+use super::line::Line;
 use super::outcome::Outcome;
 use super::outcomes::Outcomes;
 use super::outstanding::Outstanding;
@@ -38,6 +39,7 @@ pub struct Queue {
     pub(super) config: Option<Rc<Config>>,
     pub(super) meta: Meta,
     pub(super) outstanding: Outstanding,
+    pub(super) line: Line,
     pub(super) segments: Segments,
     pub(super) journal: Journal,
     pub(super) idempotency: Idempotency,
@@ -118,6 +120,7 @@ impl Queue {
         if self.armed_ms.is_some_and(|at| at <= turn.now_ms) {
             self.armed_ms = None;
         }
+        self.line.begin_turn();
         self.settle_calls(&mut turn)?;
         if self.config.is_some() {
             self.advance_clock(&mut turn)?;
@@ -125,6 +128,9 @@ impl Queue {
         self.take_requests(&mut turn, requests)?;
         if self.config.is_some() && !turn.out.wipe {
             self.serve_waiters(&mut turn)?;
+            while self.admit(&mut turn)? {
+                self.serve_waiters(&mut turn)?;
+            }
             self.make_calls(&mut turn)?;
             self.commit(&mut turn)?;
             self.answer_readers(&mut turn)?;
@@ -176,6 +182,9 @@ impl Queue {
                 Command::Delete => later[2].push((token, envelope)),
                 _ => self.take(turn, token, envelope)?,
             }
+        }
+        if self.config.is_some() {
+            self.admit(turn)?;
         }
         self.count_keys_of(turn, &later[0])?;
         for (stage, requests) in later.into_iter().enumerate() {
@@ -317,12 +326,18 @@ impl Queue {
                 .is_checkpoint_due(self.meta.number, &self.outstanding);
         if due {
             self.store_answers(turn)?;
+        }
+        let small = SmallState {
+            meta: &self.meta,
+            line: &self.line.state,
+        };
+        if due {
             self.journal
-                .checkpoint(turn.sql, &self.meta, &mut self.outstanding)
+                .checkpoint(turn.sql, small, &mut self.outstanding)
         } else {
             let answers = self.idempotency.take_unjournaled();
             self.journal
-                .write(turn.sql, &self.meta, &mut self.outstanding, answers)
+                .write(turn.sql, small, &mut self.outstanding, answers)
         }
     }
 

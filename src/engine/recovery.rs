@@ -7,9 +7,10 @@ use super::admission::advance;
 use super::config::Config;
 use super::idempotency::{Answer, Idempotency};
 use super::journal::{Journal, Meta};
+use super::line::Line;
 use super::outstanding::Outstanding;
 use super::queue::Queue;
-use super::segment::{LANES, Segment};
+use super::segment::{LANES, LINE, Segment};
 use super::segments::Segments;
 use crate::id::Secret;
 use crate::store::schema::migrate;
@@ -48,6 +49,7 @@ impl Queue {
         let (journal, found) = Journal::recover(sql)?;
         queue.journal = journal;
         queue.meta = found.meta;
+        queue.line = Line::recovered(found.line);
         queue.meta.now_ms = queue.meta.now_ms.max(now_ms);
         queue.outstanding = found.outstanding;
         let journaled = found.answers.len();
@@ -73,6 +75,7 @@ impl Queue {
                 ..Meta::default()
             },
             outstanding: Outstanding::default(),
+            line: Line::default(),
             segments: Segments::default(),
             journal: Journal::default(),
             idempotency: Idempotency::default(),
@@ -104,7 +107,7 @@ impl Queue {
     ) -> Result<(), StoreError> {
         let from = self.meta.next_seq;
         let mut segments = Vec::new();
-        for lane in 0..LANES as u8 {
+        for lane in (0..LANES as u8).chain([LINE]) {
             segments.append(&mut Segments::heads_from(sql, lane, from)?);
         }
         segments.sort_unstable_by_key(|segment| segment.first_seq);
@@ -114,7 +117,8 @@ impl Queue {
     }
 
     fn find_spares(&mut self, sql: &mut dyn Sql) -> Result<(), StoreError> {
-        for (lane, cursor) in (0..).zip(&self.meta.lanes) {
+        for lane in (0..LANES as u8).chain([LINE]) {
+            let cursor = *self.cursor(lane);
             if cursor.taken > 0 {
                 let outstanding = &self.outstanding;
                 self.segments
@@ -134,16 +138,19 @@ impl Queue {
             .capacity
             .publish_rate
             .filter(|rate| !rate.per_key);
-        let lane = &mut self.meta.lanes[usize::from(segment.lane)];
+        let lane = self.cursor_mut(segment.lane);
         if lane.fresh() == 0 {
             lane.oldest_ms = segment.at_ms;
         }
         lane.appended += segment.items.len() as u64;
-        for item in &segment.items {
+        let waits = segment.lane == LINE;
+        for (index, item) in segment.items.iter().enumerate() {
             self.meta.next_seq = self.meta.next_seq.max(item.seq + 1);
-            self.meta.bytes += u64::from(item.body_bytes);
-            self.meta.accepted += 1;
-            self.meta.totals.accepted += 1;
+            if !waits {
+                self.meta.bytes += u64::from(item.body_bytes);
+                self.meta.accepted += 1;
+                self.meta.totals.accepted += 1;
+            }
             if let Some(rate) = rate
                 && let Ok(next) = advance(&rate, self.meta.rate_us, segment.at_ms * 1_000)
             {
@@ -153,7 +160,11 @@ impl Queue {
                 answers.push(Answer {
                     print: (a, b),
                     seq: item.seq,
-                    lane: segment.lane,
+                    lane: if waits {
+                        segment.terms(index as u16).lane
+                    } else {
+                        segment.lane
+                    },
                     at_ms: segment.at_ms,
                     position,
                 });

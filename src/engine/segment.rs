@@ -3,9 +3,11 @@
 //! A segment holds what one commit published into one lane. Its head is a version byte, a prefix
 //! and one record a message; its body is the messages' bodies, one after another. Heads are read
 //! without bodies at a start. A single (a delayed, held or dead message) is stored in the same
-//! form, with one message. Where the rows are and which are in memory is `segments.rs`'s.
+//! form, with one message. Messages that waited in the line (`line.rs`) bring along when they were
+//! accepted, and those that still wait what holds once they are admitted: a second version of the
+//! form, for the rows that need it. Where the rows are and which are in memory is `segments.rs`'s.
 
-use crate::command::{Blob, Draft};
+use crate::command::Blob;
 use crate::id::{Secret, hash64};
 use crate::limits::{
     SEGMENT_BODY_BYTES_MAX, SEGMENT_HEAD_BYTES_MAX, SEGMENT_MESSAGES_MAX, SEQ_MAX,
@@ -17,15 +19,19 @@ use std::rc::Rc;
 
 /// Version of the stored form.
 const VERSION: u8 = 1;
+/// The version with an [`Extra`] behind the prefix.
+const VERSION_EXTRA: u8 = 2;
 /// Lanes that hold segments: one for each priority.
 pub const LANES: usize = 10;
 /// The lane of messages that have a row of their own in `singles`.
 pub const SINGLE: u8 = 10;
+/// The lane of messages that wait for a place; see `line.rs`.
+pub const LINE: u8 = 11;
 /// Bodies of a segment that are handed out by reference however small the part: a pull of a
 /// thousand messages keeps at most a thousand of these alive.
 const SHARED_BYTES_MAX: usize = 16_384;
 /// What a decoded message costs in the cache beside its bytes.
-const ITEM_BYTES: usize = 48;
+const ITEM_BYTES: usize = 56;
 
 /// Where a message is stored: the segment's lane and first sequence number, and the message's index
 /// in it.
@@ -74,6 +80,27 @@ struct Prefix {
     gone: Vec<u16>,
 }
 
+/// What only rows of messages that wait, or that waited, have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Extra {
+    /// Acceptance of messages that were accepted before their segment was written: first index,
+    /// how many, when.
+    accepted: Vec<(u16, u16, Millis)>,
+    /// What holds of messages in the line, for so many of them each.
+    terms: Vec<(u16, Terms)>,
+}
+
+/// What holds of a message in the line, once it is admitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The lane it goes to, and that its identifier names.
+    pub lane: u8,
+    /// As published.
+    pub hold_ms: Option<Millis>,
+    /// As published; zero: none.
+    pub delay_ms: Millis,
+}
+
 /// What is stored of a message beside its body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Head<'a> {
@@ -114,6 +141,8 @@ pub struct Item {
     pub priority: u8,
     /// Instant of its own expiry, or the end of time.
     pub expires_at_ms: Millis,
+    /// When it was accepted.
+    pub at_ms: Millis,
 }
 
 /// A decoded segment.
@@ -123,7 +152,7 @@ pub struct Segment {
     pub lane: u8,
     /// First sequence number.
     pub first_seq: u64,
-    /// When its messages were accepted: one commit, one instant.
+    /// When it was written. Its messages were accepted then, but for those that waited before.
     pub at_ms: Millis,
     /// How many messages were appended to the lane before.
     pub ordinal: u64,
@@ -131,6 +160,7 @@ pub struct Segment {
     pub gone: Vec<u16>,
     /// Its messages, by sequence number.
     pub items: Vec<Item>,
+    extra: Extra,
     head: Rc<Vec<u8>>,
     body: Rc<Vec<u8>>,
 }
@@ -142,11 +172,17 @@ impl Segment {
     /// When the bytes are not a segment, which means that the row is damaged.
     pub fn decode(lane: u8, head: Vec<u8>, body: Vec<u8>) -> Result<Self, StoreError> {
         let damaged = |why: &str| StoreError(format!("a segment of lane {lane} is damaged: {why}"));
-        let Some((&VERSION, rest)) = head.split_first() else {
-            return Err(damaged("another version"));
+        let (has_extra, rest) = match head.split_first() {
+            Some((&VERSION, rest)) => (false, rest),
+            Some((&VERSION_EXTRA, rest)) => (true, rest),
+            _ => return Err(damaged("another version")),
         };
         let (prefix, mut rest) =
             postcard::take_from_bytes::<Prefix>(rest).map_err(|e| damaged(&e.to_string()))?;
+        let mut extra = Extra::default();
+        if has_extra {
+            (extra, rest) = postcard::take_from_bytes(rest).map_err(|e| damaged(&e.to_string()))?;
+        }
         let mut items = Vec::with_capacity(usize::from(prefix.count));
         let mut body_at = 0u32;
         for _ in 0..prefix.count {
@@ -163,9 +199,16 @@ impl Segment {
                 body_bytes: record.body_bytes,
                 priority: record.priority,
                 expires_at_ms: record.expires_at_ms.unwrap_or(Millis::MAX),
+                at_ms: prefix.at_ms,
             });
             body_at = body_at.saturating_add(record.body_bytes);
             rest = after;
+        }
+        for (first, count, at_ms) in &extra.accepted {
+            let waited = items.iter_mut().skip(usize::from(*first));
+            waited
+                .take(usize::from(*count))
+                .for_each(|item| item.at_ms = *at_ms);
         }
         if !body.is_empty() && body.len() != body_at as usize {
             return Err(damaged("bodies and heads disagree"));
@@ -185,9 +228,22 @@ impl Segment {
             ordinal,
             gone,
             items,
+            extra,
             head,
             body,
         })
+    }
+
+    /// What holds of the message at this index once it is admitted, if it waits.
+    #[must_use]
+    pub fn terms(&self, index: u16) -> Terms {
+        let mut before = 0;
+        let mut runs = self.extra.terms.iter();
+        let run = runs.find(|(count, _)| {
+            before += count;
+            index < before
+        });
+        run.map(|(_, terms)| *terms).unwrap_or_default()
     }
 
     /// The message's head.
@@ -256,7 +312,7 @@ impl Segment {
             count: self.items.len() as u16,
             gone: gone.to_vec(),
         };
-        let mut head = postcard::to_extend(&prefix, vec![VERSION]).unwrap_or_default();
+        let mut head = head_of(&prefix, &self.extra);
         let records = self
             .items
             .first()
@@ -273,6 +329,7 @@ pub struct Builder {
     count: u16,
     heads: Vec<u8>,
     bodies: Vec<u8>,
+    extra: Extra,
 }
 
 impl Builder {
@@ -288,21 +345,25 @@ impl Builder {
         u64::from(self.count)
     }
 
-    /// Whether a message of this size would make the row too large.
+    /// The sequence number that a message right behind the last one has.
     #[must_use]
-    pub fn is_full_for(&self, draft: &Draft<'_>) -> bool {
-        let attributes: usize = draft
+    pub fn next_seq(&self) -> u64 {
+        self.first_seq + u64::from(self.count)
+    }
+
+    /// Whether this message would make the row too large.
+    #[must_use]
+    pub fn is_full_for(&self, head: &Head<'_>, body: &[u8]) -> bool {
+        let attributes: usize = head
             .attributes
             .iter()
             .map(|(n, v)| n.len() + v.len() + 8)
             .sum();
-        let head = 64
-            + attributes
-            + draft.key.map_or(0, str::len)
-            + draft.content_type.map_or(0, str::len);
+        let head =
+            64 + attributes + head.key.map_or(0, str::len) + head.content_type.map_or(0, str::len);
         usize::from(self.count) >= SEGMENT_MESSAGES_MAX
             || self.heads.len() + head > SEGMENT_HEAD_BYTES_MAX
-            || self.bodies.len() + draft.body.len() > SEGMENT_BODY_BYTES_MAX
+            || self.bodies.len() + body.len() > SEGMENT_BODY_BYTES_MAX
     }
 
     /// Adds a message.
@@ -319,6 +380,23 @@ impl Builder {
         self.count += 1;
     }
 
+    /// Says that the message added last was accepted at `at_ms`, before the segment is written.
+    pub fn note_accepted(&mut self, at_ms: Millis) {
+        let index = self.count - 1;
+        match self.extra.accepted.last_mut() {
+            Some((first, count, at)) if *first + *count == index && *at == at_ms => *count += 1,
+            _ => self.extra.accepted.push((index, 1, at_ms)),
+        }
+    }
+
+    /// Says what holds of the message added last once it is admitted.
+    pub fn note_terms(&mut self, terms: Terms) {
+        match self.extra.terms.last_mut() {
+            Some((count, same)) if *same == terms => *count += 1,
+            _ => self.extra.terms.push((1, terms)),
+        }
+    }
+
     /// The stored form: first sequence number, head and body.
     #[must_use]
     pub fn finish(self, at_ms: Millis, ordinal: u64) -> (u64, Vec<u8>, Vec<u8>) {
@@ -329,12 +407,21 @@ impl Builder {
             count: self.count,
             gone: Vec::new(),
         };
-        let mut head = Vec::with_capacity(self.heads.len() + 32);
-        head.push(VERSION);
-        let mut head = postcard::to_extend(&prefix, head).unwrap_or_default();
+        let mut head = head_of(&prefix, &self.extra);
         head.extend_from_slice(&self.heads);
         (self.first_seq, head, self.bodies)
     }
+}
+
+/// A head without its records. Writing to a vector cannot fail: the format has no limits.
+fn head_of(prefix: &Prefix, extra: &Extra) -> Vec<u8> {
+    let plain = *extra == Extra::default();
+    let version = if plain { VERSION } else { VERSION_EXTRA };
+    let head = postcard::to_extend(prefix, vec![version]).unwrap_or_default();
+    if plain {
+        return head;
+    }
+    postcard::to_extend(extra, head).unwrap_or_default()
 }
 
 #[cfg(test)]

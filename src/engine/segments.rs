@@ -174,6 +174,46 @@ impl Segments {
         rows.into_iter().map(|row| decode_head(lane, row)).collect()
     }
 
+    /// Heads of the lane's first `limit` segments from `from` on.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn heads_page(
+        sql: &mut dyn Sql,
+        lane: u8,
+        from: u64,
+        limit: u64,
+    ) -> Result<Vec<Segment>, StoreError> {
+        let rows = sql.exec(
+            "SELECT head FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            &[
+                segment_id(lane, from).into(),
+                segment_id(lane + 1, 0).into(),
+                limit.into(),
+            ],
+        )?;
+        rows.into_iter().map(|row| decode_head(lane, row)).collect()
+    }
+
+    /// The head of the lane's last segment that begins at or before `seq`.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn head_holding(
+        sql: &mut dyn Sql,
+        lane: u8,
+        seq: u64,
+    ) -> Result<Option<Segment>, StoreError> {
+        let rows = sql.exec(
+            "SELECT head FROM segments WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1",
+            &[segment_id(lane, 0).into(), segment_id(lane, seq).into()],
+        )?;
+        rows.into_iter()
+            .next()
+            .map(|row| decode_head(lane, row))
+            .transpose()
+    }
+
     /// Stores what `builder` holds as one row, and keeps it decoded: it is likely to be wanted
     /// soon.
     ///

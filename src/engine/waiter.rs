@@ -39,7 +39,7 @@ struct Reader {
 pub(super) struct Waiters {
     pulls: VecDeque<Puller>,
     readers: Vec<Reader>,
-    /// Sequence numbers that became final since readers were last looked at.
+    /// Sequence numbers that became final, or left the line, since readers were last looked at.
     finished: HashSet<u64>,
     all_changed: bool,
     next_change_ms: Millis,
@@ -70,7 +70,9 @@ impl Waiters {
         self.check_room()?;
         let wait_ms = match wait {
             Wait::None => 0,
-            Wait::Final { wait_ms } | Wait::Change { wait_ms, .. } => wait_ms.min(WAIT_MS_MAX),
+            Wait::Final { wait_ms }
+            | Wait::Admission { wait_ms }
+            | Wait::Change { wait_ms, .. } => wait_ms.min(WAIT_MS_MAX),
         };
         self.readers.push(Reader {
             token,
@@ -94,7 +96,7 @@ impl Waiters {
         self.readers.retain(|r| r.token != token);
     }
 
-    /// Notes that a message became final.
+    /// Notes that a message became final, or that it waits no longer.
     pub fn finished(&mut self, seq: u64) {
         if !self.readers.is_empty() {
             self.finished.insert(seq);

@@ -17,8 +17,10 @@ what the last column says. A field that does not exist, or a value out of range,
 
 const AFTER: &str = "
 Between fields: `overflow` `redirect` needs a `redirect_url`, and `dead_letter` a
-`delivery.dead_letter_queue`; `closes_at_ms` is later than `opens_at_ms`; `initial_ms` is at most
-`max_ms`; a queue is not its own dead-letter queue. What the fields do is in [HTTP.md](HTTP.md).
+`delivery.dead_letter_queue`; `closes_at_ms` is later than `opens_at_ms`; `admission` `draw` needs
+a `draw_at_ms`, which is later than `opens_at_ms` and, when it is set, than now; `initial_ms` is at
+most `max_ms`; a queue is not its own dead-letter queue. What the fields do is in
+[HTTP.md](HTTP.md).
 ";
 
 struct Field {
@@ -48,6 +50,9 @@ fields! {
     "capacity.max_bytes" "bytes" DEFAULT;
     "capacity.max_accepted" "messages" "no bound";
     "capacity.overflow" "" DEFAULT;
+    "capacity.max_waiting" "messages" DEFAULT;
+    "capacity.admission" "" DEFAULT;
+    "capacity.draw_at_ms" "Unix ms" "no draw";
     "capacity.redirect_url" "URL" "none";
     "capacity.retry_after_ms" "ms" DEFAULT;
     "capacity.max_per_key" "messages" "no bound, and a key is optional";
@@ -103,6 +108,7 @@ impl Field {
                 ("burst" | "per", _) => r#""per_second": 1, "#,
                 ("initial_ms", _) => r#""max_ms": 604800000, "#,
                 ("overflow", _) => r#""redirect_url": "https://example.com/", "#,
+                ("admission", _) => r#""draw_at_ms": 1, "#,
                 _ => "",
             };
             patch = format!("{{{beside}\"{name}\": {patch}}}");

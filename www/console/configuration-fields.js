@@ -47,7 +47,31 @@ export const GROUPS = [
           ["redirect", "redirect: send it elsewhere"],
           ["drop_oldest", "drop_oldest: drop the oldest for it"],
           ["dead_letter", "dead_letter: take it as a dead letter"],
+          ["wait", "wait: let it wait in line"],
         ],
+      },
+      {
+        name: "capacity.max_waiting",
+        label: "Line",
+        kind: "number",
+        unit: "messages",
+        hint: "For wait or draw: how many may wait for a place. Empty: 100,000",
+      },
+      {
+        name: "capacity.admission",
+        label: "Admission",
+        kind: "select",
+        hint: "Who gets the places there are",
+        options: [
+          ["fifo", "fifo: who comes first"],
+          ["draw", "draw: who is drawn, at an instant"],
+        ],
+      },
+      {
+        name: "capacity.draw_at_ms",
+        label: "Draw",
+        kind: "instant",
+        hint: "For draw, in your time zone: publishes before it take part. Empty: none",
       },
       {
         name: "capacity.redirect_url",

@@ -27,6 +27,7 @@ fn write_figures(out: &mut Vec<u8>, it: &Description) {
         ("in_flight", it.in_flight),
         ("delayed", it.delayed),
         ("held", it.held),
+        ("waiting", it.waiting),
         ("dead", it.dead),
         ("backlog_bytes", it.backlog_bytes),
         ("accepted", it.accepted),

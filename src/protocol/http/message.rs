@@ -1,17 +1,23 @@
 //! Messages as JSON: deliveries, listings, and the state of one.
 
-use crate::command::{Accepted, Delivery, MessageState};
+use crate::command::{Accepted, Delivery, MessageState, State};
 use crate::id::Id;
 use crate::wire::base64;
 use crate::wire::json_text::{member_number, member_number_if, member_string, name, string};
 
 /// Appends what a publisher is told of an accepted message. A batch leaves the position out: it
-/// would be that of the moment each was taken, not of the answer.
+/// would be that of the moment each was taken, not of the answer. A place in the line is an answer
+/// of its own, and always said.
 pub fn write_accepted(out: &mut Vec<u8>, accepted: &Accepted, with_position: bool) {
     out.push(b'{');
     write_ulid(out, "id", accepted.id);
     member_number(out, "seq", accepted.seq);
     member_number(out, "timestamp_ms", accepted.timestamp_ms);
+    if let Some(place) = &accepted.waiting {
+        member_string(out, "state", State::Waiting.name());
+        member_number_if(out, "position", place.position);
+        member_number_if(out, "estimated_wait_ms", place.estimated_wait_ms);
+    }
     if with_position && accepted.position > 0 {
         member_number(out, "position", accepted.position);
     }
@@ -52,6 +58,7 @@ pub fn write_state(out: &mut Vec<u8>, message: &MessageState) {
     member_number(out, "timestamp_ms", message.timestamp_ms);
     member_number_if(out, "attempts", message.attempts.map(u64::from));
     member_number_if(out, "position", message.position);
+    member_number_if(out, "estimated_wait_ms", message.estimated_wait_ms);
     if let Some(result) = &message.result {
         name(out, "result");
         out.extend_from_slice(result.as_bytes());

@@ -14,6 +14,7 @@ pub struct Figures {
     name: String,
     depth: u64,
     in_flight: u64,
+    waiting: u64,
     backlog_bytes: u64,
     oldest_at_ms: Option<Millis>,
     accepted_total: u64,
@@ -61,7 +62,7 @@ const fn gauge(name: &'static str, help: &'static str, value: fn(&Figures) -> u6
     }
 }
 
-const FAMILIES: [Family; 11] = [
+const FAMILIES: [Family; 12] = [
     counter("tidegate_accepted_total", "Messages accepted.", |q| {
         q.accepted_total
     }),
@@ -92,6 +93,11 @@ const FAMILIES: [Family; 11] = [
         "tidegate_in_flight_messages",
         "Messages that are leased.",
         |q| q.in_flight,
+    ),
+    gauge(
+        "tidegate_waiting_messages",
+        "Messages that wait for a place.",
+        |q| q.waiting,
     ),
     counter(
         "tidegate_object_requests_total",
@@ -260,6 +266,6 @@ mod tests {
             .collect();
         let count = types.len();
         types.dedup();
-        assert_eq!((types.len(), count), (14, 14));
+        assert_eq!((types.len(), count), (15, 15));
     }
 }

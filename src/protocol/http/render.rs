@@ -219,6 +219,7 @@ mod tests {
             seq: 7,
             timestamp_ms: 1_700_000_000_000,
             position,
+            waiting: None,
         }
     }
 
@@ -351,6 +352,7 @@ mod tests {
             timestamp_ms: 9,
             attempts: Some(1),
             position: None,
+            estimated_wait_ms: None,
             result: Some(r#"{"paid":true}"#.to_owned()),
         };
         let (_, document) = rendered(Ok(Reply::State(it)));

@@ -32,7 +32,7 @@ impl Model {
         }
         due.sort_unstable();
         for (due_ms, seq) in due {
-            self.last_due_ms = due_ms;
+            self.last_due = (due_ms, seq);
             let message = self.messages.get_mut(&seq).unwrap();
             if matches!(message.at, At::Held(_)) {
                 self.end(seq, State::Expired, true, true, None);
@@ -41,6 +41,7 @@ impl Model {
             }
         }
         self.expire();
+        self.admit();
     }
 
     fn expire(&mut self) {
@@ -54,6 +55,16 @@ impl Model {
             }
         }
         let retention_ms = self.limits.retention_ms;
+        let is_over = |m: &super::Message| {
+            m.at_ms + retention_ms <= now_ms || m.expires_at_ms.is_some_and(|at| at <= now_ms)
+        };
+        let over: Vec<u64> = self
+            .line()
+            .filter(|(_, m)| is_over(m))
+            .map(|(seq, _)| seq)
+            .collect();
+        over.into_iter()
+            .for_each(|seq| self.leave_line(seq, State::Expired));
         for seq in self.seqs(|at| matches!(at, At::Queued | At::Waiting(_))) {
             if self.messages[&seq].kept_from_ms + retention_ms <= now_ms {
                 self.end(seq, State::Expired, false, false, None);
@@ -92,8 +103,13 @@ impl Model {
     }
 
     pub fn cancel(&mut self, seq: u64) -> Result<(), ErrorCode> {
-        if matches!(self.known(seq)?.at, At::Leased(..) | At::Ended(_)) {
-            return Err(ErrorCode::WrongState);
+        match self.known(seq)?.at {
+            At::Leased(..) | At::Ended(_) => return Err(ErrorCode::WrongState),
+            At::InLine => {
+                self.leave_line(seq, State::Cancelled);
+                return Ok(());
+            }
+            _ => {}
         }
         self.end(seq, State::Cancelled, true, true, None);
         Ok(())
@@ -111,7 +127,7 @@ impl Model {
         self.firsts.clear();
         self.noted_ms.clear();
         self.accepted = 0;
-        self.last_due_ms = 0;
+        self.last_due = (0, 0);
         self.purged_seq = self.next_seq - 1;
     }
 
@@ -124,7 +140,7 @@ impl Model {
             if self.depth() >= self.limits.max_messages || bytes > self.limits.max_bytes {
                 break;
             }
-            let due_ms = self.now_ms.max(self.last_due_ms + 1);
+            let due_ms = self.now_ms.max(self.last_due.0 + 1);
             let dead = self.dead.remove(&seq).unwrap();
             let at = At::Delayed(due_ms);
             let (attempts, expires_at_ms, due_ms) = (0, None, None);

@@ -121,7 +121,8 @@ impl Play {
         let figures = |a: Accepted| First {
             seq: a.seq,
             at_ms: a.timestamp_ms,
-            position: a.position,
+            position: a.waiting.map_or(a.position, |w| w.position.unwrap_or(0)),
+            waits: a.waiting.is_some(),
         };
         assert_eq!(reply.map(figures), expected, "publish of {wish:?}");
         if let Ok(accepted) = reply {
@@ -139,6 +140,7 @@ impl Play {
                 self.model.depth() <= limits.max_messages && self.model.bytes() <= limits.max_bytes;
             assert!(
                 !is_new
+                    || expected.unwrap().waits
                     || fits
                         && limits
                             .max_accepted
@@ -225,6 +227,9 @@ impl Play {
         assert_eq!(found.id, self.ids[&seq]);
         match &message.at {
             At::Ended(end) => assert_eq!(found.result, end.result),
+            At::InLine => {
+                assert_eq!(found.position, Some(self.model.place_in_line(seq)), "{seq}");
+            }
             _ => assert_eq!(found.attempts, Some(message.attempts), "attempts of {seq}"),
         }
         if expected == State::Queued {
@@ -269,6 +274,7 @@ impl Play {
             in_flight: found.in_flight,
             delayed: found.delayed,
             held: found.held,
+            waiting: found.waiting,
             dead: found.dead,
             backlog_bytes: found.backlog_bytes,
             accepted: found.accepted,
@@ -289,7 +295,8 @@ impl Play {
 
     /// The alarm is set for whatever comes next by itself, and the timer for whoever waits.
     pub fn check_wakeups(&self) {
-        let next_ms = self.model.live().flat_map(|(_, m)| {
+        let all = self.model.live().chain(self.model.line());
+        let next_ms = all.flat_map(|(_, m)| {
             let own = match m.at {
                 At::Leased(_, at) | At::Waiting(at) | At::Held(at) | At::Delayed(at) => Some(at),
                 _ => None,
@@ -333,6 +340,7 @@ fn compare_delivery(message: &Message, delivery: &Delivery) {
 
 fn state(at: &At) -> State {
     match at {
+        At::InLine => State::Waiting,
         At::Held(_) => State::Held,
         At::Delayed(_) | At::Waiting(_) => State::Delayed,
         At::Queued => State::Queued,

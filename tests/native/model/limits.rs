@@ -1,7 +1,7 @@
 //! What a queue may be told, and whether a publish fits: the tables of the contract, one rule a
 //! line.
 
-use super::{First, Message, Model};
+use super::{At, First, Message, Model};
 use tidegate::error::ErrorCode;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,7 +18,8 @@ pub struct Limits {
     pub max_bytes: u64,
     pub max_accepted: Option<u64>,
     pub max_per_key: Option<u64>,
-    pub drop_oldest: bool,
+    pub overflow: &'static str,
+    pub max_waiting: u64,
     pub opens_at_ms: Option<u64>,
     pub closes_at_ms: Option<u64>,
     /// Publishes a second, and at once.
@@ -41,7 +42,8 @@ impl Default for Limits {
             max_bytes: 1_073_741_824,
             max_accepted: None,
             max_per_key: None,
-            drop_oldest: false,
+            overflow: "reject",
+            max_waiting: 100_000,
             opens_at_ms: None,
             closes_at_ms: None,
             rate: None,
@@ -71,7 +73,7 @@ impl Limits {
         };
         format!(
             r#"{{"capacity":{{"max_messages":{},"max_bytes":{},"max_accepted":{},"max_per_key":{},
-                "overflow":"{}","opens_at_ms":{},"closes_at_ms":{},"publish_rate":{rate}}},
+                "overflow":"{}","max_waiting":{},"opens_at_ms":{},"closes_at_ms":{},"publish_rate":{rate}}},
               "delivery":{{"visibility_timeout_ms":{},"max_attempts":{},
                 "backoff":{{"initial_ms":{},"max_ms":{},"multiplier":2}},"order":"{order}"}},
               "retention_ms":{},"result_retention_ms":{},"dedup_window_ms":{},"max_message_bytes":{}}}"#,
@@ -79,11 +81,8 @@ impl Limits {
             self.max_bytes,
             number(self.max_accepted),
             number(self.max_per_key),
-            if self.drop_oldest {
-                "drop_oldest"
-            } else {
-                "reject"
-            },
+            self.overflow,
+            self.max_waiting,
             number(self.opens_at_ms),
             number(self.closes_at_ms),
             self.lease_ms,
@@ -125,6 +124,7 @@ impl Model {
         }
         self.remembered_ms = self.remembered_ms.min(limits.result_retention_ms);
         self.limits = limits.clone();
+        self.admit();
     }
 
     /// What the contract says to this publish: its place, or why not.
@@ -144,13 +144,13 @@ impl Model {
         {
             return Ok(*first);
         }
-        self.check(wish)?;
+        let waits = self.check(wish)?;
         self.take_token()?;
-        while self.is_backlog_full(wish) {
+        while !waits && self.is_backlog_full(wish.body.len() as u64) {
             let oldest = self.oldest_queued().expect("checked before");
             self.end(oldest, tidegate::command::State::Expired, false, true, None);
         }
-        let first = self.accept(wish);
+        let first = self.accept(wish, waits);
         if window_ms > 0
             && let Some(key) = &wish.idempotency_key
         {
@@ -159,7 +159,8 @@ impl Model {
         Ok(first)
     }
 
-    fn check(&self, wish: &Wish) -> Result<(), ErrorCode> {
+    /// Whether the publish is accepted, and has to wait for its place.
+    fn check(&self, wish: &Wish) -> Result<bool, ErrorCode> {
         let limits = &self.limits;
         if wish.body.len() as u64 > limits.max_message_bytes {
             return Err(ErrorCode::MessageTooLarge);
@@ -173,12 +174,7 @@ impl Model {
         if limits.closes_at_ms.is_some_and(|at| self.now_ms >= at) {
             return Err(ErrorCode::Closed);
         }
-        if limits.max_accepted.is_some_and(|max| self.accepted >= max) {
-            return Err(ErrorCode::SoldOut);
-        }
-        if self.is_backlog_full(wish) && !(limits.drop_oldest && self.could_make_room(wish)) {
-            return Err(ErrorCode::QueueFull);
-        }
+        let waits = self.check_room(wish)?;
         let share = wish
             .key
             .as_ref()
@@ -188,19 +184,40 @@ impl Model {
         if limits.max_per_key.is_some_and(|max| share >= max) {
             return Err(ErrorCode::KeyLimit);
         }
-        Ok(())
+        Ok(waits)
     }
 
-    fn is_backlog_full(&self, wish: &Wish) -> bool {
-        let bytes = self.bytes() + wish.body.len() as u64;
+    fn check_room(&self, wish: &Wish) -> Result<bool, ErrorCode> {
+        let limits = &self.limits;
+        let bytes = wish.body.len() as u64;
+        let over = if self.is_sold_out() {
+            Some(ErrorCode::SoldOut)
+        } else {
+            self.is_backlog_full(bytes).then_some(ErrorCode::QueueFull)
+        };
+        let waiting = self.line().count() as u64;
+        match (limits.overflow, over) {
+            (_, None) if waiting == 0 => Ok(false),
+            ("wait", _) if waiting < limits.max_waiting && bytes <= limits.max_bytes => Ok(true),
+            ("drop_oldest", Some(ErrorCode::QueueFull))
+                if waiting == 0 && self.could_make_room(bytes) =>
+            {
+                Ok(false)
+            }
+            (_, over) => Err(over.unwrap_or(ErrorCode::QueueFull)),
+        }
+    }
+
+    pub fn is_backlog_full(&self, body_bytes: u64) -> bool {
+        let bytes = self.bytes() + body_bytes;
         self.depth() >= self.limits.max_messages || bytes > self.limits.max_bytes
     }
 
     /// Whether this publish would fit if every queued message were dropped.
-    fn could_make_room(&self, wish: &Wish) -> bool {
+    fn could_make_room(&self, body_bytes: u64) -> bool {
         let mut bare = self.clone();
-        bare.messages.retain(|_, m| m.at != super::At::Queued);
-        !bare.is_backlog_full(wish)
+        bare.messages.retain(|_, m| m.at != At::Queued);
+        !bare.is_backlog_full(body_bytes)
     }
 
     fn take_token(&mut self) -> Result<(), ErrorCode> {
@@ -216,29 +233,21 @@ impl Model {
         Ok(())
     }
 
-    fn accept(&mut self, wish: &Wish) -> First {
-        use super::At;
+    fn accept(&mut self, wish: &Wish, waits: bool) -> First {
         let (seq, now_ms) = (self.next_seq, self.now_ms);
         self.next_seq += 1;
-        let at = match (wish.hold_ms, wish.delay_ms) {
-            (Some(hold_ms), _) => At::Held(now_ms + hold_ms),
-            (None, 0) => At::Queued,
-            (None, delay_ms) => At::Delayed(now_ms + delay_ms),
-        };
-        let position = if at == At::Queued {
-            self.position_of_next(wish.priority)
-        } else {
-            0
+        let at = self.placed(wish.hold_ms, wish.delay_ms);
+        let is_plain = at == At::Queued;
+        let position = match at {
+            _ if waits => self.line().count() as u64 + 1,
+            At::Queued => self.position_of_next(wish.priority),
+            _ => 0,
         };
         let strict = self.limits.order != Order::BestEffort;
         let message = Message {
-            lane: if strict && at == At::Queued {
-                4
-            } else {
-                wish.priority
-            },
+            lane: if strict && is_plain { 4 } else { wish.priority },
             id: tidegate::id::Id(0),
-            at,
+            at: if waits { At::InLine } else { at },
             body: wish.body.clone().into_bytes(),
             key: wish.key.clone(),
             priority: wish.priority,
@@ -246,13 +255,16 @@ impl Model {
             attempts: 0,
             expires_at_ms: wish.ttl_ms.map(|ttl| now_ms + ttl),
             due_ms: (wish.delay_ms > 0).then_some(now_ms + wish.delay_ms),
+            wish: (wish.hold_ms, wish.delay_ms),
             taken: false,
             kept_from_ms: now_ms,
             revived: false,
         };
         self.messages.insert(seq, message);
-        self.accepted += 1;
-        self.totals.accepted += 1;
+        if !waits {
+            self.accepted += 1;
+            self.totals.accepted += 1;
+        }
         if self.limits.max_per_key.is_some()
             && let Some(key) = &wish.key
         {
@@ -262,6 +274,7 @@ impl Model {
             seq,
             at_ms: now_ms,
             position,
+            waits,
         }
     }
 }

@@ -9,6 +9,7 @@ mod clock;
 mod compare;
 mod deliver;
 mod limits;
+mod line;
 mod play;
 mod steps;
 
@@ -23,6 +24,8 @@ use tidegate::id::Id;
 /// Where a message stands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum At {
+    /// In the line, without a place.
+    InLine,
     /// Unconfirmed; expires then.
     Held(u64),
     /// Published with a delay, or brought back to life; deliverable then.
@@ -62,6 +65,8 @@ pub struct Message {
     pub expires_at_ms: Option<u64>,
     /// When a message that is held may be delivered once it is confirmed.
     pub due_ms: Option<u64>,
+    /// What it was published with, which holds from its admission on.
+    pub wish: (Option<u64>, u64),
     /// Whether it left its lane: delivered, delayed or passed over once. Among equals those go
     /// first.
     pub taken: bool,
@@ -72,8 +77,9 @@ pub struct Message {
 }
 
 impl Message {
+    /// Whether it is part of the backlog.
     pub fn is_live(&self) -> bool {
-        !matches!(self.at, At::Ended(_))
+        !matches!(self.at, At::Ended(_) | At::InLine)
     }
 }
 
@@ -92,6 +98,8 @@ pub struct First {
     pub seq: u64,
     pub at_ms: u64,
     pub position: u64,
+    /// Whether it has to wait for its place.
+    pub waits: bool,
 }
 
 /// The queue.
@@ -111,9 +119,9 @@ pub struct Model {
     pub rate_us: u64,
     pub waiters: VecDeque<Waiter>,
     pub totals: Totals,
-    /// The latest due instant of a single that has come due: one that is revived comes due after
-    /// it.
-    pub last_due_ms: u64,
+    /// The latest due instant of a single that has come due, and which: one that is revived comes
+    /// due after it, and so does one that waited for its place and would come due before.
+    pub last_due: (u64, u64),
     /// Dead letters that can be redriven, in order.
     pub dead: BTreeMap<u64, Message>,
     /// The least `result_retention_ms` there ever was: ends are remembered that long at least.
@@ -142,6 +150,7 @@ pub struct Figures {
     pub in_flight: u64,
     pub delayed: u64,
     pub held: u64,
+    pub waiting: u64,
     pub dead: u64,
     pub backlog_bytes: u64,
     pub accepted: u64,
@@ -186,6 +195,7 @@ impl Model {
             in_flight: self.count(|at| matches!(at, At::Leased(..))),
             delayed: self.count(|at| matches!(at, At::Delayed(_) | At::Waiting(_))),
             held: self.count(|at| matches!(at, At::Held(_))),
+            waiting: self.line().count() as u64,
             dead: self.dead.len() as u64,
             backlog_bytes: self.bytes(),
             accepted: self.accepted,
@@ -207,7 +217,7 @@ impl Model {
         let Some(message) = self.messages.get_mut(&seq) else {
             panic!("no message {seq}")
         };
-        assert!(message.is_live(), "{seq} ends twice");
+        assert!(!matches!(message.at, At::Ended(_)), "{seq} ends twice");
         let before = message.clone();
         message.at = At::Ended(End {
             state,

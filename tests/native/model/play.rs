@@ -3,7 +3,7 @@
 
 use super::compare::Entry;
 use super::deliver::Settle;
-use super::limits::Wish;
+use super::limits::{Limits, Wish};
 use super::steps::{Op, Step};
 use super::{At, Message, Model};
 use crate::bench::Bench;
@@ -61,6 +61,15 @@ pub fn run_seed(seed: u64, length: usize) {
             b: random.next() as u32,
             c: 0,
         });
+    }
+    if seed.is_multiple_of(2) {
+        // A few places, and a line before them.
+        steps.extend([(4, 1), (6, 2)].map(|(a, b)| Step {
+            kind: 91,
+            a,
+            b,
+            c: 0,
+        }));
     }
     for _ in 0..length {
         let [a, b, c] = [0; 3].map(|_| random.next() as u32);
@@ -142,10 +151,17 @@ impl Play {
             _ => 0,
         };
         for now in 0..3 {
+            if now == 1 {
+                self.model.admit();
+            }
             for (op, token) in ops.iter().zip(&tokens).filter(|(op, _)| stage(op) == now) {
                 self.compare(op, *token);
             }
         }
+        for (token, pulled) in self.model.serve() {
+            self.compare_pulled(token, &pulled);
+        }
+        self.model.admit();
         for (token, pulled) in self.model.serve() {
             self.compare_pulled(token, &pulled);
         }
@@ -258,7 +274,13 @@ impl Play {
     fn finish(&mut self) {
         self.fail_in = None;
         self.crash();
-        self.turn(vec![Op::Pause(false)]);
+        let room = Limits {
+            max_messages: 1_000_000,
+            max_bytes: 1 << 40,
+            max_accepted: None,
+            ..self.model.limits.clone()
+        };
+        self.turn(vec![Op::Pause(false), Op::Configure(room)]);
         for _ in 0..200 + self.model.depth() {
             self.look();
             self.turn(vec![Op::Pull {

@@ -67,6 +67,9 @@ impl Step {
                 wait_ms: if b % 8 == 3 { u64::from(c % 3_000) } else { 0 },
             },
             55..=79 => self.settle(model, leases),
+            80 | 81 if a.is_multiple_of(3) => {
+                Op::Inspect(self.pick(model, |at| matches!(at, At::InLine)))
+            }
             80 | 81 => Op::Confirm(self.pick(model, |at| matches!(at, At::Held(_)))),
             82..=84 => {
                 Op::Cancel(self.pick(model, |at| !matches!(at, At::Leased(..) | At::Ended(_))))
@@ -205,7 +208,15 @@ impl Step {
             3 => limits.max_bytes = 1_000_000,
             4 => limits.max_accepted = some(model.accepted + u64::from(b % 20)),
             5 => limits.max_per_key = some(1 + u64::from(b % 9)),
-            6 => limits.drop_oldest = b.is_multiple_of(2),
+            6 => {
+                let overflows = ["reject", "drop_oldest", "wait", "wait", "wait"];
+                limits.overflow = overflows[b as usize % 5];
+                limits.max_waiting = if (b / 5).is_multiple_of(3) {
+                    1 + u64::from(b % 7)
+                } else {
+                    100_000
+                };
+            }
             7 => {
                 limits.opens_at_ms = some(model.now_ms + u64::from(b % 300));
                 limits.closes_at_ms = None;

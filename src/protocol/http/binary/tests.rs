@@ -324,6 +324,7 @@ fn accepted() -> Accepted {
         seq: 7,
         timestamp_ms: 9,
         position: 1,
+        waiting: None,
     }
 }
 
