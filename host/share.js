@@ -15,8 +15,12 @@ import { overloaded, unavailable } from './problem.js';
 const ALONE_MAX = 16;
 /** A conductor that finds fewer than these to send is needed no longer. */
 const GATHERED_MIN = 3;
-/** How long it waits for more before it sends: clients that were just answered come again. */
-const LINGER_MS = 2;
+/**
+ * Before it sends, it waits for more until so many turns of the event loop in a row brought nothing,
+ * and no longer than this. An idle turn takes about 15 µs.
+ */
+const STILL_TURNS = 4;
+const LINGER_TURNS_MAX = 64;
 /** What travels in one call. */
 const CALL_MESSAGES_MAX = 256;
 const CALL_BYTES_MAX = 256 << 10;
@@ -97,7 +101,7 @@ class Conductor {
   async conduct(call) {
     await call;
     while (this.gathering.commands.length > 0) {
-      await scheduler.wait(LINGER_MS);
+      await this.linger();
       const gathering = this.gathering;
       const { commands } = gathering;
       const now = Date.now();
@@ -109,6 +113,16 @@ class Conductor {
       this.release(commands.length);
     }
     this.end();
+  }
+
+  /** Waits while others keep coming: clients that were just answered come again. */
+  async linger() {
+    const { commands } = this.gathering;
+    for (let turn = 0, still = 0; turn < LINGER_TURNS_MAX && still < STILL_TURNS; turn++) {
+      const before = commands.length;
+      await scheduler.wait(0);
+      still = commands.length === before ? still + 1 : 0;
+    }
   }
 
   /** Its call does not return. What gathered behind it has not been published, and will not be. */
