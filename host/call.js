@@ -28,28 +28,42 @@ export function fetchObject(namespace, { object, command }) {
 }
 
 /**
- * Calls a queue for a client. A call that never reached it is repeated once, where no stream is
+ * Calls an object for a client. A call that never reached it is repeated once, where no stream is
  * used up.
  * @param {object} env
  * @param {import("./frames.js").Call} call
  * @param {Request} [request] for a call that its body goes with
  * @returns {Promise<Response>}
  */
-export async function callQueue(env, call, request) {
-  if (call.bodyMax === null) return withRetry(() => fetchObject(env.QUEUE, call));
+export async function callObject(env, call, request) {
+  const namespace = env[call.namespace];
+  if (call.bodyMax === null) return withRetry(() => fetchObject(namespace, call));
   const { object, command, bodyMax } = call;
   const declared = request.headers.get('content-length');
   if (declared !== null && Number(declared) <= Math.min(HEADER_BODY_BYTES_MAX, bodyMax)) {
     const body = new Uint8Array(await request.arrayBuffer());
     const text = `${command}.${body.toBase64({ alphabet: 'base64url' })}`;
-    return withRetry(() => fetchObject(env.QUEUE, { object, command: text }));
+    return withRetry(() => fetchObject(namespace, { object, command: text }));
   }
   const init = { method: 'POST', headers: { [COMMAND_HEADER]: command }, body: request.body };
   try {
-    return await env.QUEUE.getByName(object).fetch(`http://object/${bodyMax}`, init);
+    return await namespace.getByName(object).fetch(`http://object/${bodyMax}`, init);
   } catch (error) {
     return refusalFor(error);
   }
+}
+
+/**
+ * Opens a socket to an object; its response has one where the object takes it.
+ * @param {object} env
+ * @param {import("./frames.js").Call} call
+ * @returns {Promise<Response>}
+ */
+export function openSocket(env, { namespace, object, command }) {
+  const text =
+    typeof command === 'string' ? command : command.toBase64({ alphabet: 'base64url' });
+  const init = { headers: { upgrade: 'websocket', [COMMAND_HEADER]: text } };
+  return withRetry(() => env[namespace].getByName(object).fetch('http://object/', init));
 }
 
 /**

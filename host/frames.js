@@ -12,6 +12,15 @@ export const GATHER = 4;
 export const STREAM = 5;
 export const ASSET = 6;
 export const NOTHING = 7;
+export const FOLLOW = 8;
+export const SOCKET = 9;
+export const GATHER_BOTH = 10;
+
+/** What becomes of a client's frame. */
+export const SEND = 0;
+export const PUBLISH = 1;
+export const SUBSCRIBE = 2;
+export const LEAVE = 3;
 
 /** Slots in which responses are kept. */
 export const SLOTS = 64;
@@ -22,6 +31,8 @@ const IN_HEADER = 1;
 const SHAREABLE = 2;
 /** Beside a response's status: its body is no text. */
 const BYTES = 1 << 16;
+const TO_DIRECTORY = 4;
+const TO_TOPIC = 8;
 /** Up to this many bytes, one string costs the platform less than an array of its own. */
 const STRING_BODY_BYTES_MAX = 4096;
 
@@ -66,8 +77,8 @@ export function readResponse(core, at) {
 
 /**
  * A call to an object.
- * @typedef {{object: string, command: string | Uint8Array, bodyMax: number | null,
- * shareable: boolean}} Call
+ * @typedef {{namespace: 'QUEUE' | 'DIRECTORY' | 'TOPIC', object: string,
+ * command: string | Uint8Array, bodyMax: number | null, shareable: boolean}} Call
  */
 
 /**
@@ -85,6 +96,7 @@ export function readCall(core, at) {
   const start = at + 5 * WORD;
   const end = start + objectLength + commandLength;
   const result = {
+    namespace: namespaceOf(flags),
     object: '',
     command: '',
     bodyMax: bodyMax === NONE ? null : bodyMax,
@@ -101,6 +113,29 @@ export function readCall(core, at) {
     result.command = core.copy(start + objectLength, commandLength);
   }
   return result;
+}
+
+function namespaceOf(flags) {
+  if ((flags & TO_TOPIC) !== 0) return 'TOPIC';
+  return (flags & TO_DIRECTORY) === 0 ? 'QUEUE' : 'DIRECTORY';
+}
+
+/**
+ * Reads what becomes of a client's frame.
+ * @param {import("./core.js").Core} core
+ * @returns {{kind: number, first: string, second: string, call: Call | null}}
+ */
+export function readSocketStep(core) {
+  const { view } = core;
+  const at = core.exports.output();
+  const kind = view.getUint32(at, true);
+  const firstLength = view.getUint32(at + WORD, true);
+  const secondLength = view.getUint32(at + 2 * WORD, true);
+  const start = at + 3 * WORD;
+  const first = core.text(start, firstLength);
+  const second = core.text(start + firstLength, secondLength);
+  const call = kind === PUBLISH ? readCall(core, start + firstLength + secondLength) : null;
+  return { kind, first, second, call };
 }
 
 /**
@@ -130,6 +165,7 @@ export function readTurn(core) {
   const replyCount = view.getUint32(at, true);
   const callCount = view.getUint32(at + WORD, true);
   const wipe = view.getUint32(at + 2 * WORD, true) !== 0;
+  const pushCount = view.getUint32(at + 3 * WORD, true);
   const alarmAt = view.getFloat64(at + 4 * WORD, true);
   const timerAt = view.getFloat64(at + 6 * WORD, true);
   at += 8 * WORD;
@@ -152,5 +188,26 @@ export function readTurn(core) {
     calls.push({ number, toDirectory, object, command });
     at = start + objectLength + commandLength;
   }
-  return { replies, calls, wipe, alarmAt, timerAt };
+  const pushes = [];
+  for (let i = 0; i < pushCount; i++) {
+    const push = readPush(core, at);
+    pushes.push(push);
+    at = push.end;
+  }
+  return { replies, calls, pushes, wipe, alarmAt, timerAt };
+}
+
+/** What several sockets are sent alike, and what each remembers; `null`: what it did. */
+function readPush(core, at) {
+  const { view } = core;
+  const count = view.getUint32(at, true);
+  const textLength = view.getUint32(at + WORD, true);
+  const memoryLength = view.getUint32(at + 2 * WORD, true);
+  const isLast = view.getUint32(at + 3 * WORD, true) !== 0;
+  at += 4 * WORD;
+  const tokens = [];
+  for (let i = 0; i < count; i++, at += WORD) tokens.push(view.getUint32(at, true));
+  const text = core.text(at, textLength);
+  const memory = memoryLength > 0 ? core.copy(at + textLength, memoryLength) : null;
+  return { tokens, text, memory, isLast, end: at + textLength + memoryLength };
 }

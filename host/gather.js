@@ -1,10 +1,12 @@
-// Listings: a page of the directory, then each of its queues. The platform lets six calls wait at a
+// Listings: a page of a directory, then each of the queues or topics in it. The platform lets six calls wait at a
 // time.
 
 import { fetchObject } from './call.js';
 import { readCalls } from './frames.js';
 
 const CALLS_MAX = 6;
+/** See src/command/placement.rs. */
+const TOPIC_DIRECTORY = '#topics';
 
 /**
  * Gathers what a listing needs.
@@ -14,24 +16,25 @@ const CALLS_MAX = 6;
  * @returns {Promise<string>} as the edge reads it
  */
 export async function gather(core, env, directoryCall) {
+  const topics = directoryCall.object === TOPIC_DIRECTORY ? 1 : 0;
   const page = await (await fetchObject(env.DIRECTORY, directoryCall)).text();
-  const calls = readCalls(core, core.exports.edge_describe(core.putText(page)));
+  const calls = readCalls(core, core.exports.edge_describe(core.putText(page), topics));
   const gone = new Uint8Array(calls.length);
   const descriptions = await eachOf(calls, async (call, at) => {
-    const response = await fetchObject(env.QUEUE, call);
+    const response = await fetchObject(env[call.namespace], call);
     const text = await response.text();
     if (response.status === 404) gone[at] = 1;
     return response.ok ? text : 'null';
   });
-  if (gone.includes(1)) await forget(core, env, page, gone);
+  if (gone.includes(1)) await forget(core, env, page, gone, topics);
   const size = core.exports.memory.buffer.byteLength;
   const rest = `,"queues":[${descriptions.join(',')}],"wasm_memory_bytes":${size}}`;
   return page.slice(0, page.lastIndexOf('}')) + rest;
 }
 
-async function forget(core, env, page, gone) {
+async function forget(core, env, page, gone, topics) {
   const [pageLength, goneLength] = core.putTwo(page, gone);
-  const [call] = readCalls(core, core.exports.edge_forget(pageLength, goneLength));
+  const [call] = readCalls(core, core.exports.edge_forget(pageLength, goneLength, topics));
   await (await fetchObject(env.DIRECTORY, call)).body?.cancel();
 }
 

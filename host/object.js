@@ -27,8 +27,10 @@ const DIRECTORY = 1;
 
 /** One call, from its arrival to its answer. */
 class Entry {
-  constructor(token, command, body, shared) {
+  constructor(token, command, body, shared, sockets) {
     this.token = token;
+    /** Both ends of the socket that the call opens, if it opens one. */
+    this.sockets = sockets;
     this.command = command;
     this.body = body;
     /** How many publishes share the call, with a token each; 0 for a command of its own. */
@@ -57,7 +59,8 @@ function sharedBy({ url }) {
   return url.startsWith(SHARED_PATH) ? Number(url.slice(SHARED_PATH.length)) : 0;
 }
 
-class CoreObject extends DurableObject {
+/** An object whose decisions are the core's: what all kinds of objects have in common. */
+export class CoreObject extends DurableObject {
   constructor(ctx, env, kind) {
     super(ctx, env);
     this.kind = kind;
@@ -106,18 +109,25 @@ class CoreObject extends DurableObject {
   }
 
   /** Has a request answered: in a turn of its own while idle, else with what comes until the tick. */
-  take(request, command, body, shared) {
+  take(request, command, body, shared, sockets = null) {
     if (this.lineRequests >= LINE_REQUESTS_MAX || this.lineBytes > LINE_BYTES_MAX) {
       return overloaded();
     }
-    const entry = new Entry((this.lastToken + 1) >>> 0, command, body, shared);
-    this.lastToken = (this.lastToken + entry.requests) >>> 0;
+    const token = this.nextToken(shared === 0 ? 1 : shared);
+    const entry = new Entry(token, command, body, shared, sockets);
     this.line.push(entry);
     this.lineRequests += entry.requests;
     this.lineBytes += entry.size;
     if (!this.gathering && !this.isWiping) this.turn();
     if (entry.response === null && this.open.has(entry.token)) this.watch(entry, request);
     return entry.wait();
+  }
+
+  /** The first of so many tokens. */
+  nextToken(count) {
+    const first = (this.lastToken + 1) >>> 0;
+    this.lastToken = (this.lastToken + count) >>> 0;
+    return first;
   }
 
   /** Lets the core know when the caller of a waiting request goes away. */
@@ -197,10 +207,14 @@ class CoreObject extends DurableObject {
         core.exports.object_push(commandLength, bodyLength, token, isText ? 1 : 0);
       }
     }
+    this.prepare(core);
     const length = core.exports.object_run(now, work.rowsRead, work.rowsWritten, work.commits);
     if (length < 0) throw new Error(core.text(core.exports.output(), -length));
     return readTurn(core);
   }
+
+  /** What else the core has to know before a turn. */
+  prepare() {}
 
   openCore(now) {
     this.work = { rowsRead: 0, rowsWritten: 0, commits: 0 };
@@ -230,23 +244,32 @@ class CoreObject extends DurableObject {
     this.open.clear();
   }
 
-  perform({ replies, calls, wipe, alarmAt, timerAt }) {
+  /** The response to a request, as the core has it. */
+  respond(entry, response) {
+    return new Response(response.body, response);
+  }
+
+  /** Sends live readers what is new to them. */
+  deliver() {}
+
+  perform({ replies, calls, pushes, wipe, alarmAt, timerAt }) {
     // First, so that the answer to a deletion waits until everything is gone.
     if (wipe) this.wipe();
     for (const { token, response } of replies) {
       const entry = this.open.get(token);
       if (entry === undefined) continue;
       this.open.delete(token);
-      entry.answer(new Response(response.body, response));
+      entry.answer(this.respond(entry, response));
     }
+    this.deliver(pushes);
+    for (const call of calls) this.calls.push(call);
+    this.pump();
     if (wipe) {
       this.failOpen('the queue was deleted');
       return;
     }
     if (alarmAt >= 0) this.setAlarm(alarmAt);
     this.setTimer(timerAt);
-    for (const call of calls) this.calls.push(call);
-    this.pump();
   }
 
   setAlarm(at) {

@@ -7,7 +7,7 @@
 // conductor, which begins with a publish of its own and goes on, after its answer, for as long as
 // publishes gather. Should it die, all that wait for it learn so at once.
 
-import { callQueue, fetchShared } from './call.js';
+import { callObject, fetchShared } from './call.js';
 import { headersOf } from './frames.js';
 import { overloaded, unavailable } from './problem.js';
 
@@ -56,7 +56,7 @@ class Lane {
   async send(env, call, now) {
     this.alone += 1;
     this.aloneAt = now;
-    const response = await callQueue(env, call);
+    const response = await callObject(env, call);
     if (this.alone > 0) this.alone -= 1;
     this.forget();
     return response;
@@ -163,14 +163,14 @@ class Conductor {
  */
 export function publish(env, ctx, call) {
   const lane = laneOf(call.object);
-  if (lane === null) return callQueue(env, call);
+  if (lane === null) return callObject(env, call);
   const now = Date.now();
   if (lane.conductor !== null) {
     if (now < lane.conductor.lateAt) return follow(env, ctx, call, lane.conductor);
     lane.conductor.giveUp();
   }
   if (lane.hasRoom(now)) return lane.send(env, call, now);
-  const response = callQueue(env, call);
+  const response = callObject(env, call);
   lane.conductor = new Conductor(env, lane, now);
   ctx.waitUntil(lane.conductor.conduct(response));
   return response;

@@ -3,16 +3,19 @@
 
 import { serveAsset } from './assets.js';
 import { readBody } from './body.js';
-import { callQueue } from './call.js';
+import { callObject } from './call.js';
+import { events } from './events.js';
 import { Core } from './core.js';
 import * as frames from './frames.js';
 import { gather } from './gather.js';
 import { internal, problem, unavailable } from './problem.js';
 import { scheduleReports } from './reports.js';
 import { publish } from './share.js';
+import { socket } from './socket.js';
 import { stream } from './stream.js';
 
 export { DirectoryObject, QueueObject } from './object.js';
+export { TopicObject } from './topic.js';
 
 /** @type {Core | null} this isolate's edge */
 let edge = null;
@@ -80,7 +83,15 @@ function step(request, env, ctx, head) {
     case frames.CALL:
       return callFor(request, env, ctx, head, frames.readCall(core, at));
     case frames.GATHER:
-      return listing(env, head, frames.readCall(core, at));
+      return listing(env, head, [frames.readCall(core, at)]);
+    case frames.GATHER_BOTH: {
+      const first = frames.readCall(core, at);
+      return listing(env, head, [first, frames.readCall(core, first.end)]);
+    }
+    case frames.FOLLOW:
+      return events(core, env, core.text(at + 2 * WORD, core.view.getUint32(at + WORD, true)));
+    case frames.SOCKET:
+      return socket(core, env, head);
     case frames.STREAM:
       return stream(core, env, core.text(at + 2 * WORD, core.view.getUint32(at + WORD, true)));
     default:
@@ -108,16 +119,16 @@ async function withBody(request, env, ctx, head, max) {
   });
 }
 
-async function listing(env, head, directoryCall) {
-  let gathered;
+async function listing(env, head, directoryCalls) {
+  const pages = [];
   try {
-    gathered = await gather(edge, env, directoryCall);
+    for (const call of directoryCalls) pages.push(await gather(edge, env, call));
   } catch (error) {
     console.warn(`a listing failed: ${error}`);
     return unavailable('not all queues could be reached just now; try again');
   }
   return guarded(env, () => {
-    const [headLength, length] = edge.putTwo(head, gathered);
+    const [headLength, length] = edge.putTwo(head, pages.join('\x1e'));
     edge.exports.edge_gathered(headLength, length, Date.now());
     return respond(edge, edge.exports.output());
   });
@@ -127,7 +138,7 @@ async function listing(env, head, directoryCall) {
 async function callFor(request, env, ctx, head, call) {
   const response = await (call.shareable
     ? publish(env, ctx, call)
-    : callQueue(env, call, request));
+    : callObject(env, call, request));
   if (response.status === ACCEPTED) return response;
   const verdict = response.headers.get('tidegate-verdict');
   if (verdict === null) return response;

@@ -87,6 +87,8 @@ error_codes! {
         "The queue could not be reached; try again";
     Internal 19 "internal" 500 Server
         "Something failed here";
+    SeqMismatch 20 "seq-mismatch" 412 Conflict
+        "The topic's last number is another one";
 }
 
 /// The figures that go with a fault; all optional, all shown in a problem document under these
@@ -105,6 +107,8 @@ pub struct FaultFigures {
     pub estimated_wait_ms: Option<Millis>,
     /// When the queue opens.
     pub opens_at_ms: Option<Millis>,
+    /// The last number that was given.
+    pub last_seq: Option<u64>,
     /// Where a refused publisher is sent instead of getting a problem document.
     pub redirect_url: Option<String>,
     /// How long this verdict holds for every other publisher too; the edge may repeat it until
@@ -165,7 +169,7 @@ mod tests {
              5 method-not-allowed 405\n6 message-too-large 413\n7 request-too-large 413\n\
              8 unsupported-media 415\n9 queue-full 429\n10 sold-out 410\n11 key-limit 409\n\
              12 not-open 409\n13 closed 410\n14 rate-limited 429\n15 lease-expired 409\n\
-             16 wrong-state 409\n17 overloaded 503\n18 unavailable 503\n19 internal 500"
+             16 wrong-state 409\n17 overloaded 503\n18 unavailable 503\n19 internal 500\n20 seq-mismatch 412"
         );
     }
 }

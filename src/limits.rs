@@ -113,6 +113,33 @@ pub const FORWARD_MESSAGES_MAX: usize = 100;
 /// Largest sequence number: it shares 53 bits (an exact JavaScript number) with the lane.
 pub const SEQ_MAX: u64 = (1 << 48) - 1;
 
+/// Messages that a topic with `persistence` `memory` keeps.
+pub const MEMORY_TOPIC_MESSAGES_MAX: u64 = 100_000;
+/// Bytes of bodies that a topic with `persistence` `memory` keeps: an eighth of an isolate's
+/// 128 MB.
+pub const MEMORY_TOPIC_BYTES_MAX: u64 = 16 * 1_048_576;
+/// Messages of a topic, from the newest on, among which the last of each key is looked for.
+pub const LAST_PER_KEY_MESSAGES_MAX: u64 = 100_000;
+/// Messages of a topic that one read looks at; with a filter it may hand out fewer, and the rest is
+/// read on from there.
+pub const READ_SCAN_MESSAGES_MAX: usize = 5_000;
+/// Live readers of one topic: the platform's bound for sockets of an object is 32,768.
+pub const READERS_MAX: usize = 32_000;
+/// Messages in one piece that a live reader is sent.
+pub const FRAME_MESSAGES_MAX: u32 = 100;
+/// Body bytes in one piece that a live reader is sent. The first message always fits.
+pub const FRAME_BYTES_MAX: usize = 262_144;
+/// Pieces a live reader may be sent before it has taken the first of them.
+pub const FRAMES_AHEAD_MAX: u32 = 16;
+/// Numbers a live reader may be behind before it is told that it lags.
+pub const LAG_MESSAGES_MAX: u64 = 1_000;
+/// Bytes of one frame that a client sends on a socket: the largest message as base64, and the rest.
+pub const SOCKET_FRAME_BYTES_MAX: usize = 2 * 1_048_576;
+/// Segments of a topic that retention lets go in one turn; the rest follow at once.
+pub const RETAIN_SEGMENTS_PER_TURN_MAX: usize = 1_000;
+/// Durable subscriptions of one topic.
+pub const SUBSCRIPTIONS_MAX: usize = 10_000;
+
 /// Longest time the edge may refuse by itself on the strength of one verdict.
 pub const VERDICT_MS_MAX: Millis = 1_000;
 /// Queues whose verdict one isolate remembers.

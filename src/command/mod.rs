@@ -9,6 +9,7 @@ pub mod directory;
 pub mod placement;
 pub mod reply;
 pub mod sieve;
+pub mod topic;
 pub mod verdict;
 
 use crate::error::ErrorCode;

@@ -11,6 +11,28 @@ use crate::limits::NAME_CHARS_MAX;
 /// begin with a queue's.
 pub const DIRECTORY: &str = "#directory";
 
+/// The object that knows the names of all topics, of the same kind as [`DIRECTORY`].
+pub const TOPIC_DIRECTORY: &str = "#topics";
+
+/// The object of a topic. Topics and queues are different kinds of objects: they may share a name.
+#[must_use]
+pub fn topic_object(name: &str) -> String {
+    format!("{name}#0")
+}
+
+/// The queue that holds what a topic's durable subscription has been handed. `~` cannot occur in a
+/// queue's name, so that nobody reaches it but through its topic.
+#[must_use]
+pub fn subscription_queue(topic: &str, subscription: &str) -> String {
+    format!("{topic}~{subscription}")
+}
+
+/// Whether a queue is a subscription's.
+#[must_use]
+pub fn is_subscription_queue(name: &str) -> bool {
+    name.contains('~')
+}
+
 /// The object of a queue.
 #[must_use]
 pub fn queue_object(name: &str) -> String {

@@ -8,6 +8,7 @@
 pub mod directory;
 pub mod queue;
 mod share;
+pub mod topic;
 
 use crate::engine::outcome::Call;
 use crate::protocol::http::Response;
@@ -15,6 +16,7 @@ use crate::time::Millis;
 
 pub use directory::DirectoryObject;
 pub use queue::QueueObject;
+pub use topic::TopicObject;
 
 /// What one turn asks of the host, after its transaction.
 #[derive(Debug, Default)]
@@ -27,8 +29,23 @@ pub struct Turn {
     pub timer_at_ms: Option<Millis>,
     /// Calls to other objects.
     pub calls: Vec<Call>,
+    /// What goes to live readers.
+    pub pushes: Vec<Push>,
     /// Drop all storage, the alarm, and this instance.
     pub wipe: bool,
+}
+
+/// What several live readers are sent alike.
+#[derive(Debug)]
+pub struct Push {
+    /// Their sockets.
+    pub tokens: Vec<u32>,
+    /// What each is sent.
+    pub text: Vec<u8>,
+    /// What each socket remembers from now on; empty: what it did.
+    pub memory: Vec<u8>,
+    /// Close the sockets afterwards.
+    pub is_last: bool,
 }
 
 /// One request as it arrived: the command, and a message's body where it travelled beside the

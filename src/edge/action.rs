@@ -13,9 +13,13 @@ pub enum Action {
     NeedBody { bytes_max: usize },
     /// Call an object and hand its response through, unless it carries a verdict.
     Call(Call),
-    /// Ask the directory for names, then each of their queues for its description, and hand all of
-    /// it to `Edge::gathered`.
-    Gather { after: Option<String>, limit: u32 },
+    /// Ask the directories for names, then each of what they name for its description, and hand all
+    /// of it to `Edge::gathered`.
+    Gather {
+        of: Listing,
+        after: Option<String>,
+        limit: u32,
+    },
     /// Stream the states of a message: repeat the call that `Edge::watch` makes until the state is
     /// final. An answer other than `200` to the first call is handed through.
     Stream {
@@ -24,13 +28,31 @@ pub enum Action {
         id: Id,
         origin: Option<String>,
     },
+    /// Stream what is published to a topic as Server-Sent Events: open the socket of the call that
+    /// `Edge::follow` makes of it. An answer other than a socket is handed through.
+    Follow { stream: String },
+    /// Take the client's WebSocket, and ask `Edge::frame` about each of its frames.
+    Socket,
     /// Serve the page or file at the request's path.
     Asset,
+}
+
+/// What is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// Queues.
+    Queues,
+    /// Topics.
+    Topics,
+    /// Queues, then topics.
+    Both,
 }
 
 /// A call to an object.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Call {
+    /// Which kind of object.
+    pub target: Target,
     /// The object's name.
     pub object: String,
     /// The encoded envelope.
@@ -39,6 +61,17 @@ pub struct Call {
     pub payload: Payload,
     /// Whether it may travel with others to the same object: one publish, all of it in the command.
     pub shareable: bool,
+}
+
+/// The kinds of objects that the edge calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A queue.
+    Queue,
+    /// One that knows names.
+    Directory,
+    /// A topic.
+    Topic,
 }
 
 /// Where the bytes of a published message come from.

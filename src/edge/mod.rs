@@ -15,6 +15,8 @@ mod receive;
 mod request;
 mod route;
 mod settings;
+mod socket;
+mod topic;
 mod verdict;
 mod watch;
 
@@ -31,7 +33,8 @@ use route::{Method, Part, Place};
 use settings::Settings;
 use verdict::{Counts, Verdicts};
 
-pub use action::{Action, Call, Payload};
+pub use action::{Action, Call, Listing, Payload, Target};
+pub use socket::SocketStep;
 
 /// One isolate's edge: its settings and the verdicts it remembers.
 #[derive(Debug)]
@@ -101,14 +104,16 @@ impl Edge {
 
     /// The answer after [`Action::Gather`]. `gathered` is `{"names":[…],"cursor":null|"…",
     /// "queues":[description|null,…],"wasm_memory_bytes":n}`: a description is the body of
-    /// `GET /v1/queues/{queue}` for the name at the same place, `null` where the queue is gone.
+    /// `GET /v1/queues/{queue}` for the name at the same place, `null` where the queue is gone. With
+    /// [`Listing::Both`], such a document of queues and, after U+001E, one of topics.
     pub fn gathered(&mut self, head: &str, gathered: &str, now_ms: Millis) -> Response {
         let Some(request) = Request::parse(head) else {
             return respond(&no_head());
         };
         let response = match route::find(request.head.path) {
             Ok(Some(Place::Metrics)) => gather::metrics(gathered, now_ms),
-            _ => gather::list(gathered),
+            Ok(Some(Place::Topics)) => gather::list(gathered, "topics"),
+            _ => gather::list(gathered, "queues"),
         };
         for_method(
             response.unwrap_or_else(|fault| respond(&fault)),
@@ -249,6 +254,7 @@ impl Edge {
         // refuses an empty command like any other that it cannot read.
         let command = codec::encode(&envelope).unwrap_or_default();
         Call {
+            target: Target::Queue,
             object: queue_object(queue),
             command,
             payload: Payload::InCommand,

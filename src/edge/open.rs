@@ -1,9 +1,10 @@
 //! The first step: from a head to what happens with it.
 
 use super::request::Request;
-use super::route::{Method, Part, Place};
-use super::{Action, Edge, Payload, auth, no_path};
+use super::route::{Method, Part, Place, TopicPart};
+use super::{Action, Edge, Listing, Payload, auth, no_path};
 use crate::command::placement::{check_name, queue_object};
+use crate::command::topic::TopicCommand;
 use crate::command::{Command, Wait};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
@@ -51,7 +52,11 @@ impl Edge {
         }
         let streams = matches!(place, Place::Queue(_, Part::Message(_)))
             && request.head.method == "GET"
-            && request.accepts_events;
+            && request.accepts_events
+            || matches!(
+                place,
+                Place::Topic(_, TopicPart::Events | TopicPart::Socket)
+            );
         auth::check(
             &self.settings,
             &request.head,
@@ -60,11 +65,13 @@ impl Edge {
         )?;
         match place {
             Place::Metrics => Ok(Action::Gather {
+                of: Listing::Both,
                 after: None,
                 limit: LIST_QUEUES_MAX,
             }),
             Place::OpenApi => Ok(Action::Respond(openapi::response())),
-            Place::Queues => list(request),
+            Place::Queues => list(request, Listing::Queues),
+            Place::Topics => list(request, Listing::Topics),
             Place::Queue(queue, Part::Message(id)) if streams => Ok(Action::Stream {
                 object: queue_object(queue),
                 queue: queue.clone().into_owned(),
@@ -72,6 +79,7 @@ impl Edge {
                 origin: request.origin.map(str::to_owned),
             }),
             Place::Queue(queue, part) => self.opened_queue(request, queue, *part, method, now_ms),
+            Place::Topic(topic, part) => self.opened_topic(request, topic, part, method),
             Place::File | Place::Health => Err(no_path()),
         }
     }
@@ -85,6 +93,10 @@ impl Edge {
                     Action::Call(self.call(queue, request, Command::Preflight, Payload::InCommand))
                 }
             };
+        }
+        if let (Place::Topic(topic, _), true) = (place, request.is_preflight) {
+            let preflight = TopicCommand::Preflight;
+            return Action::Call(self.topic_call(topic, request.origin, preflight));
         }
         Action::Respond(Response::empty().with("allow", place.allow()))
     }
@@ -164,6 +176,7 @@ impl Edge {
             }
             _ => {
                 let message = publish::read(&request.head)?;
+                message.expect_queue()?;
                 let payload = Payload::ClientBody {
                     bytes_max: MESSAGE_BYTES_MAX,
                 };
@@ -234,7 +247,7 @@ fn no_method(request: &Request<'_>, place: &Place<'_>) -> Fault {
     Fault::new(ErrorCode::MethodNotAllowed, detail)
 }
 
-fn list(request: &Request<'_>) -> Result<Action, Fault> {
+fn list(request: &Request<'_>, of: Listing) -> Result<Action, Fault> {
     let limit = request.number(
         "limit",
         &(1..=u64::from(LIST_QUEUES_MAX)),
@@ -246,6 +259,7 @@ fn list(request: &Request<'_>) -> Result<Action, Fault> {
             .map_err(|_| Fault::bad("cursor", "the cursor of the last page belongs here"))?;
     }
     Ok(Action::Gather {
+        of,
         after,
         limit: limit as u32,
     })

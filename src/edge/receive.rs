@@ -24,6 +24,7 @@ impl Edge {
     ) -> Result<Action, Fault> {
         match place {
             Place::Queue(queue, part) => self.received_queue(request, queue, *part, body, now_ms),
+            Place::Topic(topic, part) => self.received_topic(request, topic, part, body),
             _ => Err(no_path()),
         }
     }
@@ -68,6 +69,7 @@ impl Edge {
         body: &[u8],
     ) -> Result<Action, Fault> {
         let mut message = publish::read(&request.head)?;
+        message.expect_queue()?;
         if media::is(request.content_type, media::CLOUD_EVENT) {
             message = cloud_events::structured(within(body, STRUCTURED_BYTES_MAX)?, message)?;
         } else {
@@ -149,7 +151,7 @@ impl Edge {
 }
 
 /// A configuration is a JSON object; what is in it is the engine's to check.
-fn configuration(body: &[u8]) -> Result<&str, Fault> {
+pub(super) fn configuration(body: &[u8]) -> Result<&str, Fault> {
     match document::<Item<'_>>(body)? {
         None => Ok("{}"),
         Some(Item::Object(_)) => {

@@ -26,6 +26,10 @@ pub struct Request<'a> {
     pub accepts_events: bool,
     /// Whether `Accept` names the binary form of batches.
     pub accepts_binary: bool,
+    /// `Last-Event-ID`, as sent.
+    pub last_event_id: Option<&'a str>,
+    /// Whether the connection shall become a WebSocket.
+    pub upgrades: bool,
     /// Whether a browser asks for another site's page if it may ask.
     pub is_preflight: bool,
 }
@@ -44,6 +48,8 @@ impl<'a> Request<'a> {
             idempotency_key: None,
             accepts_events: false,
             accepts_binary: false,
+            last_event_id: None,
+            upgrades: false,
             is_preflight: false,
         };
         for (name, value) in head.headers() {
@@ -59,6 +65,8 @@ impl<'a> Request<'a> {
                     it.accepts_events = value.contains("text/event-stream");
                     it.accepts_binary = binary::is_accepted(value);
                 }
+                "last-event-id" => it.last_event_id = Some(value),
+                "upgrade" => it.upgrades = value.eq_ignore_ascii_case("websocket"),
                 "access-control-request-method" => it.is_preflight = true,
                 _ => {}
             }

@@ -19,6 +19,10 @@ pub enum Place<'a> {
     Queues,
     /// Something of one queue.
     Queue(Cow<'a, str>, Part),
+    /// `/v1/topics`.
+    Topics,
+    /// Something of one topic.
+    Topic(Cow<'a, str>, TopicPart<'a>),
     /// Not the interface's: maybe a file of the console.
     File,
 }
@@ -48,6 +52,31 @@ pub enum Part {
     Resume,
     /// `/redrive`.
     Redrive,
+}
+
+/// What of a topic a path names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopicPart<'a> {
+    /// The topic itself.
+    Itself,
+    /// `/messages`.
+    Messages,
+    /// `/messages/batch`.
+    Batch,
+    /// `/events`.
+    Events,
+    /// `/socket`.
+    Socket,
+    /// `/subscriptions`.
+    Subscriptions,
+    /// `/subscriptions/{name}`.
+    Subscription(Cow<'a, str>),
+    /// `/subscriptions/{name}/pull`.
+    Pull(Cow<'a, str>),
+    /// `/subscriptions/{name}/ack`.
+    Ack(Cow<'a, str>),
+    /// `/subscriptions/{name}/seek`.
+    Seek(Cow<'a, str>),
 }
 
 /// Methods, of those the interface knows.
@@ -90,6 +119,17 @@ impl Place<'_> {
             Self::Health | Self::Metrics | Self::OpenApi | Self::Queues | Self::File => {
                 "GET, HEAD, OPTIONS"
             }
+            Self::Topics => "GET, HEAD, OPTIONS",
+            Self::Topic(_, part) => match part {
+                TopicPart::Itself | TopicPart::Subscription(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
+                TopicPart::Messages => "GET, HEAD, POST, OPTIONS",
+                TopicPart::Events | TopicPart::Socket | TopicPart::Subscriptions => {
+                    "GET, HEAD, OPTIONS"
+                }
+                TopicPart::Batch | TopicPart::Pull(_) | TopicPart::Ack(_) | TopicPart::Seek(_) => {
+                    "POST, OPTIONS"
+                }
+            },
             Self::Queue(_, part) => match part {
                 Part::Itself => "GET, HEAD, PUT, DELETE, OPTIONS",
                 Part::Messages => "GET, HEAD, POST, OPTIONS",
@@ -139,14 +179,54 @@ pub fn find(path: &str) -> Result<Option<Place<'_>>, Fault> {
             let Some(part) = part(tail)? else {
                 return Ok(None);
             };
-            let name = percent::decode(name).ok_or_else(|| {
-                Fault::bad("queue", "the name in the path is not percent-encoded UTF-8")
-            })?;
-            check_name(&name, "queue")?;
-            Ok(Some(Place::Queue(name, part)))
+            Ok(Some(Place::Queue(checked(name, "queue")?, part)))
+        }
+        ("topics", None) => Ok(Some(Place::Topics)),
+        ("topics", Some(tail)) => {
+            let (name, tail) = split(tail);
+            let Some(part) = topic_part(tail)? else {
+                return Ok(None);
+            };
+            Ok(Some(Place::Topic(checked(name, "topic")?, part)))
         }
         _ => Ok(None),
     }
+}
+
+/// A name in a path.
+fn checked<'a>(text: &'a str, field: &str) -> Result<Cow<'a, str>, Fault> {
+    let detail = "the name in the path is not percent-encoded UTF-8";
+    let name = percent::decode(text).ok_or_else(|| Fault::bad(field, detail))?;
+    check_name(&name, field)?;
+    Ok(name)
+}
+
+fn topic_part(tail: Option<&str>) -> Result<Option<TopicPart<'_>>, Fault> {
+    let Some(tail) = tail else {
+        return Ok(Some(TopicPart::Itself));
+    };
+    let part = match tail {
+        "messages" => TopicPart::Messages,
+        "messages/batch" => TopicPart::Batch,
+        "events" => TopicPart::Events,
+        "socket" => TopicPart::Socket,
+        "subscriptions" => TopicPart::Subscriptions,
+        _ => {
+            let Some(tail) = tail.strip_prefix("subscriptions/") else {
+                return Ok(None);
+            };
+            let (name, tail) = split(tail);
+            let part = match tail {
+                None => TopicPart::Subscription,
+                Some("pull") => TopicPart::Pull,
+                Some("ack") => TopicPart::Ack,
+                Some("seek") => TopicPart::Seek,
+                Some(_) => return Ok(None),
+            };
+            part(checked(name, "subscription")?)
+        }
+    };
+    Ok(Some(part))
 }
 
 fn outside(path: &str) -> Place<'_> {
@@ -208,6 +288,10 @@ mod tests {
         Some(Place::Queue(Cow::Borrowed(name), part))
     }
 
+    fn topic<'a>(name: &'a str, part: TopicPart<'a>) -> Option<Place<'a>> {
+        Some(Place::Topic(Cow::Borrowed(name), part))
+    }
+
     #[test]
     fn paths_name_places() {
         let id = Id::parse(ID).unwrap();
@@ -231,6 +315,20 @@ mod tests {
             (&confirm, queue("q", Part::Confirm(id))),
             ("/v1/queues/q/purge", queue("q", Part::Purge)),
             ("/v1/queues/q/redrive", queue("q", Part::Redrive)),
+            ("/v1/topics", Some(Place::Topics)),
+            ("/v1/topics/a%2Fb", topic("a/b", TopicPart::Itself)),
+            ("/v1/topics/t/events", topic("t", TopicPart::Events)),
+            ("/v1/topics/t/messages/batch", topic("t", TopicPart::Batch)),
+            (
+                "/v1/topics/t/subscriptions/s",
+                topic("t", TopicPart::Subscription("s".into())),
+            ),
+            (
+                "/v1/topics/t/subscriptions/s/seek",
+                topic("t", TopicPart::Seek("s".into())),
+            ),
+            ("/v1/topics/t/purge", None),
+            ("/v1/topics/t/subscriptions/s/purge", None),
             ("/v1", None),
             ("/v1/", None),
             ("/v1/queue", None),

@@ -455,7 +455,7 @@ fn malformed_requests_name_the_field() {
 fn unknown_paths_and_methods_have_their_answers() {
     for path in [
         "/v1",
-        "/v1/topics/t",
+        "/v1/topic/t",
         "/v1/queues/q/",
         "/v1/queues/q/messages/batch/x",
     ] {
@@ -624,13 +624,14 @@ fn options_without_a_preflight_tells_the_methods() {
 #[test]
 fn lists_and_metrics_are_gathered() {
     let action = ask("GET", "/v1/queues?limit=2&cursor=eu%2Fa", "");
-    let Action::Gather { after, limit } = action else {
+    let Action::Gather { after, limit, .. } = action else {
         panic!("{action:?}")
     };
     assert_eq!((after.as_deref(), limit), (Some("eu/a"), 2));
     assert!(matches!(
         ask("GET", "/metrics", ""),
         Action::Gather {
+            of: Listing::Both,
             after: None,
             limit: 100
         }
@@ -705,6 +706,7 @@ fn the_openapi_document_and_the_routes_agree() {
     let document: Value = serde_json::from_slice(&document.body).unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
         let path = path.replace("{queue}", "q").replace("{id}", ID);
+        let path = path.replace("{topic}", "t").replace("{subscription}", "s");
         let place = route::find(&path).unwrap().unwrap();
         let documented = ["get", "post", "put", "delete"].map(|method| item.get(method).is_some());
         let taken =

@@ -19,7 +19,7 @@ const CORS_ORIGINS_MAX: usize = 32;
 /// Longest URL in a configuration.
 const URL_CHARS_MAX: usize = 2_048;
 /// Largest count or size: an exact JavaScript number.
-const COUNT_MAX: u64 = (1 << 53) - 1;
+pub(super) const COUNT_MAX: u64 = (1 << 53) - 1;
 /// Most deliveries of one message.
 const ATTEMPTS_MAX: u64 = 1_000;
 /// Largest factor between two delays of a backoff.
@@ -533,13 +533,13 @@ fn unknown(field: &str) -> Fault {
     )
 }
 
-fn object<'a>(value: &'a Value, field: &str) -> Result<&'a Map<String, Value>, Fault> {
+pub(super) fn object<'a>(value: &'a Value, field: &str) -> Result<&'a Map<String, Value>, Fault> {
     value
         .as_object()
         .ok_or_else(|| Fault::bad(field, format!("{field} is a JSON object")))
 }
 
-fn uint(value: &Value, field: &str, min: u64, max: u64) -> Result<Option<u64>, Fault> {
+pub(super) fn uint(value: &Value, field: &str, min: u64, max: u64) -> Result<Option<u64>, Fault> {
     if value.is_null() {
         return Ok(None);
     }
@@ -565,7 +565,7 @@ fn float(value: &Value, field: &str, min: f64, max: f64) -> Result<Option<f64>, 
     }
 }
 
-fn text(value: &Value, field: &str) -> Result<Option<String>, Fault> {
+pub(super) fn text(value: &Value, field: &str) -> Result<Option<String>, Fault> {
     match value {
         Value::Null => Ok(None),
         Value::String(s) => Ok(Some(s.clone())),
@@ -573,7 +573,7 @@ fn text(value: &Value, field: &str) -> Result<Option<String>, Fault> {
     }
 }
 
-fn choice<T: Copy>(
+pub(super) fn choice<T: Copy>(
     value: &Value,
     field: &str,
     names: &[(&str, T)],
@@ -618,7 +618,7 @@ fn url(value: &Value, field: &str) -> Result<Option<String>, Fault> {
 }
 
 /// `*`, or `scheme://host[:port]` as browsers send it: no path, no trailing slash.
-fn origins(value: &Value) -> Result<Vec<String>, Fault> {
+pub(super) fn origins(value: &Value) -> Result<Vec<String>, Fault> {
     let field = "cors_origins";
     let bad = || {
         Fault::bad(

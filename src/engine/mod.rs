@@ -16,6 +16,7 @@ pub mod outstanding;
 pub mod queue;
 pub mod segment;
 pub mod segments;
+pub mod topic;
 
 mod ack;
 mod admission;

@@ -7,6 +7,7 @@ use super::journal::Meta;
 use super::queue::{Queue, Turn};
 use super::recovery::secret_of;
 use crate::command::Reply;
+use crate::command::placement::is_subscription_queue;
 use crate::error::{ErrorCode, Fault};
 use crate::store::schema::{clear, migrate};
 use crate::store::{Arg, StoreError};
@@ -63,6 +64,8 @@ impl Queue {
             next_seq: 1,
             next_lease: 1,
             now_ms: turn.now_ms,
+            // A subscription's queue is its topic's to list.
+            registered: is_subscription_queue(&self.name),
             ..Meta::default()
         };
         self.meta_changed = true;

@@ -19,6 +19,7 @@ use super::publish::{Builders, FORWARD_WINDOW_MS};
 use super::segment::{SINGLE, segment_id};
 use super::segments::{Segments, each_list};
 use super::waiter::Waiters;
+use crate::command::placement::is_subscription_queue;
 use crate::command::reply::SinceStart;
 use crate::command::sieve::Sieve;
 use crate::command::{Command, Envelope, Reply};
@@ -232,6 +233,10 @@ impl Queue {
             _ => {}
         }
         if self.config.is_none() {
+            // A topic says so until it knows that a subscription's queue is gone.
+            if envelope.command == Command::Delete && is_subscription_queue(&self.name) {
+                return Ok(Some(Reply::Done));
+            }
             return Err(self.absent().into());
         }
         let reply = match envelope.command {
@@ -264,6 +269,10 @@ impl Queue {
     }
 
     pub(super) fn absent(&self) -> Fault {
+        if let Some((_, subscription)) = self.name.rsplit_once('~') {
+            let detail = format!("there is no subscription {subscription:?} to pull from");
+            return Fault::new(ErrorCode::NotFound, detail);
+        }
         Fault::new(
             ErrorCode::NotFound,
             format!(

@@ -200,7 +200,10 @@ pub(super) fn first(
         .filter(|n| *n > 0))
 }
 
-fn read_meta(sql: &mut dyn Sql, name: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
+pub(super) fn read_meta(
+    sql: &mut dyn Sql,
+    name: &'static str,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let rows = sql.exec("SELECT value FROM meta WHERE name = ?", &[name.into()])?;
     Ok(scalar(rows).map(Value::into_blob))
 }

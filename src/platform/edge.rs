@@ -4,8 +4,9 @@ use super::frame;
 use super::memory::{fill_output, report_panics, with_input};
 use super::slots::{Place, Slots};
 use crate::command::directory::DirectoryCommand;
+use crate::command::topic::{self, TopicCommand, TopicEnvelope};
 use crate::command::{Command, Envelope, State, codec, placement};
-use crate::edge::{Action, Call, Edge, Payload};
+use crate::edge::{Action, Call, Edge, Listing, Payload, Target};
 use crate::id::Id;
 use crate::protocol::http::Response;
 use serde::Deserialize;
@@ -110,27 +111,17 @@ extern "C" fn edge_has_reports() -> u32 {
     })
 }
 
-/// Calls for the descriptions of the queues in a page of the directory, one after another. Input:
-/// the page.
+/// Calls for the descriptions of the queues, or topics, in a page of their directory, one after
+/// another. Input: the page.
 #[unsafe(no_mangle)]
-extern "C" fn edge_describe(len: usize) -> usize {
+extern "C" fn edge_describe(len: usize, topics: u32) -> usize {
     step(len, |_, input, out| {
         for name in page(input).names {
-            let envelope = Envelope {
-                queue: name,
-                origin: None,
-                auto_create: false,
-                binary: false,
-                refused: Vec::new(),
-                command: Command::Describe,
-            };
             // A command that cannot be written is answered by the object, as any it cannot read.
-            let command = codec::encode(&envelope).unwrap_or_default();
-            let call = Call {
-                object: placement::queue_object(name),
-                command,
-                payload: Payload::InCommand,
-                shareable: false,
+            let call = if topics == 0 {
+                describe_queue(name)
+            } else {
+                describe_topic(name)
             };
             frame::call(out, frame::CALL, &call);
         }
@@ -140,7 +131,7 @@ extern "C" fn edge_describe(len: usize) -> usize {
 /// The call that has the directory forget. Input: the page, and one byte for each of its names:
 /// whether the queue is gone.
 #[unsafe(no_mangle)]
-extern "C" fn edge_forget(page_len: usize, gone_len: usize) -> usize {
+extern "C" fn edge_forget(page_len: usize, gone_len: usize, topics: u32) -> usize {
     step(page_len + gone_len, |_, input, out| {
         let (listing, gone) = input.split_at(page_len);
         let page = page(listing);
@@ -154,7 +145,7 @@ extern "C" fn edge_forget(page_len: usize, gone_len: usize) -> usize {
             names: names.collect(),
             as_of: page.as_of,
         };
-        frame::call(out, frame::CALL, &to_directory(&command));
+        frame::call(out, frame::CALL, &to_directory(&command, topics != 0));
     })
 }
 
@@ -199,16 +190,47 @@ extern "C" fn edge_watch(stream_len: usize, state_len: usize) -> usize {
     })
 }
 
+/// The call that opens a live reader's socket. Input: the stream, as in the frame that began it.
+/// `next_seq`: where to go on; negative: where the stream says. Nothing: it is no stream.
+#[unsafe(no_mangle)]
+extern "C" fn edge_follow(len: usize, next_seq: f64) -> usize {
+    step(len, |role, input, out| {
+        let next_seq = (next_seq >= 0.0).then_some(next_seq as u64);
+        match role.edge.follow(text(input), next_seq) {
+            Some(call) => frame::call(out, frame::CALL, &call),
+            None => frame::words(out, &[frame::NOTHING]),
+        }
+    })
+}
+
+/// What becomes of a frame that a client sent on its socket. Input: the head that opened it, the
+/// frame's text.
+#[unsafe(no_mangle)]
+extern "C" fn edge_frame(head_len: usize, text_len: usize) -> usize {
+    step(head_len + text_len, |role, input, out| {
+        let (head, frame) = input.split_at(head_len);
+        frame::socket_step(out, &role.edge.frame(text(head), text(frame)));
+    })
+}
+
 impl Role {
     fn write(&mut self, out: &mut Vec<u8>, action: &Action) {
         match action {
             Action::Respond(response) => self.respond(out, response),
-            Action::Gather { after, limit } => {
+            Action::Gather { of, after, limit } => {
                 let command = DirectoryCommand::List {
                     after: after.as_deref(),
                     limit: *limit,
                 };
-                frame::call(out, frame::GATHER, &to_directory(&command));
+                let kind = match of {
+                    Listing::Both => frame::GATHER_BOTH,
+                    Listing::Queues | Listing::Topics => frame::GATHER,
+                };
+                let topics = *of == Listing::Topics;
+                frame::call(out, kind, &to_directory(&command, topics));
+                if *of == Listing::Both {
+                    frame::call(out, frame::GATHER, &to_directory(&command, true));
+                }
             }
             _ => frame::action(out, action),
         }
@@ -247,10 +269,44 @@ fn page(json: &[u8]) -> Page<'_> {
     serde_json::from_slice(json).unwrap_or_default()
 }
 
-fn to_directory(command: &DirectoryCommand<'_>) -> Call {
+fn to_directory(command: &DirectoryCommand<'_>, topics: bool) -> Call {
+    let object = if topics {
+        placement::TOPIC_DIRECTORY
+    } else {
+        placement::DIRECTORY
+    };
     let command = command.encode().unwrap_or_default();
+    call(Target::Directory, object.to_owned(), command)
+}
+
+fn describe_queue(name: &str) -> Call {
+    let envelope = Envelope {
+        queue: name,
+        origin: None,
+        auto_create: false,
+        binary: false,
+        refused: Vec::new(),
+        command: Command::Describe,
+    };
+    let command = codec::encode(&envelope).unwrap_or_default();
+    call(Target::Queue, placement::queue_object(name), command)
+}
+
+fn describe_topic(name: &str) -> Call {
+    let envelope = TopicEnvelope {
+        topic: name,
+        origin: None,
+        auto_create: false,
+        command: TopicCommand::Describe,
+    };
+    let command = topic::encode(&envelope).unwrap_or_default();
+    call(Target::Topic, placement::topic_object(name), command)
+}
+
+fn call(target: Target, object: String, command: Vec<u8>) -> Call {
     Call {
-        object: placement::DIRECTORY.to_owned(),
+        target,
+        object,
         command,
         payload: Payload::InCommand,
         shareable: false,

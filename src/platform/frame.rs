@@ -1,9 +1,9 @@
 //! How answers to the host are laid out: little-endian words of 32 bits at fixed places, then texts
 //! and bytes one after another. `host/frames.js` reads what is written here.
 
-use crate::command::placement::DIRECTORY;
+use crate::command::placement::{DIRECTORY, TOPIC_DIRECTORY};
 use crate::durable::Turn;
-use crate::edge::{Action, Call, Payload};
+use crate::edge::{Action, Call, Payload, SocketStep, Target};
 use crate::engine::outcome;
 use crate::protocol::http::{Response, binary};
 use crate::time::Millis;
@@ -25,6 +25,21 @@ pub const STREAM: u32 = 5;
 pub const ASSET: u32 = 6;
 /// See [`RESPOND`].
 pub const NOTHING: u32 = 7;
+/// See [`RESPOND`].
+pub const FOLLOW: u32 = 8;
+/// See [`RESPOND`].
+pub const SOCKET: u32 = 9;
+/// See [`RESPOND`]. Another call follows the frame's.
+pub const GATHER_BOTH: u32 = 10;
+
+/// Kinds of frames that say what becomes of a client's frame.
+pub const SEND: u32 = 0;
+/// See [`SEND`].
+pub const PUBLISH: u32 = 1;
+/// See [`SEND`].
+pub const SUBSCRIBE: u32 = 2;
+/// See [`SEND`].
+pub const LEAVE: u32 = 3;
 
 /// A command up to this many bytes travels in a header: a call with a body costs the platform more.
 const HEADER_COMMAND_BYTES_MAX: usize = 6_144;
@@ -34,6 +49,10 @@ const IN_HEADER: u32 = 1;
 const SHAREABLE: u32 = 2;
 /// A response's body is bytes: no string can hold it. Beside the status, which has three digits.
 const BYTES: u32 = 1 << 16;
+/// A call goes to a directory.
+const TO_DIRECTORY: u32 = 4;
+/// A call goes to a topic.
+const TO_TOPIC: u32 = 8;
 /// Stands for "none" where a word is a size.
 const NONE: u32 = u32::MAX;
 
@@ -76,8 +95,8 @@ fn tail(out: &mut Vec<u8>, response: &Response) {
 }
 
 /// A call: kind, size of the object's name, size of the command, most bytes of the client's body
-/// (none: they do not go along), flags (its command is text for a header, and it may travel with
-/// others); name; command.
+/// (none: they do not go along), flags (its command is text for a header, it may travel with others,
+/// which kind of object it goes to); name; command.
 pub fn call(out: &mut Vec<u8>, kind: u32, call: &Call) {
     let body_max = match call.payload {
         Payload::InCommand => NONE,
@@ -92,11 +111,17 @@ pub fn call(out: &mut Vec<u8>, kind: u32, call: &Call) {
     } else {
         &call.command
     };
-    let flags = match (in_header, call.shareable) {
+    let how = match (in_header, call.shareable) {
         (false, _) => 0,
         (true, false) => IN_HEADER,
         (true, true) => IN_HEADER | SHAREABLE,
     };
+    let flags = how
+        | match call.target {
+            Target::Queue => 0,
+            Target::Directory => TO_DIRECTORY,
+            Target::Topic => TO_TOPIC,
+        };
     words(
         out,
         &[
@@ -135,13 +160,41 @@ pub fn action(out: &mut Vec<u8>, action: &Action) {
             words(out, &[STREAM, size(text.as_bytes())]);
             out.extend_from_slice(text.as_bytes());
         }
+        Action::Follow { stream } => {
+            words(out, &[FOLLOW, size(stream.as_bytes())]);
+            out.extend_from_slice(stream.as_bytes());
+        }
+        Action::Socket => words(out, &[SOCKET]),
     }
 }
 
-/// A turn: number of replies, number of calls, whether to wipe, a word of nothing; the alarm's and
+/// What becomes of a client's frame: kind, sizes of two texts, the texts; then the call of a
+/// publish. The texts are what is sent and nothing; or a `ref`, and the stream or the topic.
+pub fn socket_step(out: &mut Vec<u8>, step: &SocketStep) {
+    let (kind, first, second) = match step {
+        SocketStep::Send(text) => (SEND, text.as_str(), ""),
+        SocketStep::Publish { reference, .. } => (PUBLISH, reference.as_str(), ""),
+        SocketStep::Follow {
+            reference, stream, ..
+        } => (SUBSCRIBE, reference.as_str(), stream.as_str()),
+        SocketStep::Leave { reference, topic } => (LEAVE, reference.as_str(), topic.as_str()),
+    };
+    words(
+        out,
+        &[kind, size(first.as_bytes()), size(second.as_bytes())],
+    );
+    out.extend_from_slice(first.as_bytes());
+    out.extend_from_slice(second.as_bytes());
+    if let SocketStep::Publish { call: it, .. } = step {
+        call(out, CALL, it);
+    }
+}
+
+/// A turn: number of replies, number of calls, whether to wipe, number of pushes; the alarm's and
 /// the timer's instants as `f64` (negative: none). Each reply: token, then as in [`response`]. Each
-/// call: number, whether the object is the directory, size of the object's name, size of the
-/// command; name; command.
+/// call: number, kind of object ([`kind_of`]), size of the object's name, size of the command; name;
+/// command. Each push: number of tokens, size of the text, size of the memory, whether it is the
+/// last; tokens; text; memory.
 pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
     words(
         out,
@@ -149,7 +202,7 @@ pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
             turn.replies.len() as u32,
             turn.calls.len() as u32,
             turn.wipe.into(),
-            0,
+            turn.pushes.len() as u32,
         ],
     );
     for instant in [turn.alarm_at_ms, turn.timer_at_ms] {
@@ -165,12 +218,11 @@ pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
         command,
     } in &turn.calls
     {
-        let directory = object == DIRECTORY;
         words(
             out,
             &[
                 *number,
-                directory.into(),
+                kind_of(object),
                 size(object.as_bytes()),
                 size(command),
             ],
@@ -178,4 +230,23 @@ pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
         out.extend_from_slice(object.as_bytes());
         out.extend_from_slice(command);
     }
+    for push in &turn.pushes {
+        words(
+            out,
+            &[
+                push.tokens.len() as u32,
+                size(&push.text),
+                size(&push.memory),
+                push.is_last.into(),
+            ],
+        );
+        words(out, &push.tokens);
+        out.extend_from_slice(&push.text);
+        out.extend_from_slice(&push.memory);
+    }
+}
+
+/// What an object calls is a directory or a queue: nothing calls a topic.
+fn kind_of(object: &str) -> u32 {
+    u32::from(object == DIRECTORY || object == TOPIC_DIRECTORY)
 }

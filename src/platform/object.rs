@@ -4,13 +4,15 @@ use super::frame;
 use super::memory::{fill_output, report_panics, with_input};
 use super::sql::HostSql;
 use crate::command::reply::SinceStart;
-use crate::durable::{DirectoryObject, QueueObject};
+use crate::durable::{DirectoryObject, QueueObject, TopicObject};
 use crate::store::StoreError;
 use crate::wire::base64;
 use std::cell::RefCell;
 
-/// `object_open`'s `kind` for the directory; anything else is a queue.
+/// `object_open`'s `kind` for a directory; anything not listed here is a queue.
 const DIRECTORY: u32 = 1;
+/// See [`DIRECTORY`].
+const TOPIC: u32 = 2;
 /// Random bytes before the object's name in `object_open`'s input.
 const ENTROPY_BYTES: usize = 16;
 /// Bytes of a page of Wasm memory.
@@ -19,6 +21,7 @@ const PAGE_BYTES: usize = 65_536;
 enum Role {
     Queue(Box<QueueObject>),
     Directory(DirectoryObject),
+    Topic(Box<TopicObject>),
 }
 
 thread_local! {
@@ -35,12 +38,13 @@ extern "C" fn object_open(len: usize, kind: u32, now_ms: f64) -> usize {
     let (entropy, name) = input
         .split_first_chunk()
         .unwrap_or((&[0; ENTROPY_BYTES], &[]));
-    let opened = if kind == DIRECTORY {
-        DirectoryObject::open(&mut HostSql).map(Role::Directory)
-    } else {
-        let name = String::from_utf8_lossy(name);
-        QueueObject::open(&mut HostSql, &name, *entropy, now_ms as u64)
-            .map(|queue| Role::Queue(Box::new(queue)))
+    let (name, now_ms) = (String::from_utf8_lossy(name), now_ms as u64);
+    let opened = match kind {
+        DIRECTORY => DirectoryObject::open(&mut HostSql).map(Role::Directory),
+        TOPIC => TopicObject::open(&mut HostSql, &name, *entropy, now_ms)
+            .map(|topic| Role::Topic(Box::new(topic))),
+        _ => QueueObject::open(&mut HostSql, &name, *entropy, now_ms)
+            .map(|queue| Role::Queue(Box::new(queue))),
     };
     match opened {
         Ok(role) => {
@@ -68,6 +72,7 @@ extern "C" fn object_push(command_len: usize, body_len: usize, token: u32, is_te
     });
     ROLE.with_borrow_mut(|role| match role {
         Some(Role::Queue(queue)) => queue.push(token, command, body),
+        Some(Role::Topic(topic)) => topic.push(token, command, body),
         Some(Role::Directory(directory)) => directory.push(token, command),
         None => {}
     });
@@ -102,6 +107,7 @@ extern "C" fn object_run(now_ms: f64, rows_read: f64, rows_written: f64, commits
     };
     let turn = ROLE.with_borrow_mut(|role| match role {
         Some(Role::Queue(queue)) => queue.run(&mut HostSql, now_ms as u64, since),
+        Some(Role::Topic(topic)) => topic.run(&mut HostSql, now_ms as u64, since),
         Some(Role::Directory(directory)) => directory.run(&mut HostSql),
         None => Err(StoreError("the object was never opened".into())),
     });
@@ -111,12 +117,34 @@ extern "C" fn object_run(now_ms: f64, rows_read: f64, rows_written: f64, commits
     }
 }
 
-/// The caller of a waiting request has gone.
+/// The caller of a waiting request, or a live reader, has gone.
 #[unsafe(no_mangle)]
 extern "C" fn object_cancel(token: u32) {
+    ROLE.with_borrow_mut(|role| match role {
+        Some(Role::Queue(queue)) => queue.cancel(token),
+        Some(Role::Topic(topic)) => topic.cancel(token),
+        _ => {}
+    });
+}
+
+/// A live reader whose socket slept. Input: what the socket remembers. 1, or 0 where that cannot be
+/// read: then the socket is of no use.
+#[unsafe(no_mangle)]
+extern "C" fn object_attach(len: usize, token: u32) -> u32 {
+    with_input(len, |memory| {
+        ROLE.with_borrow_mut(|role| match role {
+            Some(Role::Topic(topic)) => topic.attach(token, memory).into(),
+            _ => 0,
+        })
+    })
+}
+
+/// A live reader has taken so many pieces.
+#[unsafe(no_mangle)]
+extern "C" fn object_credit(token: u32, pieces: u32) {
     ROLE.with_borrow_mut(|role| {
-        if let Some(Role::Queue(queue)) = role {
-            queue.cancel(token);
+        if let Some(Role::Topic(topic)) = role {
+            topic.credit(token, pieces);
         }
     });
 }
@@ -126,10 +154,10 @@ extern "C" fn object_cancel(token: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn object_called(len: usize, number: u32, ok: u32) {
     with_input(len, |body| {
-        ROLE.with_borrow_mut(|role| {
-            if let Some(Role::Queue(queue)) = role {
-                queue.called(number, ok != 0, body);
-            }
+        ROLE.with_borrow_mut(|role| match role {
+            Some(Role::Queue(queue)) => queue.called(number, ok != 0, body),
+            Some(Role::Topic(topic)) => topic.called(number, ok != 0, body),
+            _ => {}
         });
     });
 }

@@ -6,6 +6,7 @@
 //! Decides nothing.
 
 pub mod schema;
+pub mod topic_schema;
 
 /// A value bound to a statement or read from a row. Integers stay within ±2^53: the platform
 /// carries them as JavaScript numbers.

@@ -43,15 +43,27 @@ const MIGRATIONS: &[&[&str]] = &[&[
 /// # Errors
 /// Whatever the database said.
 pub fn migrate(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    apply(sql, MIGRATIONS)
+}
+
+/// Applies what of `migrations` was not applied yet.
+///
+/// # Errors
+/// Whatever the database said, or tables of a later version.
+pub(super) fn apply(sql: &mut dyn Sql, migrations: &[&[&'static str]]) -> Result<(), StoreError> {
     let known = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'meta'", &[])?;
-    let applied = if known.is_empty() { 0 } else { version(sql)? };
-    for migration in MIGRATIONS.iter().skip(applied) {
+    let applied = if known.is_empty() {
+        0
+    } else {
+        version(sql, migrations.len())?
+    };
+    for migration in migrations.iter().skip(applied) {
         for statement in *migration {
             sql.exec(statement, &[])?;
         }
     }
-    if applied < MIGRATIONS.len() {
-        let version = MIGRATIONS.len().to_string();
+    if applied < migrations.len() {
+        let version = migrations.len().to_string();
         sql.exec(
             "INSERT INTO meta (name, value) VALUES ('schema', ?)
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -61,13 +73,13 @@ pub fn migrate(sql: &mut dyn Sql) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn version(sql: &mut dyn Sql) -> Result<usize, StoreError> {
+fn version(sql: &mut dyn Sql, known: usize) -> Result<usize, StoreError> {
     let rows = sql.exec("SELECT value FROM meta WHERE name = 'schema'", &[])?;
     let bytes = rows.into_iter().next().and_then(|r| r.into_iter().next());
     let text = String::from_utf8(bytes.map(super::Value::into_blob).unwrap_or_default());
     let applied = text.ok().and_then(|t| t.parse().ok());
     match applied {
-        Some(n) if n <= MIGRATIONS.len() => Ok(n),
+        Some(n) if n <= known => Ok(n),
         _ => Err(StoreError(
             "the tables are of a later version than this code".into(),
         )),

@@ -105,5 +105,9 @@ fn advice(code: ErrorCode) -> &'static str {
              stays, the server's log says why."
         }
         ErrorCode::Internal => "Report it, with the server's log of that moment.",
+        ErrorCode::SeqMismatch => {
+            "Somebody published in between: `last_seq` is the number to expect. Read what is new, \
+             decide again, and publish with that number in `Tidegate-Expect-Seq`."
+        }
     }
 }

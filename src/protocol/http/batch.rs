@@ -111,7 +111,11 @@ fn lines(body: &[u8]) -> Result<Vec<Item<'_>>, Fault> {
     Ok(items)
 }
 
-fn message<'a>(item: &Item<'a>, place: Place) -> Result<Incoming<'a>, Fault> {
+/// One message, as it stands in a batch.
+///
+/// # Errors
+/// `bad-request` naming the field, or `message-too-large`.
+pub fn message<'a>(item: &Item<'a>, place: Place) -> Result<Incoming<'a>, Fault> {
     let mut message = Incoming::default();
     let mut encoding = Encoding::Utf8;
     let mut body = None;

@@ -6,7 +6,7 @@ use crate::command::Draft;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::{
     CONTENT_TYPE_CHARS_MAX, DELAY_MS_MAX, HOLD_MS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, KEY_CHARS_MAX,
-    MESSAGE_BYTES_MAX, PRIORITY_DEFAULT, PRIORITY_MAX, RETENTION_MS_MAX,
+    MESSAGE_BYTES_MAX, PRIORITY_DEFAULT, PRIORITY_MAX, RETENTION_MS_MAX, SEQ_MAX,
 };
 use crate::time::Millis;
 use std::borrow::Cow;
@@ -33,6 +33,8 @@ pub struct Incoming<'a> {
     pub priority: u8,
     /// Names and values.
     pub attributes: Attributes<'a>,
+    /// The last number of the topic it is published to, if that is to be another one no more.
+    pub expect_seq: Option<u64>,
 }
 
 impl Default for Incoming<'_> {
@@ -47,11 +49,23 @@ impl Default for Incoming<'_> {
             hold_ms: None,
             priority: PRIORITY_DEFAULT,
             attributes: Attributes::default(),
+            expect_seq: None,
         }
     }
 }
 
 impl Incoming<'_> {
+    /// Refuses what only a topic can heed.
+    ///
+    /// # Errors
+    /// `bad-request` naming the header.
+    pub fn expect_queue(&self) -> Result<(), Fault> {
+        match self.expect_seq {
+            None => Ok(()),
+            Some(_) => Err(Fault::bad("Tidegate-Expect-Seq", "this is for topics")),
+        }
+    }
+
     /// The message as the command has it.
     #[must_use]
     pub fn draft(&self) -> Draft<'_> {
@@ -80,6 +94,8 @@ pub enum Number {
     HoldMs,
     /// Higher first.
     Priority,
+    /// The last number of a topic.
+    ExpectSeq,
 }
 
 impl Number {
@@ -91,6 +107,7 @@ impl Number {
             Self::TtlMs => 1..=RETENTION_MS_MAX,
             Self::HoldMs => 1..=HOLD_MS_MAX,
             Self::Priority => 0..=PRIORITY_MAX as u64,
+            Self::ExpectSeq => 0..=SEQ_MAX,
         }
     }
 
@@ -101,6 +118,7 @@ impl Number {
             Self::TtlMs => message.ttl_ms = Some(value),
             Self::HoldMs => message.hold_ms = Some(value),
             Self::Priority => message.priority = value as u8,
+            Self::ExpectSeq => message.expect_seq = Some(value),
         }
     }
 

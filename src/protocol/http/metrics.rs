@@ -1,6 +1,7 @@
 //! The Prometheus text format, version 0.0.4, from the descriptions of queues.
 //! See <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>.
 
+use super::topic_metrics::TopicFigures;
 use crate::time::Millis;
 use serde::Deserialize;
 
@@ -30,8 +31,9 @@ pub struct Figures {
     pub wasm_memory_bytes: u64,
 }
 
+/// Publishes refused for one reason.
 #[derive(Debug, Deserialize)]
-struct Rejected {
+pub struct Rejected {
     reason: String,
     decided_by: String,
     total: u64,
@@ -42,6 +44,15 @@ struct Family {
     help: &'static str,
     kind: &'static str,
     value: fn(&Figures) -> u64,
+    /// Of a topic, where it has such a figure.
+    topic: Option<fn(&TopicFigures) -> u64>,
+}
+
+impl Family {
+    const fn topic(mut self, value: fn(&TopicFigures) -> u64) -> Self {
+        self.topic = Some(value);
+        self
+    }
 }
 
 const fn counter(name: &'static str, help: &'static str, value: fn(&Figures) -> u64) -> Family {
@@ -50,6 +61,7 @@ const fn counter(name: &'static str, help: &'static str, value: fn(&Figures) -> 
         help,
         kind: "counter",
         value,
+        topic: None,
     }
 }
 
@@ -59,18 +71,21 @@ const fn gauge(name: &'static str, help: &'static str, value: fn(&Figures) -> u6
         help,
         kind: "gauge",
         value,
+        topic: None,
     }
 }
 
 const FAMILIES: [Family; 12] = [
     counter("tidegate_accepted_total", "Messages accepted.", |q| {
         q.accepted_total
-    }),
+    })
+    .topic(|it| it.accepted_total),
     counter(
         "tidegate_delivered_total",
         "Deliveries made, repeats included.",
         |q| q.delivered_total,
-    ),
+    )
+    .topic(|it| it.delivered_total),
     counter("tidegate_acked_total", "Messages acknowledged.", |q| {
         q.acked_total
     }),
@@ -83,12 +98,14 @@ const FAMILIES: [Family; 12] = [
         "tidegate_backlog_messages",
         "Messages that are not final.",
         |q| q.depth,
-    ),
+    )
+    .topic(|it| it.messages),
     gauge(
         "tidegate_backlog_bytes",
         "Body bytes of the backlog.",
         |q| q.backlog_bytes,
-    ),
+    )
+    .topic(|it| it.bytes),
     gauge(
         "tidegate_in_flight_messages",
         "Messages that are leased.",
@@ -103,27 +120,36 @@ const FAMILIES: [Family; 12] = [
         "tidegate_object_requests_total",
         "Commands the object received since it started.",
         |q| q.object_requests_total,
-    ),
+    )
+    .topic(|it| it.object_requests_total),
     counter(
         "tidegate_rows_written_total",
         "Rows the object wrote since it started.",
         |q| q.rows_written_total,
-    ),
+    )
+    .topic(|it| it.rows_written_total),
     counter(
         "tidegate_rows_read_total",
         "Rows the object read since it started.",
         |q| q.rows_read_total,
-    ),
+    )
+    .topic(|it| it.rows_read_total),
     counter(
         "tidegate_commits_total",
         "Transactions that wrote since the object started.",
         |q| q.commits_total,
-    ),
+    )
+    .topic(|it| it.commits_total),
 ];
 
-/// The exposition of `queues`; `memory_bytes` is the Wasm memory of the process, theirs included.
+/// The exposition of `queues` and `topics`; `memory_bytes` is the Wasm memory of the process, theirs included.
 #[must_use]
-pub fn exposition(queues: &[Figures], memory_bytes: u64, now_ms: Millis) -> String {
+pub fn exposition(
+    queues: &[Figures],
+    topics: &[TopicFigures],
+    memory_bytes: u64,
+    now_ms: Millis,
+) -> String {
     let mut out = String::with_capacity(2_048 + queues.len() * 1_024);
     for family in &FAMILIES {
         head(&mut out, family.name, family.help, family.kind);
@@ -135,9 +161,15 @@ pub fn exposition(queues: &[Figures], memory_bytes: u64, now_ms: Millis) -> Stri
                 &(family.value)(queue).to_string(),
             );
         }
+        for topic in topics {
+            if let Some(value) = family.topic {
+                let labels = [("topic", topic.name.as_str())];
+                sample(&mut out, family.name, &labels, &value(topic).to_string());
+            }
+        }
     }
-    rejected(&mut out, queues);
-    ages(&mut out, queues, now_ms);
+    rejected(&mut out, queues, topics);
+    ages(&mut out, queues, topics, now_ms);
     let name = "tidegate_wasm_memory_bytes";
     head(
         &mut out,
@@ -149,7 +181,7 @@ pub fn exposition(queues: &[Figures], memory_bytes: u64, now_ms: Millis) -> Stri
     out
 }
 
-fn rejected(out: &mut String, queues: &[Figures]) {
+fn rejected(out: &mut String, queues: &[Figures], topics: &[TopicFigures]) {
     let name = "tidegate_rejected_total";
     head(
         out,
@@ -157,10 +189,12 @@ fn rejected(out: &mut String, queues: &[Figures]) {
         "Publishes refused, by reason and by who decided.",
         "counter",
     );
-    for queue in queues {
-        for it in &queue.rejected {
+    let queues = queues.iter().map(|it| ("queue", &it.name, &it.rejected));
+    let topics = topics.iter().map(|it| ("topic", &it.name, &it.rejected));
+    for (kind, owner, rejected) in queues.chain(topics) {
+        for it in rejected {
             let labels = [
-                ("queue", queue.name.as_str()),
+                (kind, owner.as_str()),
                 ("reason", &it.reason),
                 ("decided_by", &it.decided_by),
             ];
@@ -170,7 +204,7 @@ fn rejected(out: &mut String, queues: &[Figures]) {
 }
 
 /// An empty queue has no oldest message, and its age is zero.
-fn ages(out: &mut String, queues: &[Figures], now_ms: Millis) {
+fn ages(out: &mut String, queues: &[Figures], topics: &[TopicFigures], now_ms: Millis) {
     let name = "tidegate_oldest_message_age_seconds";
     head(
         out,
@@ -178,16 +212,16 @@ fn ages(out: &mut String, queues: &[Figures], now_ms: Millis) {
         "Age of the oldest message of the backlog.",
         "gauge",
     );
-    for queue in queues {
-        let age_ms = queue
-            .oldest_at_ms
-            .map_or(0, |at_ms| now_ms.saturating_sub(at_ms));
+    let queues = queues.iter().map(|it| ("queue", &it.name, it.oldest_at_ms));
+    let topics = topics.iter().map(|it| ("topic", &it.name, it.oldest_at_ms));
+    for (kind, owner, oldest_at_ms) in queues.chain(topics) {
+        let age_ms = oldest_at_ms.map_or(0, |at_ms| now_ms.saturating_sub(at_ms));
         let seconds = format!("{}.{:03}", age_ms / 1_000, age_ms % 1_000);
-        sample(out, name, &[("queue", &queue.name)], &seconds);
+        sample(out, name, &[(kind, owner)], &seconds);
     }
 }
 
-fn head(out: &mut String, name: &str, help: &str, kind: &str) {
+pub(super) fn head(out: &mut String, name: &str, help: &str, kind: &str) {
     for part in [
         "# HELP ",
         name,
@@ -203,7 +237,7 @@ fn head(out: &mut String, name: &str, help: &str, kind: &str) {
     }
 }
 
-fn sample(out: &mut String, name: &str, labels: &[(&str, &str)], value: &str) {
+pub(super) fn sample(out: &mut String, name: &str, labels: &[(&str, &str)], value: &str) {
     out.push_str(name);
     for (at, (label, text)) in labels.iter().enumerate() {
         out.push(if at == 0 { '{' } else { ',' });
@@ -244,7 +278,7 @@ mod tests {
             }],
             ..Figures::default()
         };
-        let text = exposition(&[queue], 65_536, 3_500);
+        let text = exposition(&[queue], &[], 65_536, 3_500);
         for line in [
             "# TYPE tidegate_accepted_total counter",
             r#"tidegate_accepted_total{queue="a\"b\\c\nd"} 7"#,
@@ -259,7 +293,12 @@ mod tests {
 
     #[test]
     fn every_family_has_one_head() {
-        let text = exposition(&[Figures::default(), Figures::default()], 0, 0);
+        let text = exposition(
+            &[Figures::default(), Figures::default()],
+            &[TopicFigures::default()],
+            0,
+            0,
+        );
         let mut types: Vec<&str> = text
             .lines()
             .filter(|line| line.starts_with("# TYPE"))

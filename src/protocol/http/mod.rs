@@ -22,6 +22,9 @@ pub mod publish;
 pub mod pull;
 pub mod render;
 pub mod response;
+pub mod seek;
+pub mod topic;
+pub mod topic_metrics;
 
 pub use render::{DecidedBy, RenderContext, render};
 pub use response::Response;

@@ -34,6 +34,7 @@ pub fn write(out: &mut Vec<u8>, fault: &Fault) {
     member_number_if(out, "depth", figures.depth);
     member_number_if(out, "estimated_wait_ms", figures.estimated_wait_ms);
     member_number_if(out, "opens_at_ms", figures.opens_at_ms);
+    member_number_if(out, "last_seq", figures.last_seq);
     member_number_if(out, "retry_after_ms", figures.retry_after_ms);
     if let Some(url) = &figures.redirect_url {
         member_string(out, "redirect_url", url);

@@ -79,11 +79,13 @@ fn tidegate_header<'a>(
         "ttl-ms" => Number::TtlMs,
         "hold-ms" => Number::HoldMs,
         "priority" => Number::Priority,
+        "expect-seq" => Number::ExpectSeq,
         _ => {
             return Err(Fault::bad(
                 canonical(&format!("tidegate-{rest}")),
                 "there is no such header; there are: Tidegate-Key, Tidegate-Delay-Ms, \
-                 Tidegate-Ttl-Ms, Tidegate-Hold-Ms, Tidegate-Priority and Tidegate-Attr-{name}",
+                 Tidegate-Ttl-Ms, Tidegate-Hold-Ms, Tidegate-Priority, Tidegate-Expect-Seq and \
+                 Tidegate-Attr-{name}",
             ));
         }
     };

@@ -113,7 +113,7 @@ fn accepted(accepted: &Accepted, queue: &str) -> Response {
     Response::json(202, body).with("location", location)
 }
 
-fn batch(verdicts: &[Result<Accepted, Fault>]) -> Response {
+pub(super) fn batch(verdicts: &[Result<Accepted, Fault>]) -> Response {
     let accepted = verdicts.iter().filter(|verdict| verdict.is_ok()).count();
     let mut body = Vec::with_capacity(64 + verdicts.len() * 96);
     body.push(b'{');
@@ -176,7 +176,12 @@ fn write_error(body: &mut Vec<u8>, lease_id: Option<&str>, fault: &Fault) {
     body.push(b'}');
 }
 
-fn write_list<T>(out: &mut Vec<u8>, key: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+pub(super) fn write_list<T>(
+    out: &mut Vec<u8>,
+    key: &str,
+    items: &[T],
+    write: impl Fn(&mut Vec<u8>, &T),
+) {
     name(out, key);
     out.push(b'[');
     for (at, item) in items.iter().enumerate() {

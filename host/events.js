@@ -1,0 +1,44 @@
+// What is published to a topic as Server-Sent Events
+// (https://html.spec.whatwg.org/multipage/server-sent-events.html). A client that does not read
+// holds up its own stream and nothing else.
+
+import { Feed } from './feed.js';
+
+const COMMENT = ':\n\n';
+/** Proxies drop what is silent for longer. */
+const COMMENT_MS = 15_000;
+const encoder = new TextEncoder();
+
+/**
+ * @param {import("./core.js").Core} core
+ * @param {object} env
+ * @param {string} stream as the edge names it
+ * @returns {Promise<Response>}
+ */
+export async function events(core, env, stream) {
+  const { readable, writable } = new TransformStream();
+  const writer = writable.getWriter();
+  const write = (text) => writer.write(encoder.encode(text));
+  let comments = null;
+  const end = () => {
+    clearInterval(comments);
+    writer.close().catch(() => {});
+  };
+  const feed = new Feed(core, env, stream, { begin() {}, write, end });
+  const opened = await feed.open();
+  if (opened.status !== 101) return opened;
+  comments = setInterval(() => {
+    // One that is not taken yet is as good as a second.
+    if (writer.desiredSize > 0) write(COMMENT).catch(() => {});
+  }, COMMENT_MS);
+  writer.closed.catch(() => {
+    clearInterval(comments);
+    feed.close();
+  });
+  // So that the client sees at once that the stream is open.
+  write(COMMENT).catch(() => {});
+  const headers = new Headers(opened.headers);
+  headers.set('content-type', 'text/event-stream');
+  headers.set('cache-control', 'no-store');
+  return new Response(readable, { headers });
+}

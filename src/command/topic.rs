@@ -1,0 +1,277 @@
+//! What can be asked of a topic's object, and what it answers before a protocol renders it.
+//!
+//! A topic is a log: messages are appended, read from an offset, and let go by retention. Shares
+//! [`Draft`], [`Accepted`] and [`Delivery`] with queues. Out of scope: HTTP, storage.
+
+use super::reply::SinceStart;
+use super::{Accepted, Delivery, Draft};
+use crate::error::{ErrorCode, Fault};
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+use std::rc::Rc;
+
+/// Version of the binary form, its first byte. See `codec.rs` for why it is there.
+const VERSION: u8 = 1;
+
+/// A command with what every command needs.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct TopicEnvelope<'a> {
+    /// The topic's name, without its partition.
+    pub topic: &'a str,
+    /// The request's `Origin`, where it had one.
+    pub origin: Option<&'a str>,
+    /// Whether a topic that was never configured comes into being by being published to.
+    pub auto_create: bool,
+    /// What is asked.
+    #[serde(borrow)]
+    pub command: TopicCommand<'a>,
+}
+
+/// What can be asked of a topic.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum TopicCommand<'a> {
+    /// Append one message. Its body travels beside the command when it is large.
+    Publish {
+        #[serde(borrow)]
+        draft: Draft<'a>,
+        /// Only when this is the last message's number; zero: none was ever published.
+        expect_seq: Option<u64>,
+    },
+    /// Append many, each with its own verdict.
+    PublishBatch(#[serde(borrow)] Vec<Result<Draft<'a>, Fault>>),
+    /// Read from an offset.
+    Read(Read<'a>),
+    /// Be sent what is published from an offset on; the call is the opening of a socket.
+    Follow(Follow<'a>),
+    /// Create or change the topic. The patch is the request's JSON text.
+    Configure { patch: &'a str },
+    /// Configuration and live figures.
+    Describe,
+    /// Delete the topic with all its messages and subscriptions.
+    Delete,
+    /// Whether the envelope's origin may call this topic from a browser.
+    Preflight,
+    /// Create or change a durable subscription.
+    Subscribe { name: &'a str, patch: &'a str },
+    /// One durable subscription.
+    Subscription { name: &'a str },
+    /// The durable subscriptions by name, from the one after `after`.
+    Subscriptions { after: Option<&'a str>, limit: u32 },
+    /// Delete a durable subscription, with what it has not handed on.
+    Unsubscribe { name: &'a str },
+    /// Have a durable subscription go on from elsewhere.
+    Seek { name: &'a str, to: Start },
+}
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Start {
+    /// With the oldest message there is.
+    Earliest,
+    /// With the next one to be published.
+    Latest,
+    /// With this number, or the next that is there.
+    Seq(u64),
+    /// With the first that was accepted at this instant or later.
+    At(Millis),
+    /// With the last message of each key, then with what is published.
+    LastPerKey,
+}
+
+/// A read of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read<'a> {
+    /// Where it begins.
+    pub start: Start,
+    /// 1 to 1000.
+    pub limit: u32,
+    /// 0 to 30000; zero answers at once, with nothing if there is nothing.
+    pub wait_ms: Millis,
+    /// The filter's JSON text.
+    pub filter: Option<&'a str>,
+}
+
+/// A live reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follow<'a> {
+    /// Where it begins.
+    pub start: Start,
+    /// The filter's JSON text.
+    pub filter: Option<&'a str>,
+    /// How what it is sent is written.
+    pub form: Form,
+    /// Shown to the others that are here, and told of them.
+    pub member: Option<&'a str>,
+}
+
+/// How messages are written for a live reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Form {
+    /// As Server-Sent Events.
+    Events,
+    /// As lines of JSON, a WebSocket frame each.
+    Lines,
+}
+
+/// The answer to one command. `Err` of [`Fault`] stands beside it.
+#[derive(Debug)]
+pub enum TopicReply {
+    /// A message was accepted.
+    Accepted(Accepted),
+    /// Verdicts of a batch, in input order.
+    Batch(Vec<Result<Accepted, Fault>>),
+    /// What was read.
+    Read {
+        page: Page,
+        first_seq: u64,
+        last_seq: u64,
+    },
+    /// The caller follows from here on.
+    Following,
+    /// Configuration and figures; `created` when this call made the topic.
+    Described {
+        description: Box<TopicDescription>,
+        created: bool,
+    },
+    /// A durable subscription; `created` when this call made it.
+    Subscription {
+        subscription: Box<SubscriptionState>,
+        created: bool,
+    },
+    /// A page of durable subscriptions, and whether there are more.
+    Subscriptions {
+        subscriptions: Vec<SubscriptionState>,
+        more: bool,
+    },
+    /// Nothing to say: it is done.
+    Done,
+}
+
+/// Messages that were read one after another, and where reading goes on.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// In order of `seq`.
+    pub messages: Vec<Delivery>,
+    /// The number to go on with.
+    pub next_seq: u64,
+    /// How many messages the reader asked for that retention had let go already.
+    pub missed: u64,
+}
+
+/// What a live reader is sent.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Those it is for: they know the same and want it in the same form.
+    pub tokens: Vec<u32>,
+    /// How it is written.
+    pub form: Form,
+    /// The number the reader knows to be the next.
+    pub from_seq: u64,
+    /// What is new.
+    pub news: News,
+    /// What has to be known of the reader after this, should the object start anew.
+    pub memory: Vec<u8>,
+}
+
+/// What there is to tell a live reader.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// Messages, and how far behind the reader was when it is told that it lags.
+    Messages { page: Rc<Page>, lagged: Option<u64> },
+    /// Somebody came or went.
+    Presence { member: String, joined: bool },
+    /// Who is here, told to one who came.
+    Here { members: Vec<String> },
+    /// The topic was deleted.
+    Gone,
+}
+
+/// A topic's configuration and live figures.
+#[derive(Clone, Debug, Default)]
+pub struct TopicDescription {
+    /// The configuration as a JSON object: every field, defaults filled in.
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// Messages that can be read.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The oldest one's number; one more than `last_seq` where there is none.
+    pub first_seq: u64,
+    /// The last number given.
+    pub last_seq: u64,
+    /// When the oldest one was accepted.
+    pub oldest_at_ms: Option<Millis>,
+    /// Messages ever accepted.
+    pub accepted_total: u64,
+    /// Messages ever handed to readers and subscriptions, as far as was stored.
+    pub delivered_total: u64,
+    /// Publishes ever refused, by reason, as far as was stored.
+    pub rejected: Vec<(ErrorCode, u64)>,
+    /// Live readers.
+    pub readers: u64,
+    /// Who is here.
+    pub members: Vec<String>,
+    /// Durable subscriptions.
+    pub subscriptions: u64,
+    /// Messages that the one furthest behind has still to be handed.
+    pub lag_max: u64,
+    /// Work since the object last started.
+    pub since_start: SinceStart,
+}
+
+/// A durable subscription, and how far it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscriptionState {
+    /// Unique in its topic.
+    pub name: String,
+    /// The filter's JSON text.
+    pub filter: Option<String>,
+    /// The queue its messages go to; `None`: they are pulled from the subscription itself.
+    pub target: Option<String>,
+    /// Whether it hands nothing on.
+    pub paused: bool,
+    /// The next number it looks at.
+    pub next_seq: u64,
+    /// Numbers it has not looked at yet.
+    pub lag: u64,
+    /// Messages it was too late for.
+    pub missed_total: u64,
+    /// Messages it has handed on.
+    pub delivered_total: u64,
+    /// When the next message it looks at was accepted.
+    pub oldest_at_ms: Option<Millis>,
+    /// Whether its target does not take what it is handed, and it tries again.
+    pub retrying: bool,
+}
+
+/// The bytes of `envelope`.
+///
+/// # Errors
+/// `internal` when it cannot be written, which is a defect.
+pub fn encode(envelope: &TopicEnvelope<'_>) -> Result<Vec<u8>, Fault> {
+    postcard::to_extend(envelope, vec![VERSION]).map_err(|e| {
+        Fault::new(
+            ErrorCode::Internal,
+            format!("a command could not be encoded: {e}"),
+        )
+    })
+}
+
+/// Reads an envelope; it borrows from `bytes`.
+///
+/// # Errors
+/// `unavailable` for another version, `internal` for bytes that are no command.
+pub fn decode(bytes: &[u8]) -> Result<TopicEnvelope<'_>, Fault> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|e| {
+            Fault::new(
+                ErrorCode::Internal,
+                format!("a command could not be decoded: {e}"),
+            )
+        }),
+        _ => Err(Fault::new(
+            ErrorCode::Unavailable,
+            "the topic runs another version just now; try again",
+        )),
+    }
+}

@@ -1,0 +1,186 @@
+//! A client's WebSocket: what becomes of each of its frames.
+//!
+//! The Worker holds the socket, so that one socket reaches several topics, and each frame is checked
+//! like a request of its own. Publishes are calls; what is followed is a socket between Worker and
+//! topic, which sleeps with the topic.
+
+use super::request::Request;
+use super::route::{self, Place};
+use super::topic::{member, parse_start, stream_text};
+use super::{Call, Edge, auth};
+use crate::command::placement::check_name;
+use crate::command::topic::{Form, Start};
+use crate::error::{ErrorCode, Fault};
+use crate::limits::SOCKET_FRAME_BYTES_MAX;
+use crate::protocol::http::fields::{Field, Item, Place as At};
+use crate::protocol::http::{batch, problem};
+use crate::wire::json_text::{member_string, name};
+
+/// Bytes of a `ref`, as JSON text.
+const REF_BYTES_MAX: usize = 256;
+const KNOWN: &str = "type, ref, topic, from_seq, from_at_ms, filter, member";
+
+/// What a frame brings about. A `reference` is JSON text.
+#[derive(Debug)]
+pub enum SocketStep {
+    /// Send this text.
+    Send(String),
+    /// Call a topic, and answer with `ack` or `error`.
+    Publish { reference: String, call: Call },
+    /// Follow a topic: as [`super::Action::Follow`].
+    Follow { reference: String, stream: String },
+    /// Follow it no longer.
+    Leave { reference: String, topic: String },
+}
+
+/// The members of a frame that say what it is about.
+#[derive(Default)]
+struct Frame<'a> {
+    kind: String,
+    reference: Option<&'a str>,
+    topic: Option<String>,
+}
+
+impl Edge {
+    /// What `text`, a frame of the socket that `head` opened, brings about.
+    #[must_use]
+    pub fn frame(&self, head: &str, text: &str) -> SocketStep {
+        let mut reference = None;
+        self.checked_frame(head, text, &mut reference)
+            .unwrap_or_else(|fault| SocketStep::Send(error(reference.as_deref(), &fault)))
+    }
+
+    fn checked_frame(
+        &self,
+        head: &str,
+        text: &str,
+        reference: &mut Option<String>,
+    ) -> Result<SocketStep, Fault> {
+        let gone = || Fault::bad("url", "the socket has no topic");
+        let request = Request::parse(head).ok_or_else(gone)?;
+        let Some(Place::Topic(home, _)) = route::find(request.head.path)? else {
+            return Err(gone());
+        };
+        auth::check(&self.settings, &request.head, request.authorization, true)?;
+        if text.len() > SOCKET_FRAME_BYTES_MAX {
+            let detail = format!("a frame has at most {SOCKET_FRAME_BYTES_MAX} bytes");
+            return Err(Fault::new(ErrorCode::RequestTooLarge, detail));
+        }
+        let wrong = |e: serde_json::Error| Fault::bad("frame", format!("a frame is JSON: {e}"));
+        let item: Item<'_> = serde_json::from_str(text).map_err(wrong)?;
+        let frame = envelope(&item)?;
+        *reference = frame.reference.map(str::to_owned);
+        let topic = frame.topic.unwrap_or_else(|| home.into_owned());
+        check_topic(&topic)?;
+        let reference = frame.reference.unwrap_or("null").to_owned();
+        match frame.kind.as_str() {
+            "ping" => Ok(SocketStep::Send("{\"type\":\"pong\"}".to_owned())),
+            "publish" => {
+                let message = batch::message(&without_envelope(item), At::TOP)?;
+                let call = self.publish_call(&topic, request.origin, &message);
+                Ok(SocketStep::Publish { reference, call })
+            }
+            "subscribe" => {
+                let stream = stream_of(&item, &topic, request.origin)?;
+                Ok(SocketStep::Follow { reference, stream })
+            }
+            "unsubscribe" => Ok(SocketStep::Leave { reference, topic }),
+            _ => Err(Fault::bad(
+                "type",
+                "one of publish, subscribe, unsubscribe and ping",
+            )),
+        }
+    }
+}
+
+fn envelope<'a>(item: &Item<'a>) -> Result<Frame<'a>, Fault> {
+    let mut frame = Frame::default();
+    for field in item.fields(At::TOP)? {
+        match field.name {
+            "type" => frame.kind = field.text()?.into_owned(),
+            "ref" if field.raw().len() <= REF_BYTES_MAX && !field.raw().contains('\n') => {
+                frame.reference = Some(field.raw());
+            }
+            "ref" => return Err(field.fault(format!("at most {REF_BYTES_MAX} bytes of JSON"))),
+            "topic" if !field.is_null() => frame.topic = Some(field.text()?.into_owned()),
+            _ => {}
+        }
+    }
+    Ok(frame)
+}
+
+/// The message of a publish frame, as it would stand in a batch.
+fn without_envelope(item: Item<'_>) -> Item<'_> {
+    match item {
+        Item::Object(members) => {
+            let is_its = |name: &str| !matches!(name, "type" | "ref" | "topic");
+            Item::Object(
+                members
+                    .into_iter()
+                    .filter(|(name, _)| is_its(name))
+                    .collect(),
+            )
+        }
+        other => other,
+    }
+}
+
+fn check_topic(topic: &str) -> Result<(), Fault> {
+    if topic.contains(['+', '#']) {
+        let detail = "patterns of topics are not part of this version; name one topic";
+        return Err(Fault::bad("topic", detail));
+    }
+    check_name(topic, "topic")
+}
+
+fn stream_of(item: &Item<'_>, topic: &str, origin: Option<&str>) -> Result<String, Fault> {
+    let (mut start, mut filter, mut who) = ("latest".to_owned(), None, None);
+    for field in item.fields(At::TOP)? {
+        match field.name {
+            "type" | "ref" | "topic" => {}
+            _ if field.is_null() => {}
+            "from_seq" => start = start_of(&field)?,
+            "from_at_ms" => start = format!("at {}", field.uint(&(0..=(1 << 53) - 1))?),
+            "filter" if field.raw().starts_with(['{', '"']) => filter = Some(field.raw()),
+            "filter" => {
+                let detail = "an event pattern (an object) or a selector (a string) belongs here";
+                return Err(field.fault(detail));
+            }
+            "member" => who = member(Some(field.text()?.into_owned()))?,
+            _ => return Err(field.unknown(KNOWN)),
+        }
+    }
+    Ok(stream_text(
+        topic,
+        origin,
+        Form::Lines,
+        &start,
+        who.as_deref(),
+        filter,
+    ))
+}
+
+fn start_of(field: &Field<'_, '_>) -> Result<String, Fault> {
+    let text = if field.raw().starts_with('"') {
+        field.text()?.into_owned()
+    } else {
+        field.raw().to_owned()
+    };
+    match parse_start(&text) {
+        Some(start) if !matches!(start, Start::At(_)) => Ok(text),
+        _ => Err(field.fault("earliest, latest, last_per_key or a number belongs here")),
+    }
+}
+
+fn error(reference: Option<&str>, fault: &Fault) -> String {
+    let mut out = b"{".to_vec();
+    member_string(&mut out, "type", "error");
+    if let Some(reference) = reference {
+        name(&mut out, "ref");
+        out.extend_from_slice(reference.as_bytes());
+    }
+    name(&mut out, "problem");
+    problem::write(&mut out, fault);
+    out.push(b'}');
+    String::from_utf8(out).unwrap_or_default()
+}

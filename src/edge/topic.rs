@@ -1,0 +1,398 @@
+//! Requests for a topic: from a head, or a head and a body, to what happens with it.
+
+use super::open::{INLINE_BYTES_MAX, STRUCTURED_BYTES_MAX};
+use super::request::Request;
+use super::route::{Method, TopicPart};
+use super::{Action, Call, Edge, Payload, Target, codec, no_path};
+use crate::command::placement::{queue_object, subscription_queue, topic_object};
+use crate::command::topic::{Follow, Form, Read, Start, TopicCommand, TopicEnvelope, encode};
+use crate::command::{Command, Envelope};
+use crate::error::Fault;
+use crate::limits::{
+    BATCH_BYTES_MAX, BROWSE_MESSAGES_MAX, JSON_BYTES_MAX, KEY_CHARS_MAX, LIST_QUEUES_MAX,
+    MESSAGE_BYTES_MAX, SEQ_MAX, WAIT_MS_MAX,
+};
+use crate::protocol::http::incoming::Incoming;
+use crate::protocol::http::{
+    Response, ack, batch, cloud_events, incoming, media, publish, pull, seek, too_large, within,
+};
+
+/// Messages read where the request does not say how many.
+const READ_LIMIT_DEFAULT: u64 = 100;
+
+impl Edge {
+    pub(super) fn opened_topic(
+        &self,
+        request: &Request<'_>,
+        topic: &str,
+        part: &TopicPart<'_>,
+        method: Method,
+    ) -> Result<Action, Fault> {
+        let command = match (part, method) {
+            (TopicPart::Messages, Method::Post) => {
+                return self.opened_topic_publish(request, topic);
+            }
+            (TopicPart::Batch, _) => {
+                batch::Form::of(request.content_type)?;
+                publish::refuse_in_batch(&request.head)?;
+                return self.need_topic_body(request, topic, part, BATCH_BYTES_MAX);
+            }
+            (TopicPart::Pull(_) | TopicPart::Ack(_) | TopicPart::Seek(_), _)
+            | (TopicPart::Itself | TopicPart::Subscription(_), Method::Put) => {
+                media::expect_json(request.content_type)?;
+                return self.need_topic_body(request, topic, part, JSON_BYTES_MAX);
+            }
+            (TopicPart::Messages, _) => return self.read(request, topic),
+            (TopicPart::Events, _) => return events(request, topic),
+            (TopicPart::Socket, _) if request.upgrades => return Ok(Action::Socket),
+            (TopicPart::Socket, _) => {
+                let detail = "connect as a WebSocket: the request needs Upgrade: websocket";
+                return Err(Fault::bad("Upgrade", detail));
+            }
+            (TopicPart::Itself, Method::Delete) => TopicCommand::Delete,
+            (TopicPart::Itself, _) => TopicCommand::Describe,
+            (TopicPart::Subscriptions, _) => return self.subscriptions(request, topic),
+            (TopicPart::Subscription(name), Method::Delete) => TopicCommand::Unsubscribe { name },
+            (TopicPart::Subscription(name), _) => TopicCommand::Subscription { name },
+        };
+        Ok(Action::Call(self.topic_call(
+            topic,
+            request.origin,
+            command,
+        )))
+    }
+
+    fn read(&self, request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
+        let filter = filter(request)?;
+        let limit = 1..=u64::from(BROWSE_MESSAGES_MAX);
+        let command = TopicCommand::Read(Read {
+            start: start(request)?.unwrap_or(Start::Earliest),
+            limit: request.number("limit", &limit, READ_LIMIT_DEFAULT)? as u32,
+            wait_ms: request.number("wait_ms", &(0..=WAIT_MS_MAX), 0)?,
+            filter: filter.as_deref(),
+        });
+        Ok(Action::Call(self.topic_call(
+            topic,
+            request.origin,
+            command,
+        )))
+    }
+
+    fn subscriptions(&self, request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
+        let limits = 1..=u64::from(LIST_QUEUES_MAX);
+        let limit = request.number("limit", &limits, u64::from(LIST_QUEUES_MAX))? as u32;
+        let after = request.parameter("cursor")?;
+        let command = TopicCommand::Subscriptions {
+            after: after.as_deref(),
+            limit,
+        };
+        Ok(Action::Call(self.topic_call(
+            topic,
+            request.origin,
+            command,
+        )))
+    }
+
+    fn opened_topic_publish(&self, request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
+        if media::is(request.content_type, media::CLOUD_EVENT) {
+            let part = &TopicPart::Messages;
+            return self.need_topic_body(request, topic, part, STRUCTURED_BYTES_MAX);
+        }
+        match request.content_length {
+            Some(bytes) if bytes > MESSAGE_BYTES_MAX as u64 => Err(incoming::too_large()),
+            Some(bytes) if bytes <= INLINE_BYTES_MAX as u64 => {
+                self.need_topic_body(request, topic, &TopicPart::Messages, INLINE_BYTES_MAX)
+            }
+            _ => {
+                let message = publish::read(&request.head)?;
+                let payload = Payload::ClientBody {
+                    bytes_max: MESSAGE_BYTES_MAX,
+                };
+                let call = self.publish_call(topic, request.origin, &message);
+                Ok(Action::Call(Call { payload, ..call }))
+            }
+        }
+    }
+
+    fn need_topic_body(
+        &self,
+        request: &Request<'_>,
+        topic: &str,
+        part: &TopicPart<'_>,
+        bytes_max: usize,
+    ) -> Result<Action, Fault> {
+        match request.content_length {
+            Some(0) => self.received_topic(request, topic, part, &[]),
+            Some(bytes) if bytes > bytes_max as u64 => Err(too_large(bytes_max)),
+            _ => Ok(Action::NeedBody { bytes_max }),
+        }
+    }
+
+    pub(super) fn received_topic(
+        &self,
+        request: &Request<'_>,
+        topic: &str,
+        part: &TopicPart<'_>,
+        body: &[u8],
+    ) -> Result<Action, Fault> {
+        let origin = request.origin;
+        let call = match part {
+            TopicPart::Messages => {
+                let mut message = publish::read(&request.head)?;
+                if media::is(request.content_type, media::CLOUD_EVENT) {
+                    let body = within(body, STRUCTURED_BYTES_MAX)?;
+                    message = cloud_events::structured(body, message)?;
+                } else {
+                    message.body = within(body, INLINE_BYTES_MAX)?.into();
+                }
+                self.publish_call(topic, origin, &message)
+            }
+            TopicPart::Batch => {
+                let form = batch::Form::of(request.content_type)?;
+                let messages = batch::read(form, within(body, BATCH_BYTES_MAX)?)?;
+                let drafts = messages.iter().map(|message| match message {
+                    Ok(message) => Ok(message.draft()),
+                    Err(fault) => Err(fault.clone()),
+                });
+                let command = TopicCommand::PublishBatch(drafts.collect());
+                self.topic_call(topic, origin, command)
+            }
+            TopicPart::Itself => {
+                let patch = super::receive::configuration(within(body, JSON_BYTES_MAX)?)?;
+                self.topic_call(topic, origin, TopicCommand::Configure { patch })
+            }
+            TopicPart::Subscription(name) => {
+                let patch = super::receive::configuration(within(body, JSON_BYTES_MAX)?)?;
+                self.topic_call(topic, origin, TopicCommand::Subscribe { name, patch })
+            }
+            TopicPart::Seek(name) => {
+                let to = seek::read(within(body, JSON_BYTES_MAX)?)?;
+                self.topic_call(topic, origin, TopicCommand::Seek { name, to })
+            }
+            TopicPart::Pull(name) => {
+                let command = Command::Pull(pull::read(within(body, JSON_BYTES_MAX)?)?);
+                self.own_queue_call(topic, name, request, command)
+            }
+            TopicPart::Ack(name) => {
+                let it = ack::read(within(body, JSON_BYTES_MAX)?)?;
+                self.own_queue_call(topic, name, request, Command::Ack(it.ack()))
+            }
+            _ => return Err(no_path()),
+        };
+        Ok(Action::Call(call))
+    }
+
+    pub(super) fn publish_call(
+        &self,
+        topic: &str,
+        origin: Option<&str>,
+        message: &Incoming<'_>,
+    ) -> Call {
+        let (draft, expect_seq) = (message.draft(), message.expect_seq);
+        self.topic_call(topic, origin, TopicCommand::Publish { draft, expect_seq })
+    }
+
+    pub(super) fn topic_call(
+        &self,
+        topic: &str,
+        origin: Option<&str>,
+        command: TopicCommand<'_>,
+    ) -> Call {
+        let auto_create = self.settings.auto_create;
+        let envelope = TopicEnvelope {
+            topic,
+            origin,
+            auto_create,
+            command,
+        };
+        // As with queues: the object refuses an empty command.
+        Call {
+            target: Target::Topic,
+            object: topic_object(topic),
+            command: encode(&envelope).unwrap_or_default(),
+            payload: Payload::InCommand,
+            shareable: false,
+        }
+    }
+
+    /// A call to the queue that holds what a subscription was handed. The topic's origins do not
+    /// reach it: a page of another site cannot pull.
+    fn own_queue_call(
+        &self,
+        topic: &str,
+        subscription: &str,
+        request: &Request<'_>,
+        command: Command<'_>,
+    ) -> Call {
+        let origin = request.origin;
+        let queue = subscription_queue(topic, subscription);
+        let (auto_create, refused) = (false, Vec::new());
+        let envelope = Envelope {
+            queue: &queue,
+            origin,
+            auto_create,
+            binary: request.accepts_binary,
+            refused,
+            command,
+        };
+        Call {
+            target: Target::Queue,
+            object: queue_object(&queue),
+            command: codec::encode(&envelope).unwrap_or_default(),
+            payload: Payload::InCommand,
+            shareable: false,
+        }
+    }
+
+    /// The call that opens, or opens anew, the socket of a live reader; with `next_seq` it goes on
+    /// from there. `None` when `stream` is not what [`Action::Follow`] said.
+    #[must_use]
+    pub fn follow(&self, stream: &str, next_seq: Option<u64>) -> Option<Call> {
+        let mut parts = stream.splitn(6, '\n');
+        let mut next = || parts.next();
+        let (topic, origin, form) = (next()?, next()?, next()?);
+        let (begin, member, filter) = (next()?, next()?, next()?);
+        let start = match next_seq {
+            Some(seq) => Start::Seq(seq),
+            None => parse_start(begin)?,
+        };
+        let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        let form = if form == "events" {
+            Form::Events
+        } else {
+            Form::Lines
+        };
+        let follow = Follow {
+            start,
+            filter: some(filter),
+            form,
+            member: some(member),
+        };
+        Some(self.topic_call(topic, some(origin), TopicCommand::Follow(follow)))
+    }
+}
+
+/// What has to be known to open a live reader's socket: a line for each part; the filter may have
+/// several.
+pub(super) fn stream_text(
+    topic: &str,
+    origin: Option<&str>,
+    form: Form,
+    start: &str,
+    member: Option<&str>,
+    filter: Option<&str>,
+) -> String {
+    let form = if form == Form::Events {
+        "events"
+    } else {
+        "lines"
+    };
+    let (origin, member) = (origin.unwrap_or_default(), member.unwrap_or_default());
+    [
+        topic,
+        origin,
+        form,
+        start,
+        member,
+        filter.unwrap_or_default(),
+    ]
+    .join("\n")
+}
+
+fn events(request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
+    let filter = filter(request)?;
+    let member = member(request.parameter("member")?)?;
+    let start = match request.last_event_id {
+        Some(id) => {
+            let digits = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+            let id = digits
+                .then(|| id.parse::<u64>().ok())
+                .flatten()
+                .filter(|id| *id <= SEQ_MAX);
+            let wrong = || Fault::bad("Last-Event-ID", "the id of an event belongs here");
+            format!("{}", id.ok_or_else(wrong)? + 1)
+        }
+        None => match start(request)? {
+            Some(Start::At(at_ms)) => format!("at {at_ms}"),
+            Some(_) => request.parameter("from_seq")?.unwrap_or_default(),
+            None => "latest".to_owned(),
+        },
+    };
+    if request.head.method == "HEAD" {
+        let response = Response {
+            status: 200,
+            ..Response::default()
+        };
+        return Ok(Action::Respond(
+            response.with("content-type", "text/event-stream"),
+        ));
+    }
+    let (member, filter) = (member.as_deref(), filter.as_deref());
+    let stream = stream_text(topic, request.origin, Form::Events, &start, member, filter);
+    Ok(Action::Follow { stream })
+}
+
+/// A name to be shown to others.
+pub(super) fn member(text: Option<String>) -> Result<Option<String>, Fault> {
+    match text {
+        Some(name)
+            if name.is_empty()
+                || name.chars().count() > KEY_CHARS_MAX
+                || name.chars().any(char::is_control) =>
+        {
+            let detail =
+                format!("a name has 1 to {KEY_CHARS_MAX} characters, none of them a control");
+            Err(Fault::bad("member", detail))
+        }
+        other => Ok(other),
+    }
+}
+
+/// Where a read begins, if the request says so.
+fn start(request: &Request<'_>) -> Result<Option<Start>, Fault> {
+    let at_ms = match request.parameter("from_at_ms")? {
+        None => None,
+        Some(_) => Some(request.number("from_at_ms", &(0..=(1 << 53) - 1), 0)?),
+    };
+    let Some(text) = request.parameter("from_seq")? else {
+        return Ok(at_ms.map(Start::At));
+    };
+    if at_ms.is_some() {
+        return Err(Fault::bad("from_at_ms", "from_seq or from_at_ms, not both"));
+    }
+    let detail = "earliest, latest, last_per_key or a number belongs here";
+    parse_start(&text)
+        .filter(|it| !matches!(it, Start::At(_)))
+        .map(Some)
+        .ok_or_else(|| Fault::bad("from_seq", detail))
+}
+
+/// Reads `earliest`, `latest`, `last_per_key`, a number, or `at ` and an instant.
+pub(super) fn parse_start(text: &str) -> Option<Start> {
+    let number = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| text.parse::<u64>().ok()).flatten()
+    };
+    match text {
+        "earliest" => Some(Start::Earliest),
+        "latest" => Some(Start::Latest),
+        "last_per_key" => Some(Start::LastPerKey),
+        _ => match text.strip_prefix("at ") {
+            Some(at_ms) => number(at_ms).map(Start::At),
+            None => number(text)
+                .filter(|seq| *seq <= SEQ_MAX + 1)
+                .map(Start::Seq),
+        },
+    }
+}
+
+/// The filter's JSON text. A selector may stand there without the quotes of JSON.
+fn filter(request: &Request<'_>) -> Result<Option<String>, Fault> {
+    let Some(text) = request.parameter("filter")? else {
+        return Ok(None);
+    };
+    if text.trim_start().starts_with(['{', '"']) {
+        return Ok(Some(text));
+    }
+    Ok(serde_json::to_string(&text).ok())
+}

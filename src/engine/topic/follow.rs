@@ -1,0 +1,322 @@
+//! Live readers: cursors whose sockets sleep with the object.
+//!
+//! A reader is sent pieces, each from the number it knows to be the next; after
+//! `FRAMES_AHEAD_MAX` pieces nothing more until it says that it has taken some. Meanwhile it lags,
+//! and the log keeps its place. All that has to be known of a reader is a few bytes that its socket
+//! remembers, so that the object may leave memory. Bounded by the number of readers.
+
+use super::read::{Cursor, Want};
+use super::{Topic, Turn};
+use crate::command::topic::{Follow, Form, Frame, News, Page, TopicReply};
+use crate::engine::Stop;
+use crate::engine::filter::Filter;
+use crate::error::{ErrorCode, Fault};
+use crate::limits::{
+    FRAME_BYTES_MAX, FRAME_MESSAGES_MAX, FRAMES_AHEAD_MAX, LAG_MESSAGES_MAX, READERS_MAX,
+};
+use crate::store::StoreError;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+/// Different pieces read in one turn; the rest follow at once.
+const PAGES_PER_TURN_MAX: usize = 64;
+
+/// What a socket remembers of its reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Memory {
+    cursor: Cursor,
+    /// Pieces it may be sent.
+    credit: u32,
+    form: Form,
+    filter: Option<String>,
+    member: Option<String>,
+    /// Whether it was told that it lags, and has not caught up since.
+    lags: bool,
+}
+
+struct Follower {
+    memory: Memory,
+    filter: Option<Filter>,
+    /// The number it was last told to be the next.
+    told: u64,
+    /// It has been sent nothing yet.
+    is_new: bool,
+    /// It has to be told anew who is here.
+    wants_members: bool,
+}
+
+/// The live readers of a topic.
+#[derive(Default)]
+pub(super) struct Followers {
+    by_token: BTreeMap<u32, Follower>,
+    /// Those who came or went since the last turn, for the others.
+    presence: Vec<(String, bool)>,
+    /// Up to which number everybody was looked at.
+    seen_seq: u64,
+    changed: bool,
+}
+
+impl Followers {
+    pub fn len(&self) -> usize {
+        self.by_token.len()
+    }
+
+    /// Who is here, each once.
+    pub fn members(&self) -> Vec<String> {
+        let members = self
+            .by_token
+            .values()
+            .filter_map(|it| it.memory.member.clone());
+        members.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn has_member(&self, member: &str) -> bool {
+        self.by_token
+            .values()
+            .any(|it| it.memory.member.as_deref() == Some(member))
+    }
+
+    fn insert(&mut self, token: u32, follower: Follower) {
+        self.changed = true;
+        self.by_token.insert(token, follower);
+    }
+}
+
+impl Topic {
+    pub(super) fn follow(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+        follow: &Follow<'_>,
+    ) -> Result<TopicReply, Stop> {
+        if self.followers.len() >= READERS_MAX {
+            let detail = format!("{READERS_MAX} readers follow this topic already");
+            let fault = Fault::new(ErrorCode::Overloaded, detail);
+            return Err(fault.with(|f| f.retry_after_ms = Some(1_000)).into());
+        }
+        let filter = follow.filter.map(Filter::compile).transpose()?;
+        let cursor = self.start(turn, follow.start)?;
+        let member = follow.member.map(str::to_owned);
+        if let Some(member) = member.as_ref().filter(|it| !self.followers.has_member(it)) {
+            self.followers.presence.push((member.clone(), true));
+        }
+        let memory = Memory {
+            cursor,
+            credit: FRAMES_AHEAD_MAX,
+            form: follow.form,
+            filter: follow.filter.map(str::to_owned),
+            member,
+            lags: false,
+        };
+        let wants_members = memory.member.is_some();
+        let told = cursor.next;
+        let follower = Follower {
+            memory,
+            filter,
+            told,
+            is_new: true,
+            wants_members,
+        };
+        self.followers.insert(token, follower);
+        Ok(TopicReply::Following)
+    }
+
+    /// A reader whose socket slept: what it remembers. Whether that could be read.
+    pub fn attach(&mut self, token: u32, memory: &[u8]) -> bool {
+        let Ok(memory) = postcard::from_bytes::<Memory>(memory) else {
+            return false;
+        };
+        let filter = memory.filter.as_deref().map(Filter::compile).transpose();
+        let Ok(filter) = filter else { return false };
+        let told = memory.cursor.next;
+        let follower = Follower {
+            memory,
+            filter,
+            told,
+            is_new: false,
+            wants_members: false,
+        };
+        self.followers.insert(token, follower);
+        true
+    }
+
+    /// A reader says that it has taken so many pieces.
+    pub fn credit(&mut self, token: u32, pieces: u32) {
+        if let Some(follower) = self.followers.by_token.get_mut(&token) {
+            let credit = &mut follower.memory.credit;
+            *credit = credit.saturating_add(pieces).min(FRAMES_AHEAD_MAX);
+            self.followers.changed = true;
+        }
+    }
+
+    /// A reader has gone.
+    pub fn detach(&mut self, token: u32) {
+        let Some(gone) = self.followers.by_token.remove(&token) else {
+            return;
+        };
+        if let Some(member) = gone.memory.member
+            && !self.followers.has_member(&member)
+        {
+            self.followers.presence.push((member, false));
+            self.followers.changed = true;
+        }
+    }
+
+    /// Sends readers what is new to them: a piece each, at most.
+    pub(super) fn send_frames(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.tell_presence(turn);
+        let next_seq = self.log.next_seq;
+        if !self.followers.changed && self.followers.seen_seq == next_seq {
+            return Ok(());
+        }
+        self.followers.changed = false;
+        self.followers.seen_seq = next_seq;
+        let mut pages: HashMap<(Cursor, Option<String>), (Rc<Page>, Cursor)> = HashMap::new();
+        let mut groups: HashMap<(usize, Vec<u8>), usize> = HashMap::new();
+        let tokens: Vec<u32> = self.followers.by_token.keys().copied().collect();
+        for token in tokens {
+            let Some(mut follower) = self.followers.by_token.remove(&token) else {
+                continue;
+            };
+            let has_news = follower.is_new || follower.memory.cursor.next < next_seq;
+            if has_news && follower.memory.credit > 0 {
+                let key = (follower.memory.cursor, follower.memory.filter.clone());
+                if !pages.contains_key(&key) && pages.len() >= PAGES_PER_TURN_MAX {
+                    self.wait_for_next_turn();
+                } else {
+                    let (page, cursor) = match pages.get(&key) {
+                        Some((page, cursor)) => (Rc::clone(page), *cursor),
+                        None => {
+                            let want = Want {
+                                filter: follower.filter.as_ref(),
+                                messages_max: FRAME_MESSAGES_MAX,
+                                bytes_max: FRAME_BYTES_MAX,
+                            };
+                            let (page, cursor) = self.page(turn, key.0, &want)?;
+                            let page = Rc::new(page);
+                            pages.insert(key, (Rc::clone(&page), cursor));
+                            (page, cursor)
+                        }
+                    };
+                    self.send(turn, token, &mut follower, page, cursor, &mut groups)?;
+                }
+            }
+            self.followers.by_token.insert(token, follower);
+        }
+        Ok(())
+    }
+
+    fn wait_for_next_turn(&mut self) {
+        self.more_work = true;
+        self.followers.changed = true;
+    }
+
+    fn send(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+        follower: &mut Follower,
+        page: Rc<Page>,
+        cursor: Cursor,
+        groups: &mut HashMap<(usize, Vec<u8>), usize>,
+    ) -> Result<(), StoreError> {
+        let behind = self.log.next_seq - cursor.next.min(self.log.next_seq);
+        let memory = &mut follower.memory;
+        // A reader that begins far back reads the past; it lags only once it has been up to date.
+        let lagged = (behind >= LAG_MESSAGES_MAX && !memory.lags && !follower.is_new)
+            || (page.missed > 0 && !follower.is_new);
+        memory.lags = behind >= LAG_MESSAGES_MAX;
+        memory.cursor = cursor;
+        if behind > 0 {
+            self.wait_for_next_turn();
+        }
+        let is_silent = page.messages.is_empty() && page.missed == 0 && !lagged;
+        if is_silent && !follower.is_new {
+            return Ok(());
+        }
+        memory.credit -= 1;
+        self.state.delivered_total += page.messages.len() as u64;
+        let bytes = postcard::to_allocvec(&*memory).map_err(|e| StoreError(e.to_string()))?;
+        let from_seq = follower.told;
+        follower.told = cursor.next;
+        follower.is_new = false;
+        // Readers that know the same and remember the same are told the same, at once.
+        let key = (
+            Rc::as_ptr(&page).addr(),
+            [&from_seq.to_le_bytes()[..], &bytes].concat(),
+        );
+        if let Some(at) = groups.get(&key) {
+            turn.out.frames[*at].tokens.push(token);
+            return Ok(());
+        }
+        groups.insert(key, turn.out.frames.len());
+        let news = News::Messages {
+            page,
+            lagged: lagged.then_some(behind),
+        };
+        let (tokens, form) = (vec![token], memory.form);
+        turn.out.frames.push(Frame {
+            tokens,
+            form,
+            from_seq,
+            news,
+            memory: bytes,
+        });
+        Ok(())
+    }
+
+    /// Tells those who are here who came and who went; one that takes nothing just now is told
+    /// later who is here.
+    fn tell_presence(&mut self, turn: &mut Turn<'_>) {
+        let changes = std::mem::take(&mut self.followers.presence);
+        let members = self.followers.members();
+        for (token, follower) in &mut self.followers.by_token {
+            if follower.memory.member.is_none() {
+                continue;
+            }
+            if follower.memory.credit == 0 {
+                follower.wants_members |= !changes.is_empty();
+                continue;
+            }
+            let news: Vec<News> = if follower.wants_members {
+                follower.wants_members = false;
+                vec![News::Here {
+                    members: members.clone(),
+                }]
+            } else {
+                let change = |(member, joined): &(String, bool)| News::Presence {
+                    member: member.clone(),
+                    joined: *joined,
+                };
+                changes.iter().map(change).collect()
+            };
+            for news in news {
+                let (form, from_seq) = (follower.memory.form, follower.told);
+                let memory = Vec::new();
+                turn.out.frames.push(Frame {
+                    tokens: vec![*token],
+                    form,
+                    from_seq,
+                    news,
+                    memory,
+                });
+            }
+        }
+    }
+
+    /// The topic is gone: so is what its readers follow.
+    pub(super) fn dismiss_readers(&mut self, turn: &mut Turn<'_>) {
+        for (token, follower) in std::mem::take(&mut self.followers.by_token) {
+            let (form, from_seq) = (follower.memory.form, follower.told);
+            let (tokens, memory, news) = (vec![token], Vec::new(), News::Gone);
+            turn.out.frames.push(Frame {
+                tokens,
+                form,
+                from_seq,
+                news,
+                memory,
+            });
+        }
+    }
+}

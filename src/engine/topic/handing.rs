@@ -1,0 +1,376 @@
+//! How durable subscriptions are handed on: the calls of a topic's object, and their answers.
+
+use super::read::Want;
+use super::subscription::{Sent, Step, Subscription};
+use super::{Topic, Turn};
+use crate::command::directory::DirectoryCommand;
+use crate::command::placement::{TOPIC_DIRECTORY, queue_object, subscription_queue};
+use crate::command::topic::Page;
+use crate::command::{Command, Draft, Envelope, Forwarded, codec};
+use crate::engine::Stop;
+use crate::engine::outcome::Call;
+use crate::error::{ErrorCode, Fault};
+use crate::limits::{BATCH_BYTES_MAX, FORWARD_MESSAGES_MAX};
+use crate::store::StoreError;
+use crate::time::{Millis, SECOND};
+use serde::Deserialize;
+
+/// Calls of one topic under way at a time; the rest follow as these are answered.
+const CALLS_MAX: usize = 16;
+/// Subscriptions looked at in one turn; the rest follow at once.
+const LOOKS_PER_TURN_MAX: usize = 256;
+/// As for dead letters: after this time a call's answer is no longer expected.
+const CALL_LOST_MS: Millis = 30 * SECOND;
+/// Where a message in a queue comes from.
+const TOPIC: &str = "tidegate-topic";
+const TOPIC_SEQ: &str = "tidegate-topic-seq";
+
+impl Topic {
+    /// The answer to a call of an earlier turn, for the next one.
+    pub fn called(&mut self, number: u32, ok: bool, body: &[u8]) {
+        self.subscriptions.answers.push((number, ok, body.to_vec()));
+    }
+
+    /// Applies the answers to calls of earlier turns.
+    pub(super) fn settle_calls(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        for (number, ok, body) in std::mem::take(&mut self.subscriptions.answers) {
+            if self.subscriptions.registering == Some(number) {
+                self.subscriptions.registering = None;
+                self.state.registered |= ok;
+                self.settle_own(turn, ok);
+            } else if let Some((_, queue)) = self
+                .subscriptions
+                .leaving
+                .take_if(|(leaving, _)| *leaving == number)
+            {
+                self.state.leaving.retain(|it| !ok || *it != queue);
+                self.settle_own(turn, ok);
+            } else {
+                self.settle_subscription(turn, number, ok, &body)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settle_own(&mut self, turn: &mut Turn<'_>, ok: bool) {
+        self.state_changed |= ok;
+        if ok {
+            self.subscriptions.own_failures = 0;
+            self.subscriptions.own_retry_at_ms = 0;
+        } else {
+            self.subscriptions.own_failed(turn.now_ms);
+        }
+    }
+
+    fn settle_subscription(
+        &mut self,
+        turn: &mut Turn<'_>,
+        number: u32,
+        ok: bool,
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        let is_its = |it: &&mut Subscription| it.call.as_ref().is_some_and(|(n, _)| *n == number);
+        let orphans = &mut self.subscriptions.orphans;
+        if let Some(at) = orphans.iter().position(|(orphan, _)| *orphan == number) {
+            orphans.swap_remove(at);
+            self.subscriptions.calls_open -= 1;
+            return Ok(());
+        }
+        let mut all = self.subscriptions.by_name.iter_mut();
+        let Some((name, it)) = all.find(|(_, it)| is_its(it)) else {
+            return Ok(());
+        };
+        let name = name.clone();
+        let Some((_, sent)) = it.call.take() else {
+            return Ok(());
+        };
+        self.subscriptions.calls_open -= 1;
+        match sent {
+            Sent::Stale => return Ok(()),
+            Sent::Step if ok => {
+                it.failures = 0;
+                it.config.step = it.config.step.next();
+            }
+            Sent::Step => it.failed(turn.now_ms),
+            Sent::Messages { seqs, next, missed } => {
+                let moved = if ok { moved(body).min(seqs.len()) } else { 0 };
+                it.arrived(&seqs[..], moved, next, missed, turn.now_ms);
+                self.state.delivered_total += moved as u64;
+                if moved == 0 {
+                    return Ok(());
+                }
+            }
+        }
+        let is_answer = it.failures > 0 || it.config.step == Step::Ready;
+        if let Some(token) = it.asked.take_if(|_| is_answer) {
+            let failed = it.failures > 0;
+            self.answer_asked(turn, token, &name, failed)?;
+        }
+        self.store(turn, &name)
+    }
+
+    /// Answers who created a subscription: its queue is there, or is not yet.
+    fn answer_asked(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+        name: &str,
+        failed: bool,
+    ) -> Result<(), StoreError> {
+        let reply = if failed {
+            let detail = "the subscription is there, but its queue could not be reached yet";
+            Err(Fault::new(ErrorCode::Unavailable, detail))
+        } else {
+            match self.state_of(turn, name, true) {
+                Ok(reply) => Ok(reply),
+                Err(Stop::Fault(fault)) => Err(fault),
+                Err(Stop::Store(error)) => return Err(error),
+            }
+        };
+        turn.out.replies.push((token, reply));
+        Ok(())
+    }
+
+    /// Starts the calls that are due.
+    pub(super) fn make_calls(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let calls = &mut self.subscriptions;
+        if calls.lost_at_ms > 0 && calls.lost_at_ms <= turn.now_ms && calls.calls_open == 0 {
+            calls.lost_at_ms = 0;
+        }
+        if turn.now_ms >= calls.own_retry_at_ms {
+            self.call_for_itself(turn)?;
+        }
+        let next_seq = self.log.next_seq;
+        let after = self.subscriptions.turn_of.take().unwrap_or_default();
+        let due = |(name, it): (&String, &Subscription)| {
+            let is_idle = it.call.is_none() && it.retry_at_ms <= turn.now_ms;
+            (is_idle && it.is_due(next_seq) && !self.is_haunted(name)).then(|| name.clone())
+        };
+        // From where the last look ended, and round.
+        let all = &self.subscriptions.by_name;
+        let later = all.range(after.clone()..).filter_map(due);
+        let earlier = all.range(..after).filter_map(due);
+        let names: Vec<String> = later.chain(earlier).take(LOOKS_PER_TURN_MAX + 1).collect();
+        for (at, name) in names.into_iter().enumerate() {
+            if self.subscriptions.calls_open >= CALLS_MAX {
+                self.subscriptions.turn_of = Some(name);
+                break;
+            }
+            if at == LOOKS_PER_TURN_MAX {
+                self.subscriptions.turn_of = Some(name);
+                self.more_work = true;
+                break;
+            }
+            self.call_for(turn, &name)?;
+        }
+        Ok(())
+    }
+
+    fn has_orphan(&self, queue: &str) -> bool {
+        self.subscriptions.orphans.iter().any(|(_, it)| it == queue)
+    }
+
+    /// Whether something that concerns an earlier subscription of this name is not done yet.
+    fn is_haunted(&self, name: &str) -> bool {
+        let queue = subscription_queue(&self.name, name);
+        let leaving = &self.subscriptions.leaving;
+        leaving.as_ref().is_some_and(|(_, it)| *it == queue) || self.has_orphan(&queue)
+    }
+
+    /// Its name to the directory; queues of subscriptions that are gone.
+    fn call_for_itself(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        if !self.state.registered && self.subscriptions.registering.is_none() {
+            let register = DirectoryCommand::Register { name: &self.name };
+            let command = register.encode().map_err(|e| StoreError(e.to_string()))?;
+            let number = self.subscriptions.number();
+            self.subscriptions.registering = Some(number);
+            turn.out.calls.push(Call {
+                number,
+                object: TOPIC_DIRECTORY.to_owned(),
+                command,
+            });
+        }
+        if self.subscriptions.leaving.is_none()
+            && let Some(queue) = self.state.leaving.iter().find(|it| !self.has_orphan(it))
+        {
+            let (object, command) = (queue_object(queue), encode(queue, Command::Delete)?);
+            let number = self.subscriptions.number();
+            self.subscriptions.leaving = Some((number, queue.clone()));
+            turn.out.calls.push(Call {
+                number,
+                object,
+                command,
+            });
+        }
+        Ok(())
+    }
+
+    fn call_for(&mut self, turn: &mut Turn<'_>, name: &str) -> Result<(), StoreError> {
+        let Some(it) = self.subscriptions.by_name.get(name) else {
+            return Ok(());
+        };
+        let own = subscription_queue(&self.name, name);
+        let queue = it.config.target.clone().unwrap_or(own);
+        let (command, sent) = match it.config.step {
+            Step::Delete => (encode(&queue, Command::Delete)?, Sent::Step),
+            Step::Purge => (encode(&queue, Command::Purge)?, Sent::Step),
+            Step::Configure => {
+                let delivery = it.config.delivery.as_deref().unwrap_or("{}");
+                let patch = format!("{{\"delivery\":{delivery}}}");
+                (
+                    encode(&queue, Command::Configure { patch: &patch })?,
+                    Sent::Step,
+                )
+            }
+            Step::Ready => match self.next_forward(turn, name, &queue)? {
+                Some(forward) => forward,
+                None => return Ok(()),
+            },
+        };
+        let number = self.subscriptions.number();
+        self.subscriptions.calls_open += 1;
+        if let Some(it) = self.subscriptions.by_name.get_mut(name) {
+            it.call = Some((number, sent));
+        }
+        turn.out.calls.push(Call {
+            number,
+            object: queue_object(&queue),
+            command,
+        });
+        Ok(())
+    }
+
+    /// The next messages for a subscription's queue. `None` when its filter lets none through: then
+    /// its cursor has moved on by itself.
+    fn next_forward(
+        &mut self,
+        turn: &mut Turn<'_>,
+        name: &str,
+        queue: &str,
+    ) -> Result<Option<(Vec<u8>, Sent)>, StoreError> {
+        let Some(mut it) = self.subscriptions.by_name.remove(name) else {
+            return Ok(None);
+        };
+        let want = Want {
+            filter: it.filter.as_ref(),
+            messages_max: FORWARD_MESSAGES_MAX as u32,
+            bytes_max: BATCH_BYTES_MAX / 2,
+        };
+        let read = self.page(turn, it.cursor(), &want);
+        let source = format!("{}~{name}@{}", self.name, it.config.epoch);
+        let forward = read.and_then(|(page, next)| {
+            if page.messages.is_empty() {
+                it.totals.missed += page.missed;
+                it.move_to(next);
+                return Ok(None);
+            }
+            let command = forward(&self.name, queue, &source, &page)?;
+            let seqs = page.messages.iter().map(|message| message.seq).collect();
+            Ok(Some((
+                command,
+                Sent::Messages {
+                    seqs,
+                    next,
+                    missed: page.missed,
+                },
+            )))
+        });
+        self.more_work |= matches!(forward, Ok(None)) && it.next < self.log.next_seq;
+        self.subscriptions.by_name.insert(name.to_owned(), it);
+        forward
+    }
+
+    /// When calls have to be made, or made again, even if nothing else happens.
+    pub(super) fn calls_wakeup_ms(&mut self, now_ms: Millis) -> Option<Millis> {
+        let next_seq = self.log.next_seq;
+        let calls = &mut self.subscriptions;
+        let is_under_way =
+            calls.calls_open > 0 || calls.registering.is_some() || calls.leaving.is_some();
+        if is_under_way {
+            // Should this object start anew meanwhile, nothing but its alarm wakes it.
+            if calls.lost_at_ms <= now_ms {
+                calls.lost_at_ms = now_ms + CALL_LOST_MS;
+            }
+            return Some(calls.lost_at_ms);
+        }
+        let own = !self.state.registered || !self.state.leaving.is_empty();
+        let due = calls.by_name.values().filter(|it| it.is_due(next_seq));
+        let own = own.then_some(calls.own_retry_at_ms.max(now_ms));
+        due.map(|it| it.retry_at_ms.max(now_ms)).chain(own).min()
+    }
+
+    /// Queues of subscriptions go with the topic. A call that is lost leaves one behind that nobody
+    /// can reach; a subscription of that name begins by deleting it.
+    pub(super) fn delete_queues(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let all = self.subscriptions.by_name.iter();
+        let own = all.filter(|(_, it)| it.config.target.is_none());
+        let own = own.map(|(name, _)| subscription_queue(&self.name, name));
+        let queues: Vec<String> = own.chain(self.state.leaving.iter().cloned()).collect();
+        for queue in queues {
+            let (object, command) = (queue_object(&queue), encode(&queue, Command::Delete)?);
+            let number = self.subscriptions.number();
+            turn.out.calls.push(Call {
+                number,
+                object,
+                command,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn forward(topic: &str, queue: &str, source: &str, page: &Page) -> Result<Vec<u8>, StoreError> {
+    let seqs: Vec<String> = page.messages.iter().map(|it| it.seq.to_string()).collect();
+    let messages = page.messages.iter().zip(&seqs).map(|(message, seq)| {
+        let pairs = message
+            .attributes
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()));
+        let mut attributes: Vec<(&str, &str)> = pairs
+            .filter(|(name, _)| *name != TOPIC && *name != TOPIC_SEQ)
+            .collect();
+        attributes.extend([(TOPIC, topic), (TOPIC_SEQ, seq.as_str())]);
+        let draft = Draft {
+            body: message.body.bytes(),
+            content_type: message.content_type.as_deref(),
+            key: message.key.as_deref(),
+            priority: message.priority,
+            attributes,
+            ..Draft::default()
+        };
+        Forwarded {
+            id: message.id,
+            keeps_place: false,
+            draft,
+        }
+    });
+    encode(
+        queue,
+        Command::Forward {
+            source,
+            messages: messages.collect(),
+        },
+    )
+}
+
+fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
+    let refused = Vec::new();
+    let envelope = Envelope {
+        queue,
+        origin: None,
+        auto_create: true,
+        binary: false,
+        refused,
+        command,
+    };
+    codec::encode(&envelope).map_err(|fault| StoreError(fault.detail))
+}
+
+/// How many messages the answer of a forward says were taken.
+fn moved(body: &[u8]) -> usize {
+    #[derive(Deserialize)]
+    struct Moved {
+        moved: usize,
+    }
+    serde_json::from_slice::<Moved>(body).map_or(0, |it| it.moved)
+}

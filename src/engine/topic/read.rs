@@ -1,0 +1,274 @@
+//! Reading the log: from a cursor on, what a filter lets through, a piece at a time.
+
+use super::last_value::LastValues;
+use super::log::end_of;
+use super::{Topic, Turn};
+use crate::command::Delivery;
+use crate::command::topic::{Page, Read, Start, TopicReply};
+use crate::engine::Stop;
+use crate::engine::filter::{Filter, Subject};
+use crate::engine::segment::{Item, Segment};
+use crate::error::{ErrorCode, Fault};
+use crate::id::Id;
+use crate::limits::{
+    BROWSE_MESSAGES_MAX, PULL_BYTES_MAX, READ_SCAN_MESSAGES_MAX, WAIT_MS_MAX, WAITERS_MAX,
+};
+use crate::store::StoreError;
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+
+/// How far a reader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Cursor {
+    /// The next number it looks at.
+    pub next: u64,
+    /// Whether it still looks at the last message of each key only.
+    pub last_per_key: bool,
+}
+
+/// What a reader wants.
+pub(super) struct Want<'f> {
+    pub filter: Option<&'f Filter>,
+    pub messages_max: u32,
+    pub bytes_max: usize,
+}
+
+/// A read that waits for a message.
+pub(super) struct Waiting {
+    pub token: u32,
+    pub until_ms: Millis,
+    cursor: Cursor,
+    filter: Option<Filter>,
+    limit: u32,
+    missed: u64,
+}
+
+impl Topic {
+    pub(super) fn read(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+        read: &Read<'_>,
+    ) -> Result<Option<TopicReply>, Stop> {
+        let filter = read.filter.map(Filter::compile).transpose()?;
+        let limit = read.limit.clamp(1, BROWSE_MESSAGES_MAX);
+        let cursor = self.start(turn, read.start)?;
+        // What this turn's publishes brought is read from what is stored.
+        self.flush(turn)?;
+        let want = Want {
+            filter: filter.as_ref(),
+            messages_max: limit,
+            bytes_max: PULL_BYTES_MAX,
+        };
+        let (page, cursor) = self.page(turn, cursor, &want)?;
+        let waits = page.messages.is_empty() && cursor.next >= self.log.next_seq;
+        if waits && read.wait_ms > 0 {
+            if self.waiting.len() >= WAITERS_MAX {
+                let detail = format!("{WAITERS_MAX} requests wait here already");
+                let fault = Fault::new(ErrorCode::Overloaded, detail);
+                return Err(fault.with(|f| f.retry_after_ms = Some(1_000)).into());
+            }
+            let until_ms = turn.now_ms + read.wait_ms.min(WAIT_MS_MAX);
+            let missed = page.missed;
+            self.waiting.push(Waiting {
+                token,
+                until_ms,
+                cursor,
+                filter,
+                limit,
+                missed,
+            });
+            return Ok(None);
+        }
+        Ok(Some(self.reply(page)))
+    }
+
+    fn reply(&mut self, page: Page) -> TopicReply {
+        self.state.delivered_total += page.messages.len() as u64;
+        let (first_seq, last_seq) = (self.log.first_seq, self.log.next_seq - 1);
+        TopicReply::Read {
+            page,
+            first_seq,
+            last_seq,
+        }
+    }
+
+    /// Gives what was published to reads that wait for it, and ends those whose time is over.
+    pub(super) fn serve_waiting(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            let is_over = waiting.until_ms <= turn.now_ms;
+            if waiting.cursor.next >= self.log.next_seq && !is_over {
+                self.waiting.push(waiting);
+                continue;
+            }
+            let want = Want {
+                filter: waiting.filter.as_ref(),
+                messages_max: waiting.limit,
+                bytes_max: PULL_BYTES_MAX,
+            };
+            let (mut page, cursor) = self.page(turn, waiting.cursor, &want)?;
+            page.missed += waiting.missed;
+            if page.messages.is_empty() && !is_over {
+                waiting.cursor = cursor;
+                waiting.missed = page.missed;
+                self.waiting.push(waiting);
+                continue;
+            }
+            let reply = self.reply(page);
+            turn.out.replies.push((waiting.token, Ok(reply)));
+        }
+        Ok(())
+    }
+
+    /// The cursor of a reader that begins there.
+    pub(super) fn start(
+        &mut self,
+        turn: &mut Turn<'_>,
+        start: Start,
+    ) -> Result<Cursor, StoreError> {
+        let next = match start {
+            Start::Earliest | Start::LastPerKey => self.log.first_seq,
+            Start::Latest => self.log.next_seq,
+            // No message has the number 0: who asks for it has missed nothing.
+            Start::Seq(0) => self.log.first_seq.min(1),
+            Start::Seq(seq) => seq,
+            Start::At(at_ms) => {
+                self.flush(turn)?;
+                self.log.first_since(turn.sql, at_ms)?
+            }
+        };
+        Ok(Cursor {
+            next,
+            last_per_key: start == Start::LastPerKey,
+        })
+    }
+
+    /// Messages from the cursor on, and where it is then. Bounded by what is wanted and by how far
+    /// one read looks.
+    pub(super) fn page(
+        &mut self,
+        turn: &mut Turn<'_>,
+        mut cursor: Cursor,
+        want: &Want<'_>,
+    ) -> Result<(Page, Cursor), StoreError> {
+        let missed = self.log.first_seq.saturating_sub(cursor.next);
+        cursor.next += missed;
+        let missed = if cursor.last_per_key { 0 } else { missed };
+        let (mut messages, mut bytes, mut scanned) = (Vec::new(), 0, 0);
+        'segments: while cursor.next < self.log.next_seq && scanned < READ_SCAN_MESSAGES_MAX {
+            let seq = match self.next_of(turn, cursor)? {
+                Some(seq) => seq,
+                None => {
+                    cursor = Cursor {
+                        next: self.log.next_seq,
+                        last_per_key: false,
+                    };
+                    break;
+                }
+            };
+            let segment = self.log.at(turn.sql, seq)?;
+            let from = (seq - segment.first_seq) as usize;
+            let to = if cursor.last_per_key {
+                from + 1
+            } else {
+                segment.items.len()
+            };
+            for item in &segment.items[from..to] {
+                scanned += 1;
+                if item.expires_at_ms > turn.now_ms && matches(&segment, item, want.filter)? {
+                    bytes += item.body_bytes as usize;
+                    let is_full = messages.len() >= want.messages_max as usize
+                        || (bytes > want.bytes_max && !messages.is_empty());
+                    if is_full {
+                        cursor.next = item.seq;
+                        break 'segments;
+                    }
+                    messages.push(self.delivery(&segment, item)?);
+                }
+                cursor.next = item.seq + 1;
+            }
+        }
+        let next_seq = cursor.next;
+        Ok((
+            Page {
+                messages,
+                next_seq,
+                missed,
+            },
+            cursor,
+        ))
+    }
+
+    /// The next message that the cursor looks at.
+    fn next_of(&mut self, turn: &mut Turn<'_>, cursor: Cursor) -> Result<Option<u64>, StoreError> {
+        if !cursor.last_per_key {
+            return Ok(Some(cursor.next));
+        }
+        let last_values = match &self.last_values {
+            Some(known) => known,
+            None => self
+                .last_values
+                .insert(LastValues::of(&self.log, turn.sql)?),
+        };
+        Ok(last_values.from(cursor.next))
+    }
+
+    fn delivery(&self, segment: &Segment, item: &Item) -> Result<Delivery, StoreError> {
+        let head = segment.head(item)?;
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Ok(Delivery {
+            id: Id::mint(self.secret, segment.at_ms, item.seq, 0),
+            seq: item.seq,
+            lease_id: None,
+            attempts: 1,
+            timestamp_ms: segment.at_ms,
+            state: None,
+            body: segment.body(item),
+            content_type: owned(head.content_type),
+            key: owned(head.key),
+            priority: item.priority,
+            attributes: owned_pairs(&head.attributes),
+        })
+    }
+
+    /// When the message with this number was accepted; `None` when none can be read there.
+    pub(super) fn accepted_ms(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seq: u64,
+    ) -> Result<Option<Millis>, StoreError> {
+        if !(self.log.first_seq..self.log.next_seq).contains(&seq) {
+            return Ok(None);
+        }
+        let segment = self.log.at(turn.sql, seq)?;
+        debug_assert!(end_of(&segment) > seq);
+        Ok(Some(segment.at_ms))
+    }
+}
+
+/// Whether a message passes.
+pub(super) fn matches(
+    segment: &Segment,
+    item: &Item,
+    filter: Option<&Filter>,
+) -> Result<bool, StoreError> {
+    let Some(filter) = filter else {
+        return Ok(true);
+    };
+    let head = segment.head(item)?;
+    let attributes = owned_pairs(&head.attributes);
+    let body = filter.needs_body().then(|| segment.body(item));
+    Ok(filter.matches(&Subject {
+        attributes: &attributes,
+        body: body.as_ref().map_or(&[], |body| body.bytes()),
+        content_type: head.content_type,
+        key: head.key,
+    }))
+}
+
+fn owned_pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}

@@ -1,0 +1,143 @@
+//! The rows of a log, one a segment, by the number of its first message; and a bounded cache of
+//! those that were used last.
+
+use crate::engine::segment::{Builder, Segment};
+use crate::limits::SEGMENT_CACHE_BYTES_MAX;
+use crate::store::{Arg, Sql, StoreError, Value};
+use crate::time::Millis;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+/// The lane that segments name: a log knows no priorities.
+pub const LANE: u8 = 0;
+/// Heads read in one step.
+const HEADS_MAX: u64 = 256;
+
+/// The stored segments.
+#[derive(Debug, Default)]
+pub struct Rows {
+    cache: HashMap<u64, Rc<Segment>>,
+    used: VecDeque<u64>,
+    bytes: usize,
+}
+
+impl Rows {
+    /// The segment that begins with `seq` or before it, the latest such; whole.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn holding(
+        &mut self,
+        sql: &mut dyn Sql,
+        seq: u64,
+    ) -> Result<Option<Rc<Segment>>, StoreError> {
+        // A reader that keeps up is at the beginning of a segment, which is in memory.
+        if let Some(segment) = self.cache.get(&seq) {
+            return Ok(Some(Rc::clone(segment)));
+        }
+        let rows = sql.exec("SELECT max(id) FROM segments WHERE id <= ?", &[seq.into()])?;
+        let Some(id) = rows.first().and_then(|row| row.first()).map(Value::uint) else {
+            return Ok(None);
+        };
+        if let Some(segment) = self.cache.get(&id) {
+            return Ok(Some(Rc::clone(segment)));
+        }
+        let rows = sql.exec("SELECT head, body FROM segments WHERE id = ?", &[id.into()])?;
+        let Some(row) = rows.into_iter().next() else {
+            return Ok(None);
+        };
+        Ok(Some(self.remember(id, decode(row)?)))
+    }
+
+    /// Heads from the segment that begins with `from` on, the first few of them.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn heads(sql: &mut dyn Sql, from: u64) -> Result<Vec<Segment>, StoreError> {
+        let args = [from.into(), HEADS_MAX.into()];
+        let rows = sql.exec(
+            "SELECT head FROM segments WHERE id >= ? ORDER BY id LIMIT ?",
+            &args,
+        )?;
+        rows.into_iter().map(decode).collect()
+    }
+
+    /// As [`Rows::heads`], from the segment that holds `from` on.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn heads_holding(sql: &mut dyn Sql, from: u64) -> Result<Vec<Segment>, StoreError> {
+        let rows = sql.exec("SELECT max(id) FROM segments WHERE id <= ?", &[from.into()])?;
+        Self::heads(
+            sql,
+            rows.first()
+                .and_then(|row| row.first())
+                .map_or(from, Value::uint),
+        )
+    }
+
+    /// Stores what `builder` holds as one row, and keeps it decoded: it is likely to be wanted
+    /// soon.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn append(
+        &mut self,
+        sql: &mut dyn Sql,
+        builder: Builder,
+        at_ms: Millis,
+    ) -> Result<(), StoreError> {
+        let (first_seq, head, body) = builder.finish(at_ms, 0);
+        sql.exec(
+            "INSERT INTO segments (id, head, body) VALUES (?, ?, ?)",
+            &[first_seq.into(), Arg::Blob(&head), Arg::Blob(&body)],
+        )?;
+        self.remember(first_seq, Segment::decode(LANE, head, body)?);
+        Ok(())
+    }
+
+    /// Deletes all rows that begin before `seq`.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn delete_before(&mut self, sql: &mut dyn Sql, seq: u64) -> Result<(), StoreError> {
+        sql.exec("DELETE FROM segments WHERE id < ?", &[seq.into()])?;
+        let gone: Vec<u64> = self.cache.keys().filter(|id| **id < seq).copied().collect();
+        gone.into_iter().for_each(|id| self.forget(id));
+        Ok(())
+    }
+
+    fn forget(&mut self, id: u64) {
+        if let Some(segment) = self.cache.remove(&id) {
+            self.bytes -= segment.memory_bytes();
+        }
+    }
+
+    fn remember(&mut self, id: u64, segment: Segment) -> Rc<Segment> {
+        let segment = Rc::new(segment);
+        self.forget(id);
+        self.bytes += segment.memory_bytes();
+        self.used.push_back(id);
+        self.cache.insert(id, Rc::clone(&segment));
+        // First in, first out. Those that are gone already are passed over; one that was read twice
+        // may go early, which costs a read.
+        while self.bytes > SEGMENT_CACHE_BYTES_MAX || self.used.len() > 2 * self.cache.len() + 64 {
+            match self.used.pop_front() {
+                Some(oldest) if oldest != id => self.forget(oldest),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        segment
+    }
+}
+
+/// A row of `head`, or of `head, body`.
+fn decode(row: Vec<Value>) -> Result<Segment, StoreError> {
+    let mut row = row.into_iter().map(Value::into_blob);
+    let (head, body) = (
+        row.next().unwrap_or_default(),
+        row.next().unwrap_or_default(),
+    );
+    Segment::decode(LANE, head, body)
+}

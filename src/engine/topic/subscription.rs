@@ -1,0 +1,472 @@
+//! Durable subscriptions: cursors that outlive everything, each with a queue it feeds.
+//!
+//! A subscription hands what its filter lets through to a queue: one that was named, or one of its
+//! own, which is pulled and acknowledged by the subscription's name. The queue takes each message
+//! once (`Command::Forward`), and the cursor moves when it has, so that nothing is lost or doubled
+//! whatever fails in between. At most one call of a subscription is under way at a time; what is
+//! published meanwhile goes with the next one. Leases, retries and dead letters are the queue's.
+
+use super::read::Cursor;
+use super::subscription_patch::Patch;
+use super::{Topic, Turn};
+use crate::command::placement::subscription_queue;
+use crate::command::topic::{Start, SubscriptionState, TopicReply};
+use crate::engine::Stop;
+use crate::engine::filter::Filter;
+use crate::error::{ErrorCode, Fault};
+use crate::limits::SUBSCRIPTIONS_MAX;
+use crate::store::{Arg, Sql, StoreError, Value};
+use crate::time::{MINUTE, Millis, SECOND};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is stored of a subscription beside its cursor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Config {
+    pub filter: Option<String>,
+    /// `None`: a queue of its own.
+    pub target: Option<String>,
+    pub paused: bool,
+    /// JSON text, for a queue of its own.
+    pub delivery: Option<String>,
+    /// What has to be done before anything is handed on.
+    pub step: Step,
+    /// How often it went elsewhere: what is handed on again is not a repeat.
+    pub epoch: u64,
+}
+
+/// What a subscription's own queue has to be told first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Step {
+    /// One of this name may be there still.
+    Delete,
+    Configure,
+    /// What it was handed counts no more.
+    Purge,
+    Ready,
+}
+
+impl Step {
+    /// What follows once it is done.
+    pub const fn next(self) -> Self {
+        match self {
+            Self::Delete => Self::Configure,
+            Self::Configure | Self::Purge | Self::Ready => Self::Ready,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Totals {
+    pub last_per_key: bool,
+    pub missed: u64,
+    pub delivered: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub config: Config,
+    pub filter: Option<Filter>,
+    pub next: u64,
+    pub totals: Totals,
+    /// The number of the call under way, and what it brings.
+    pub call: Option<(u32, Sent)>,
+    pub retry_at_ms: Millis,
+    pub failures: u32,
+    /// Who is answered when its queue is ready.
+    pub asked: Option<u32>,
+}
+
+#[derive(Debug)]
+pub(super) enum Sent {
+    Step,
+    /// What no longer counts.
+    Stale,
+    /// Numbers of the messages, and where the cursor is when all of them have arrived.
+    Messages {
+        seqs: Vec<u64>,
+        next: Cursor,
+        missed: u64,
+    },
+}
+
+/// The durable subscriptions of a topic, and the calls of the topic's object.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    pub by_name: BTreeMap<String, Subscription>,
+    pub answers: Vec<(u32, bool, Vec<u8>)>,
+    pub last_number: u32,
+    pub calls_open: usize,
+    /// Where the next look begins.
+    pub turn_of: Option<String>,
+    pub registering: Option<u32>,
+    /// The queue being deleted, by the number of the call.
+    pub leaving: Option<(u32, String)>,
+    /// Calls to queues whose subscription was deleted meanwhile: the queue is deleted after them.
+    pub orphans: Vec<(u32, String)>,
+    pub own_retry_at_ms: Millis,
+    pub own_failures: u32,
+    pub lost_at_ms: Millis,
+}
+
+impl Subscriptions {
+    /// Reads the rows.
+    pub fn recover(&mut self, sql: &mut dyn Sql) -> Result<(), StoreError> {
+        let rows = sql.exec(
+            "SELECT name, config, next_seq, cursor FROM subscriptions",
+            &[],
+        )?;
+        for mut row in rows {
+            let damaged = |e: String| StoreError(format!("a subscription is damaged: {e}"));
+            let totals = row.pop().map(Value::into_blob).unwrap_or_default();
+            let next = row.pop().map_or(0, |value| value.uint());
+            let config = row.pop().map(Value::into_blob).unwrap_or_default();
+            let name = row
+                .pop()
+                .map_or(String::new(), |value| value.text().to_owned());
+            let config: Config =
+                postcard::from_bytes(&config).map_err(|e| damaged(e.to_string()))?;
+            let totals = postcard::from_bytes(&totals).map_err(|e| damaged(e.to_string()))?;
+            let filter = config.filter.as_deref().map(Filter::compile).transpose();
+            let filter = filter.map_err(|fault| damaged(fault.detail))?;
+            self.by_name
+                .insert(name, Subscription::new(config, filter, next, totals));
+        }
+        Ok(())
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// How far behind the last of them is.
+    pub fn lag_max(&self, next_seq: u64) -> u64 {
+        let lags = self
+            .by_name
+            .values()
+            .map(|it| next_seq.saturating_sub(it.next));
+        lags.max().unwrap_or(0)
+    }
+
+    pub fn number(&mut self) -> u32 {
+        self.last_number = self.last_number.wrapping_add(1);
+        self.last_number
+    }
+
+    pub fn own_failed(&mut self, now_ms: Millis) {
+        self.own_failures = (self.own_failures + 1).min(8);
+        self.own_retry_at_ms = now_ms + backoff_ms(self.own_failures);
+    }
+}
+
+impl Subscription {
+    pub fn new(config: Config, filter: Option<Filter>, next: u64, totals: Totals) -> Self {
+        Self {
+            config,
+            filter,
+            next,
+            totals,
+            call: None,
+            retry_at_ms: 0,
+            failures: 0,
+            asked: None,
+        }
+    }
+
+    /// Whether there is something to do for it.
+    pub fn is_due(&self, next_seq: u64) -> bool {
+        self.config.step != Step::Ready || (!self.config.paused && self.next < next_seq)
+    }
+
+    pub fn failed(&mut self, now_ms: Millis) {
+        self.failures = (self.failures + 1).min(8);
+        self.retry_at_ms = now_ms + backoff_ms(self.failures);
+    }
+
+    pub const fn cursor(&self) -> Cursor {
+        Cursor {
+            next: self.next,
+            last_per_key: self.totals.last_per_key,
+        }
+    }
+
+    /// The first `moved` of the messages with these numbers have arrived.
+    pub fn arrived(
+        &mut self,
+        seqs: &[u64],
+        moved: usize,
+        next: Cursor,
+        missed: u64,
+        now_ms: Millis,
+    ) {
+        match seqs.get(moved) {
+            None => {
+                self.failures = 0;
+                self.retry_at_ms = 0;
+                self.move_to(next);
+            }
+            Some(seq) => {
+                // Its queue is full or out of reach.
+                self.next = *seq;
+                self.failed(now_ms);
+            }
+        }
+        if moved > 0 {
+            self.totals.missed += missed;
+            self.totals.delivered += moved as u64;
+        }
+    }
+
+    pub fn move_to(&mut self, cursor: Cursor) {
+        self.next = cursor.next;
+        self.totals.last_per_key = cursor.last_per_key;
+    }
+}
+
+fn backoff_ms(failures: u32) -> Millis {
+    (SECOND << failures).min(5 * MINUTE)
+}
+
+impl Topic {
+    /// Creates or changes a subscription. One with a queue of its own is answered when that queue
+    /// is there.
+    pub(super) fn subscribe(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+        name: &str,
+        patch: &str,
+    ) -> Result<Option<TopicReply>, Stop> {
+        let patch = Patch::read(patch)?;
+        if self.subscriptions.by_name.contains_key(name) {
+            return self.change(turn, name, patch).map(Some);
+        }
+        if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+            let detail = format!("a topic has at most {SUBSCRIPTIONS_MAX} subscriptions");
+            let fault = Fault::new(ErrorCode::Overloaded, detail);
+            return Err(fault
+                .with(|f| f.limit = Some(SUBSCRIPTIONS_MAX as u64))
+                .into());
+        }
+        let target = patch.target.clone().flatten();
+        patch.check_delivery(target.as_deref())?;
+        let filter = patch.filter.flatten();
+        let compiled = filter.as_deref().map(Filter::compile).transpose()?;
+        let cursor = self.start(turn, patch.from.unwrap_or(Start::Latest))?;
+        let is_ready = target.is_some();
+        let config = Config {
+            filter,
+            target,
+            paused: patch.paused.unwrap_or(false),
+            delivery: patch.delivery.flatten(),
+            step: if is_ready { Step::Ready } else { Step::Delete },
+            // One that had this name counted from an earlier instant.
+            epoch: turn.now_ms,
+        };
+        let totals = Totals {
+            last_per_key: cursor.last_per_key,
+            ..Totals::default()
+        };
+        let mut subscription = Subscription::new(config, compiled, cursor.next, totals);
+        subscription.asked = (!is_ready).then_some(token);
+        self.subscriptions
+            .by_name
+            .insert(name.to_owned(), subscription);
+        // It deletes the queue of one that had its name by itself.
+        let queue = subscription_queue(&self.name, name);
+        self.state.leaving.retain(|it| *it != queue);
+        self.state_changed = true;
+        self.store(turn, name)?;
+        if is_ready {
+            self.state_of(turn, name, true).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn change(
+        &mut self,
+        turn: &mut Turn<'_>,
+        name: &str,
+        patch: Patch,
+    ) -> Result<TopicReply, Stop> {
+        let filter = patch.filter.as_ref().and_then(Option::as_deref);
+        let compiled = filter.map(Filter::compile).transpose()?;
+        let Some(subscription) = self.subscriptions.by_name.get_mut(name) else {
+            return Err(no_subscription(name).into());
+        };
+        let config = &mut subscription.config;
+        if patch
+            .target
+            .as_ref()
+            .is_some_and(|target| *target != config.target)
+        {
+            let detail = "a subscription keeps its target; delete it and create another one";
+            return Err(Fault::bad("target", detail).into());
+        }
+        patch.check_delivery(config.target.as_deref())?;
+        if let Some(filter) = patch.filter {
+            config.filter = filter;
+            subscription.filter = compiled;
+        }
+        config.paused = patch.paused.unwrap_or(config.paused);
+        if let Some(delivery) = patch.delivery
+            && config.delivery != delivery
+        {
+            config.delivery = delivery;
+            if config.step == Step::Ready {
+                config.step = Step::Configure;
+            }
+        }
+        self.store(turn, name)?;
+        self.state_of(turn, name, false)
+    }
+
+    pub(super) fn subscription(
+        &mut self,
+        turn: &mut Turn<'_>,
+        name: &str,
+    ) -> Result<TopicReply, Stop> {
+        self.flush(turn)?;
+        self.state_of(turn, name, false)
+    }
+
+    pub(super) fn list_subscriptions(
+        &mut self,
+        turn: &mut Turn<'_>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<TopicReply, Stop> {
+        self.flush(turn)?;
+        let after = after.unwrap_or_default();
+        let names = self
+            .subscriptions
+            .by_name
+            .keys()
+            .filter(|name| name.as_str() > after);
+        let names: Vec<String> = names.take(limit as usize + 1).cloned().collect();
+        let more = names.len() > limit as usize;
+        let mut subscriptions = Vec::new();
+        for name in names.iter().take(limit as usize) {
+            subscriptions.push(self.describe_subscription(turn, name)?);
+        }
+        Ok(TopicReply::Subscriptions {
+            subscriptions,
+            more,
+        })
+    }
+
+    /// Deletes a subscription; its own queue follows.
+    pub(super) fn unsubscribe(
+        &mut self,
+        turn: &mut Turn<'_>,
+        name: &str,
+    ) -> Result<TopicReply, Stop> {
+        let Some(subscription) = self.subscriptions.by_name.remove(name) else {
+            return Err(no_subscription(name).into());
+        };
+        turn.sql
+            .exec("DELETE FROM subscriptions WHERE name = ?", &[name.into()])?;
+        let queue = subscription_queue(&self.name, name);
+        if let Some((number, _)) = subscription.call {
+            self.subscriptions.orphans.push((number, queue.clone()));
+        }
+        if subscription.config.target.is_none() {
+            self.state.leaving.push(queue);
+            self.state_changed = true;
+        }
+        Ok(TopicReply::Done)
+    }
+
+    /// Has a subscription go on from elsewhere; what its own queue still holds is dropped first.
+    pub(super) fn seek(
+        &mut self,
+        turn: &mut Turn<'_>,
+        name: &str,
+        to: Start,
+    ) -> Result<TopicReply, Stop> {
+        let cursor = self.start(turn, to)?;
+        let Some(subscription) = self.subscriptions.by_name.get_mut(name) else {
+            return Err(no_subscription(name).into());
+        };
+        if let Some((_, sent)) = &mut subscription.call {
+            // It has to have arrived before its queue is emptied, but moves nothing any more.
+            *sent = Sent::Stale;
+        }
+        subscription.move_to(cursor);
+        subscription.retry_at_ms = 0;
+        let config = &mut subscription.config;
+        config.epoch = config.epoch.wrapping_add(1);
+        if config.target.is_none() && config.step == Step::Ready {
+            config.step = Step::Purge;
+        }
+        self.store(turn, name)?;
+        Ok(TopicReply::Done)
+    }
+
+    pub(super) fn state_of(
+        &mut self,
+        turn: &mut Turn<'_>,
+        name: &str,
+        created: bool,
+    ) -> Result<TopicReply, Stop> {
+        let subscription = Box::new(self.describe_subscription(turn, name)?);
+        Ok(TopicReply::Subscription {
+            subscription,
+            created,
+        })
+    }
+
+    fn describe_subscription(
+        &mut self,
+        turn: &mut Turn<'_>,
+        name: &str,
+    ) -> Result<SubscriptionState, Stop> {
+        let Some(it) = self.subscriptions.by_name.get(name) else {
+            return Err(no_subscription(name).into());
+        };
+        let mut state = SubscriptionState {
+            name: name.to_owned(),
+            filter: it.config.filter.clone(),
+            target: it.config.target.clone(),
+            paused: it.config.paused,
+            next_seq: it.next,
+            lag: self.log.next_seq.saturating_sub(it.next),
+            missed_total: it.totals.missed,
+            delivered_total: it.totals.delivered,
+            oldest_at_ms: None,
+            retrying: it.failures > 0,
+        };
+        let seq = state.next_seq.max(self.log.first_seq);
+        state.oldest_at_ms = self.accepted_ms(turn, seq)?;
+        Ok(state)
+    }
+
+    pub(super) fn store(&mut self, turn: &mut Turn<'_>, name: &str) -> Result<(), StoreError> {
+        let Some(it) = self.subscriptions.by_name.get(name) else {
+            return Ok(());
+        };
+        let failed = |e: postcard::Error| StoreError(e.to_string());
+        let config = postcard::to_allocvec(&it.config).map_err(failed)?;
+        let totals = postcard::to_allocvec(&it.totals).map_err(failed)?;
+        turn.sql.exec(
+            "INSERT OR REPLACE INTO subscriptions (name, config, next_seq, cursor)
+             VALUES (?, ?, ?, ?)",
+            &[
+                name.into(),
+                Arg::Blob(&config),
+                it.next.into(),
+                Arg::Blob(&totals),
+            ],
+        )?;
+        Ok(())
+    }
+}
+
+fn no_subscription(name: &str) -> Fault {
+    let name: String = name.chars().take(128).collect();
+    Fault::new(
+        ErrorCode::NotFound,
+        format!("there is no subscription {name:?} of this topic"),
+    )
+}

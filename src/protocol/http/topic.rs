@@ -1,0 +1,275 @@
+//! From a topic's answer to a finished HTTP response, and to what live readers are sent.
+
+use super::render::{RenderContext, batch, write_list};
+use super::response::Response;
+use super::{cors, message, problem};
+use crate::command::topic::{
+    Form, Frame, News, Page, SubscriptionState, TopicDescription, TopicReply,
+};
+use crate::command::{Accepted, Delivery};
+use crate::error::Fault;
+use crate::wire::json_text::{member_number, member_string, name, number, string};
+use crate::wire::percent;
+
+/// The response for `result`. `RenderContext::queue` is the topic's name.
+#[must_use]
+pub fn render(result: &Result<TopicReply, Fault>, context: &RenderContext<'_>) -> Response {
+    if context.preflight {
+        return cors::preflight(context.origin, context.cors_origins);
+    }
+    let mut response = match result {
+        Ok(reply) => success(reply, context.queue),
+        Err(fault) => problem::response(fault, context.decided_by),
+    };
+    cors::expose(&mut response, context.origin, context.cors_origins);
+    response
+}
+
+fn success(reply: &TopicReply, topic: &str) -> Response {
+    match reply {
+        TopicReply::Accepted(it) => accepted(it, topic),
+        TopicReply::Batch(verdicts) => batch(verdicts),
+        TopicReply::Read {
+            page,
+            first_seq,
+            last_seq,
+        } => read(page, *first_seq, *last_seq),
+        TopicReply::Described {
+            description,
+            created,
+        } => {
+            let mut body = Vec::with_capacity(1_024);
+            describe(&mut body, topic, description);
+            created_or_not(
+                *created,
+                body,
+                format!("/v1/topics/{}", percent::encode(topic)),
+            )
+        }
+        TopicReply::Subscription {
+            subscription,
+            created,
+        } => {
+            let mut body = Vec::with_capacity(256);
+            write_subscription(&mut body, subscription);
+            let topic = percent::encode(topic);
+            let place = format!("/v1/topics/{topic}/subscriptions/{}", subscription.name);
+            created_or_not(*created, body, place)
+        }
+        TopicReply::Subscriptions {
+            subscriptions,
+            more,
+        } => {
+            let mut body = b"{".to_vec();
+            write_list(
+                &mut body,
+                "subscriptions",
+                subscriptions,
+                write_subscription,
+            );
+            if let Some(last) = subscriptions.last().filter(|_| *more) {
+                member_string(&mut body, "cursor", &last.name);
+            }
+            body.push(b'}');
+            Response::json(200, body)
+        }
+        TopicReply::Following | TopicReply::Done => Response::empty(),
+    }
+}
+
+fn created_or_not(created: bool, body: Vec<u8>, location: String) -> Response {
+    if created {
+        Response::json(201, body).with("location", location)
+    } else {
+        Response::json(200, body)
+    }
+}
+
+fn accepted(accepted: &Accepted, topic: &str) -> Response {
+    let mut body = Vec::with_capacity(96);
+    message::write_accepted(&mut body, accepted, false);
+    let (topic, seq) = (percent::encode(topic), accepted.seq);
+    let location = format!("/v1/topics/{topic}/messages?from_seq={seq}&limit=1");
+    Response::json(202, body).with("location", location)
+}
+
+fn read(page: &Page, first_seq: u64, last_seq: u64) -> Response {
+    let bytes: usize = page
+        .messages
+        .iter()
+        .map(|it| it.body.bytes().len() + 320)
+        .sum();
+    let mut body = Vec::with_capacity(128 + bytes);
+    body.push(b'{');
+    write_list(
+        &mut body,
+        "messages",
+        &page.messages,
+        message::write_delivery,
+    );
+    member_number(&mut body, "next_seq", page.next_seq);
+    member_number(&mut body, "first_seq", first_seq);
+    member_number(&mut body, "last_seq", last_seq);
+    member_number(&mut body, "missed", page.missed);
+    body.push(b'}');
+    Response::json(200, body)
+}
+
+fn describe(out: &mut Vec<u8>, topic: &str, it: &TopicDescription) {
+    out.push(b'{');
+    member_string(out, "name", topic);
+    for (key, value) in &it.config {
+        out.push(b',');
+        string(out, key);
+        out.push(b':');
+        out.extend_from_slice(value.to_string().as_bytes());
+    }
+    let work = &it.since_start;
+    for (key, value) in [
+        ("messages", it.messages),
+        ("bytes", it.bytes),
+        ("first_seq", it.first_seq),
+        ("last_seq", it.last_seq),
+        ("accepted_total", it.accepted_total),
+        ("delivered_total", it.delivered_total),
+        ("readers", it.readers),
+        ("subscriptions", it.subscriptions),
+        ("lag_max", it.lag_max),
+        ("object_requests_total", work.object_requests_total),
+        ("rows_written_total", work.rows_written_total),
+        ("rows_read_total", work.rows_read_total),
+        ("commits_total", work.commits_total),
+        ("wasm_memory_bytes", work.wasm_memory_bytes),
+    ] {
+        member_number(out, key, value);
+    }
+    instant(out, "oldest_at_ms", it.oldest_at_ms);
+    let rejected = it.rejected.iter().map(|(_, total)| total).sum();
+    member_number(out, "rejected_total", rejected);
+    write_list(out, "rejected", &it.rejected, |out, (reason, total)| {
+        out.push(b'{');
+        member_string(out, "reason", reason.slug());
+        member_string(out, "decided_by", "object");
+        member_number(out, "total", *total);
+        out.push(b'}');
+    });
+    write_list(out, "members", &it.members, |out, member| {
+        string(out, member)
+    });
+    out.push(b'}');
+}
+
+fn write_subscription(out: &mut Vec<u8>, it: &SubscriptionState) {
+    out.push(b'{');
+    member_string(out, "name", &it.name);
+    raw(out, "filter", it.filter.as_deref().unwrap_or("null"));
+    name(out, "target");
+    match &it.target {
+        None => out.extend_from_slice(b"null"),
+        Some(queue) => {
+            out.push(b'{');
+            member_string(out, "queue", queue);
+            out.push(b'}');
+        }
+    }
+    raw(out, "paused", if it.paused { "true" } else { "false" });
+    raw(out, "retrying", if it.retrying { "true" } else { "false" });
+    for (key, value) in [
+        ("next_seq", it.next_seq),
+        ("lag", it.lag),
+        ("missed_total", it.missed_total),
+        ("delivered_total", it.delivered_total),
+    ] {
+        member_number(out, key, value);
+    }
+    instant(out, "oldest_at_ms", it.oldest_at_ms);
+    out.push(b'}');
+}
+
+fn raw(out: &mut Vec<u8>, key: &str, json: &str) {
+    name(out, key);
+    out.extend_from_slice(json.as_bytes());
+}
+
+fn instant(out: &mut Vec<u8>, key: &str, at_ms: Option<u64>) {
+    name(out, key);
+    match at_ms {
+        Some(at_ms) => number(out, at_ms),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// A piece for a live reader: the number it knows and the number it knows after this, on a line;
+/// then Server-Sent Events, or a document a line. What does not move a reader repeats its number.
+#[must_use]
+pub fn piece(frame: &Frame, topic: &str) -> Vec<u8> {
+    let next_seq = match &frame.news {
+        News::Messages { page, .. } => page.next_seq,
+        _ => frame.from_seq,
+    };
+    let mut out = format!("{} {next_seq}\n", frame.from_seq).into_bytes();
+    match &frame.news {
+        News::Messages { page, lagged } => {
+            if lagged.is_some() || page.missed > 0 {
+                event(&mut out, frame.form, topic, "lagged", |out| {
+                    member_number(out, "behind", lagged.unwrap_or(0));
+                    member_number(out, "missed", page.missed);
+                });
+            }
+            for message in &page.messages {
+                write_message(&mut out, frame.form, topic, message);
+            }
+        }
+        News::Presence { member, joined } => {
+            let kind = if *joined { "join" } else { "leave" };
+            event(&mut out, frame.form, topic, kind, |out| {
+                member_string(out, "member", member)
+            });
+        }
+        News::Here { members } => event(&mut out, frame.form, topic, "here", |out| {
+            write_list(out, "members", members, |out, member| string(out, member));
+        }),
+        News::Gone => event(&mut out, frame.form, topic, "gone", |_| {}),
+    }
+    out
+}
+
+fn write_message(out: &mut Vec<u8>, form: Form, topic: &str, it: &Delivery) {
+    match form {
+        Form::Events => {
+            out.extend_from_slice(format!("id: {}\nevent: message\ndata: ", it.seq).as_bytes());
+            message::write_delivery(out, it);
+            out.extend_from_slice(b"\n\n");
+        }
+        Form::Lines => {
+            out.push(b'{');
+            member_string(out, "type", "message");
+            member_string(out, "topic", topic);
+            // The message's members follow in the place of its opening brace.
+            let at = out.len();
+            message::write_delivery(out, it);
+            if let Some(brace) = out.get_mut(at) {
+                *brace = b',';
+            }
+            out.push(b'\n');
+        }
+    }
+}
+
+fn event(out: &mut Vec<u8>, form: Form, topic: &str, kind: &str, members: impl Fn(&mut Vec<u8>)) {
+    match form {
+        Form::Events => {
+            out.extend_from_slice(format!("event: {kind}\ndata: ").as_bytes());
+            out.push(b'{');
+            members(out);
+            out.extend_from_slice(b"}\n\n");
+        }
+        Form::Lines => {
+            out.push(b'{');
+            member_string(out, "type", kind);
+            member_string(out, "topic", topic);
+            members(out);
+            out.extend_from_slice(b"}\n");
+        }
+    }
+}
