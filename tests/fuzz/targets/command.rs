@@ -4,7 +4,9 @@ use super::Target;
 use crate::database::Database;
 use tidegate::command::directory::{self, DirectoryCommand};
 use tidegate::command::reply::SinceStart;
-use tidegate::command::{Ack, AckEntry, Command, Draft, Envelope, Forwarded, Pull, Wait, codec};
+use tidegate::command::{
+    Ack, AckEntry, Command, Draft, Envelope, Forwarded, LeaseRef, Pull, Wait, codec,
+};
 use tidegate::durable::{DirectoryObject, QueueObject};
 use tidegate::id::Id;
 
@@ -62,6 +64,7 @@ fn encoded(command: Command<'_>) -> Vec<u8> {
         queue: "q",
         origin: None,
         auto_create: true,
+        binary: false,
         refused: Vec::new(),
         command,
     };
@@ -166,12 +169,12 @@ const SOME_ID: Id = Id(1 << 80);
 fn publishing() -> Vec<Command<'static>> {
     let ack = Ack {
         acks: vec![AckEntry {
-            lease_id: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            lease_id: LeaseRef::Text("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
             result: Some("{}"),
             release: true,
         }],
-        retries: vec![("x", Some(5))],
-        extends: vec![("y", None)],
+        retries: vec![(LeaseRef::Text("x"), Some(5))],
+        extends: vec![(LeaseRef::Text("y"), None)],
     };
     vec![Command::Publish(full()), pull(None), Command::Ack(ack)]
 }
