@@ -26,6 +26,10 @@ const SECURITY = {
   'x-content-type-options': 'nosniff',
 };
 
+/** The waiting page is one file for all queues; the queue's name is the rest of its path. */
+const WAIT = '/wait/';
+const WAITING_PAGE = '/waiting/index.html';
+
 /**
  * Serves the file at the request's path.
  * @param {Request} request
@@ -34,7 +38,7 @@ const SECURITY = {
  */
 export async function serveAsset(request, env) {
   const { pathname } = new URL(request.url);
-  const path = pathname.endsWith('/') ? `${pathname}index.html` : pathname;
+  const path = fileAt(pathname);
   const type = TYPES[path.slice(path.lastIndexOf('.') + 1)];
   // Hidden files are nobody's, whatever a directory holds; `..` is gone from a parsed URL.
   if (type === undefined || path.includes('/.')) return notFound(pathname);
@@ -51,6 +55,12 @@ export async function serveAsset(request, env) {
     return new Response(null, { status: 304, headers });
   }
   return new Response(found.body, { headers });
+}
+
+function fileAt(pathname) {
+  const isLine = pathname.startsWith(WAIT) && /^[^/]+$/.test(pathname.slice(WAIT.length));
+  if (isLine) return WAITING_PAGE;
+  return pathname.endsWith('/') ? `${pathname}index.html` : pathname;
 }
 
 /** The store's own tag, or one made of what a disk knows of a file. */

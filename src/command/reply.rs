@@ -267,6 +267,8 @@ pub struct MessageState {
     pub estimated_wait_ms: Option<Millis>,
     /// JSON text its consumer left.
     pub result: Option<String>,
+    /// Where its publisher goes on from the waiting page, where the queue says so.
+    pub redirect_url: Option<String>,
 }
 
 /// A queue's configuration and live figures.

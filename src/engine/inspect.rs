@@ -37,6 +37,14 @@ impl Queue {
 
     /// What is known of the message.
     pub(super) fn state_of(&mut self, turn: &mut Turn<'_>, id: Id) -> Result<MessageState, Stop> {
+        let redirect_url = self.config().capacity.redirect_url.clone();
+        Ok(MessageState {
+            redirect_url,
+            ..self.known_state(turn, id)?
+        })
+    }
+
+    fn known_state(&mut self, turn: &mut Turn<'_>, id: Id) -> Result<MessageState, Stop> {
         let seq = id.seq();
         let known =
             id.is_genuine(self.secret) && seq > self.meta.purged_seq && seq < self.meta.next_seq;
@@ -356,6 +364,7 @@ fn message(id: Id, state: State) -> MessageState {
         position: None,
         estimated_wait_ms: None,
         result: None,
+        redirect_url: None,
     }
 }
 

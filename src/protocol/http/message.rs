@@ -63,6 +63,9 @@ pub fn write_state(out: &mut Vec<u8>, message: &MessageState) {
         name(out, "result");
         out.extend_from_slice(result.as_bytes());
     }
+    if let Some(url) = &message.redirect_url {
+        member_string(out, "redirect_url", url);
+    }
     out.push(b'}');
 }
 

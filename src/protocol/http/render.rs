@@ -359,6 +359,7 @@ mod tests {
             position: None,
             estimated_wait_ms: None,
             result: Some(r#"{"paid":true}"#.to_owned()),
+            redirect_url: None,
         };
         let (_, document) = rendered(Ok(Reply::State(it)));
         let expected = json!({"id": ID, "seq": 7, "state": "done", "timestamp_ms": 9, "attempts": 1,
