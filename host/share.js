@@ -16,8 +16,9 @@ const ALONE_MAX = 16;
 /** A conductor that finds fewer than these to send is needed no longer. */
 const GATHERED_MIN = 3;
 /**
- * Before it sends, it waits for more until so many turns of the event loop in a row brought nothing,
- * and no longer than this. An idle turn takes about 15 µs.
+ * Before it sends, it waits for more until so many turns of the event loop in a row brought nothing
+ * and half of those that were just answered came again, but no longer than this. An idle turn takes
+ * about 15 µs.
  */
 const STILL_TURNS = 4;
 const LINGER_TURNS_MAX = 64;
@@ -94,16 +95,19 @@ class Conductor {
     this.lateAt = now + CALL_MS_MAX;
     /** Publishes that wait for it. */
     this.held = 0;
+    /** So many are worth waiting for: half of those that were just answered. */
+    this.expected = 0;
     this.gathering = new Gathering();
   }
 
   /** Sends what gathers behind `call`, and then what gathers meanwhile, until little does. */
   async conduct(call) {
     await call;
-    while (this.gathering.commands.length > 0) {
+    while (this.lane.conductor === this || this.gathering.commands.length > 0) {
       await this.linger();
       const gathering = this.gathering;
       const { commands } = gathering;
+      if (commands.length === 0) break;
       const now = Date.now();
       gathering.hasLeft = true;
       this.gathering = new Gathering();
@@ -111,6 +115,7 @@ class Conductor {
       if (now > this.endsAt || commands.length < GATHERED_MIN) this.end();
       gathering.settle(await inTime(sendAll(this.env, this.lane.object, commands)));
       this.release(commands.length);
+      this.expected = commands.length / 2;
     }
     this.end();
   }
@@ -118,7 +123,8 @@ class Conductor {
   /** Waits while others keep coming: clients that were just answered come again. */
   async linger() {
     const { commands } = this.gathering;
-    for (let turn = 0, still = 0; turn < LINGER_TURNS_MAX && still < STILL_TURNS; turn++) {
+    for (let turn = 0, still = 0; turn < LINGER_TURNS_MAX; turn++) {
+      if (still >= STILL_TURNS && commands.length >= this.expected) return;
       const before = commands.length;
       await scheduler.wait(0);
       still = commands.length === before ? still + 1 : 0;
