@@ -27,7 +27,7 @@ const RIVALS = {
  * @returns {Goal[]}
  */
 export function checkGoals(book) {
-  return [...speed(book), ...rivals(book), ...depth(book), ...cost(book), ...size(book)];
+  return [...speed(book), ...latency(book), ...rivals(book), ...depth(book), ...cost(book), ...size(book)];
 }
 
 function speed(book) {
@@ -38,6 +38,11 @@ function speed(book) {
     ratio('the same, of workerd’s own queue', 3, 'http/publish-64', 'http/queue'),
     ratio('batches of 100 × 128 B, of the same', 7, 'http/publish-batch', 'http/queue-batch'),
   ];
+}
+
+function latency(book) {
+  const ratio = book.ratio('latency/publish/p50', 'latency/hop/p50');
+  return [goal('median latency of a publish at half load, of hop’s', '≤', 2, '×', ratio)];
 }
 
 /** One goal for each rival, size and operation: ahead of it. */
