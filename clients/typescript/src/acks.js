@@ -1,11 +1,12 @@
 // Settling leases: acks, retries and extensions that come together go out as one call, and each
 // gets an answer of its own.
 
+import { EXTEND, FINISH, RETRY, acknowledgementOf, entryBytes, readAckErrors } from './batch.js';
 import { Collector } from './collector.js';
 import { LeaseExpiredError, TidegateError } from './errors.js';
 import { badRequest, errorOf } from './problem.js';
 import { wholeNumber } from './publication.js';
-import { byteLength } from './text.js';
+import { decode, encode } from './text.js';
 
 /** What the server takes; see its docs/LIMITS.md. */
 const RESULT_BYTES_MAX = 16_384;
@@ -14,16 +15,43 @@ const LEASE_MS_MIN = 100;
 const LEASE_MS_MAX = 43_200_000;
 
 const DEFAULTS = { lingerMs: 0, itemsMax: 1000, bytesMax: 1_048_576, inFlightMax: 4 };
-/** Which list of the call a kind of entry goes to. */
-const LISTS = { ack: 'acks', retry: 'retries', extend: 'extends' };
+/** In JSON, the list that an operation's entries go to, and the name of its time. */
+const LISTS = {
+  [FINISH]: ['acks'],
+  [RETRY]: ['retries', 'delay_ms'],
+  [EXTEND]: ['extends', 'visibility_timeout_ms'],
+};
+
+/** One thing that is asked of a lease. */
+class Entry {
+  result;
+  timeMs;
+  release = false;
+  bytes = 0;
+  resolve;
+  reject;
+
+  /**
+   * @param {import('./batch.js').Lease} lease
+   * @param {number} operation
+   */
+  constructor(lease, operation) {
+    this.lease = lease;
+    this.operation = operation;
+    /** @type {Promise<void>} */
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
 
 export class Acks {
   #http;
   #path;
   #collector;
+  /** @type {Set<Entry>} */
   #undecided = new Set();
-  /** The entry of each lease that is not answered yet: there is one at a time. */
-  #byLease = new Map();
 
   /**
    * @param {import('./http.js').Http} http
@@ -39,68 +67,49 @@ export class Acks {
   }
 
   /**
-   * @param {string} leaseId
-   * @param {unknown} result any JSON; undefined: none
-   * @param {boolean} release
+   * @param {import('./batch.js').Lease} lease that is not settled
+   * @param {number} operation
+   * @param {{ result?: unknown, release?: boolean, delayMs?: number, ms?: number }} what
+   * @returns {Promise<void>}
    */
-  ack(leaseId, result, release) {
-    const json = result === undefined ? undefined : JSON.stringify(result);
-    if (result !== undefined && json === undefined) {
-      throw badRequest('result', `${typeof result} cannot be written as JSON`);
+  ask(lease, operation, { result, release, delayMs, ms }) {
+    const entry = new Entry(lease, operation);
+    try {
+      if (result !== undefined) entry.result = resultOf(result);
+      if (delayMs !== undefined) entry.timeMs = inRange('delayMs', delayMs, 0, DELAY_MS_MAX);
+      if (ms !== undefined) entry.timeMs = inRange('ms', ms, LEASE_MS_MIN, LEASE_MS_MAX);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    if (json !== undefined && byteLength(json) > RESULT_BYTES_MAX) {
-      throw badRequest('result', `a result has at most ${RESULT_BYTES_MAX} bytes as JSON`);
-    }
-    const members = json === undefined ? '' : `,"result":${json}`;
-    return this.#add('ack', leaseId, release ? `${members},"release":true` : members);
-  }
-
-  /**
-   * @param {string} leaseId
-   * @param {number} [delayMs] the queue's backoff unless given
-   */
-  retry(leaseId, delayMs) {
-    if (delayMs !== undefined) expectRange('delayMs', delayMs, 0, DELAY_MS_MAX);
-    return this.#add('retry', leaseId, delayMs === undefined ? '' : `,"delay_ms":${delayMs}`);
-  }
-
-  /**
-   * @param {string} leaseId
-   * @param {number} [leaseMs] from now; the queue's `visibility_timeout_ms` unless given
-   */
-  extend(leaseId, leaseMs) {
-    if (leaseMs !== undefined) expectRange('ms', leaseMs, LEASE_MS_MIN, LEASE_MS_MAX);
-    const members = leaseMs === undefined ? '' : `,"visibility_timeout_ms":${leaseMs}`;
-    return this.#add('extend', leaseId, members);
+    entry.release = release === true;
+    entry.bytes = entryBytes(entry);
+    if (operation !== EXTEND) lease.isSettled = true;
+    this.#undecided.add(entry);
+    // What one lease is asked goes one after the other, so that each has its own answer.
+    const add = () => this.#collector.add(entry);
+    if (lease.asked) lease.asked.then(add, add);
+    else this.#collector.add(entry);
+    lease.asked = entry.promise;
+    return entry.promise;
   }
 
   /** Waits until all that was asked up to now is answered. */
   async flush() {
     this.#collector.sendNow();
-    await Promise.allSettled([...this.#undecided]);
+    await Promise.allSettled(Array.from(this.#undecided, (entry) => entry.promise));
   }
 
-  /** What one lease is asked goes one after the other, so that each has its own answer. */
-  #add(kind, leaseId, members) {
-    const earlier = this.#byLease.get(leaseId);
-    const added = earlier
-      ? earlier.then(() => this.#enter(kind, leaseId, members))
-      : this.#enter(kind, leaseId, members);
-    const answer = added.finally(() => {
-      this.#undecided.delete(answer);
-      if (this.#byLease.get(leaseId) === settled) this.#byLease.delete(leaseId);
-    });
-    const settled = added.then(nothing, nothing);
-    this.#undecided.add(answer);
-    this.#byLease.set(leaseId, settled);
-    return answer;
-  }
-
-  #enter(kind, leaseId, members) {
-    return new Promise((resolve, reject) => {
-      const wire = `{"lease_id":${JSON.stringify(leaseId)}${members}}`;
-      this.#collector.add({ kind, leaseId, wire, bytes: byteLength(wire), resolve, reject });
-    });
+  #end(entry, error) {
+    const { lease } = entry;
+    this.#undecided.delete(entry);
+    if (lease.asked === entry.promise) lease.asked = undefined;
+    if (error === undefined) {
+      entry.resolve();
+      return;
+    }
+    // Whoever can try again, may.
+    if (entry.operation !== EXTEND) lease.isSettled = error.type === 'lease-expired';
+    entry.reject(error);
   }
 
   async #sendApart(batch) {
@@ -111,44 +120,67 @@ export class Acks {
 
   async #send(batch) {
     try {
-      const { json, uncertain } = await this.#http.request('POST', this.#path, {
-        headers: { 'content-type': 'application/json' },
-        body: bodyOf(batch),
+      batch.sort((a, b) => a.operation - b.operation);
+      const { json, bytes, uncertain } = await this.#http.batch(this.#path, {
+        binary: () => acknowledgementOf(batch),
+        text: () => jsonOf(batch),
       });
-      const errors = errorsOf(json);
-      for (const entry of batch) {
-        const error = errors.get(entry.leaseId);
-        if (error) entry.reject(Object.assign(errorOf(error), { uncertain }));
-        else entry.resolve();
+      const errors = bytes ? readAckErrors(bytes) : errorsOf(json, batch);
+      for (let n = 0; n < batch.length; n += 1) {
+        const error = errors.get(n);
+        this.#end(batch[n], error && Object.assign(error, { uncertain }));
       }
     } catch (error) {
       // One that cannot be read spoils the call for all; it shall not.
       if (error.type === 'bad-request' && batch.length > 1) await this.#sendApart(batch);
-      else for (const entry of batch) entry.reject(error);
+      else for (const entry of batch) this.#end(entry, error);
     }
   }
 }
 
-function nothing() {}
-
-function bodyOf(batch) {
-  const list = (kind) => batch.filter((entry) => entry.kind === kind).map((entry) => entry.wire);
-  const lists = Object.entries(LISTS).map(([kind, name]) => [name, list(kind)]);
-  const members = lists.filter(([, wires]) => wires.length > 0);
-  return `{${members.map(([name, wires]) => `"${name}":[${wires.join(',')}]`).join(',')}}`;
+function jsonOf(batch) {
+  const document = {};
+  for (const { operation, lease, result, release, timeMs } of batch) {
+    const [list, time] = LISTS[operation];
+    const entry = { lease_id: lease.id };
+    if (result !== undefined) entry.result = JSON.parse(decode(result));
+    if (release) entry.release = true;
+    if (timeMs !== undefined) entry[time] = timeMs;
+    (document[list] ??= []).push(entry);
+  }
+  return JSON.stringify(document);
 }
 
-function errorsOf(json) {
+function errorsOf(json, batch) {
   if (!Array.isArray(json?.errors)) {
     const detail = 'an acknowledgement was answered without its errors';
     throw new TidegateError({ type: 'unexpected-answer', detail });
   }
-  return new Map(json.errors.map(({ lease_id: leaseId, error }) => [leaseId, error]));
+  const byLease = new Map(json.errors.map(({ lease_id: id, error }) => [id, error]));
+  const errors = new Map();
+  if (byLease.size === 0) return errors;
+  batch.forEach(({ lease }, n) => {
+    if (byLease.has(lease.id)) errors.set(n, errorOf(byLease.get(lease.id)));
+  });
+  return errors;
 }
 
-function expectRange(name, value, least, most) {
+function resultOf(result) {
+  const json = JSON.stringify(result);
+  if (json === undefined) {
+    throw badRequest('result', `${typeof result} cannot be written as JSON`);
+  }
+  const bytes = encode(json);
+  if (bytes.length > RESULT_BYTES_MAX) {
+    throw badRequest('result', `a result has at most ${RESULT_BYTES_MAX} bytes as JSON`);
+  }
+  return bytes;
+}
+
+function inRange(name, value, least, most) {
   wholeNumber(name, value);
   if (value < least || value > most) throw badRequest(name, `this is from ${least} to ${most} ms`);
+  return value;
 }
 
 /** @returns {LeaseExpiredError} of a lease that was used up by this very process */

@@ -4,7 +4,7 @@
 import { LeaseExpiredError, TidegateError } from './errors.js';
 import { badRequest } from './problem.js';
 import { delayMs } from './retry.js';
-import { sleep } from './time.js';
+import { sleep, soon } from './time.js';
 
 const DEFAULTS = { concurrency: 16, waitMs: 20_000, autoExtend: true };
 /** Where the queue does not tell how long it leases: its own default. */
@@ -16,7 +16,42 @@ const EMPTY_PAUSE_MS = 100;
 /** Errors that time does not mend. */
 const FATAL = new Set(['bad-request', 'unauthorized', 'forbidden', 'client-closed']);
 
-/** @typedef {{ until: number, lost: AbortController }} Lease */
+/** What a handler is told of its message's lease. */
+class Lease {
+  #lost;
+  #controller;
+
+  /** @param {number} until when it ends, as `performance.now()` counts */
+  constructor(until) {
+    this.until = until;
+  }
+
+  /** Made when it is asked for: most handlers never do. */
+  get signal() {
+    this.#controller ??= new AbortController();
+    if (this.#lost) this.#controller.abort(this.#lost);
+    return this.#controller.signal;
+  }
+
+  /** @param {Error} error */
+  lose(error) {
+    this.#lost = error;
+    this.#controller?.abort(error);
+  }
+}
+
+/** What a handler gets beside its message. */
+class Context {
+  #lease;
+
+  constructor(lease) {
+    this.#lease = lease;
+  }
+
+  get signal() {
+    return this.#lease.signal;
+  }
+}
 
 export class Consumer {
   #queue;
@@ -25,9 +60,9 @@ export class Consumer {
   #leaseMs;
   /** @type {Map<import('./message.js').LeasedMessage, Lease>} */
   #leases = new Map();
-  #running = new Set();
   #checks;
-  #freed = () => {};
+  #freed = nothing;
+  #idle = nothing;
 
   /**
    * @param {import('./queue.js').Queue} queue
@@ -59,15 +94,20 @@ export class Consumer {
         }
       }
     } finally {
-      await Promise.all(this.#running);
+      if (this.#leases.size > 0) await new Promise((resolve) => (this.#idle = resolve));
       clearInterval(this.#checks);
     }
   }
 
   async #round() {
     const { concurrency, batchSize, waitMs, filter, signal } = this.#options;
-    const free = concurrency - this.#running.size;
-    if (free <= 0) return new Promise((resolve) => (this.#freed = resolve));
+    if (this.#leases.size >= concurrency) {
+      await new Promise((resolve) => (this.#freed = resolve));
+      // Those whose acks were answered together end in the same turn: they are pulled for together.
+      await new Promise(soon);
+    }
+    if (signal?.aborted) return;
+    const free = concurrency - this.#leases.size;
     this.#leaseMs ??= await this.#readLeaseMs();
     const began = performance.now();
     const messages = await this.#queue.pull({
@@ -96,34 +136,36 @@ export class Consumer {
   }
 
   #start(message, leasedAt) {
-    const lease = { until: leasedAt + (this.#leaseMs ?? 0), lost: new AbortController() };
+    const lease = new Lease(leasedAt + (this.#leaseMs ?? 0));
     this.#leases.set(message, lease);
     if (this.#options.autoExtend) {
       const extend = () => this.#extendLeases();
       this.#checks ??= setInterval(extend, this.#leaseMs / CHECKS_PER_LEASE);
     }
-    const run = this.#handle(message, lease).finally(() => {
-      this.#leases.delete(message);
-      this.#running.delete(run);
-      if (this.#running.size === 0) {
-        clearInterval(this.#checks);
-        this.#checks = undefined;
-      }
-      this.#freed();
-    });
-    this.#running.add(run);
+    this.#handle(message, lease);
   }
 
   async #handle(message, lease) {
     try {
-      const result = await this.#handler(message, { signal: lease.lost.signal });
+      const result = await this.#handler(message, new Context(lease));
       if (!message.settled) await message.ack(result);
     } catch (error) {
       this.#report(error, message);
       if (!message.settled) {
         await message.retry().catch((failed) => this.#report(failed, message));
       }
+    } finally {
+      this.#end(message);
     }
+  }
+
+  #end(message) {
+    this.#leases.delete(message);
+    this.#freed();
+    if (this.#leases.size > 0) return;
+    clearInterval(this.#checks);
+    this.#checks = undefined;
+    this.#idle();
   }
 
   #extendLeases() {
@@ -144,7 +186,7 @@ export class Consumer {
       // What has been settled meanwhile needs no lease any more.
       if (message.settled) return;
       this.#report(error, message);
-      if (error instanceof LeaseExpiredError) lease.lost.abort(error);
+      if (error instanceof LeaseExpiredError) lease.lose(error);
     }
   }
 
@@ -159,6 +201,8 @@ export class Consumer {
     else console.error('tidegate:', error);
   }
 }
+
+function nothing() {}
 
 /**
  * @param {import('./queue.js').Queue} queue

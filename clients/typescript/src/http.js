@@ -1,11 +1,13 @@
 // Requests: credentials, time-outs, repetition, and answers or errors instead of responses.
 
+import { BATCH_TYPE } from './batch.js';
 import { ConnectionError, RedirectedError, TidegateError, TimeoutError } from './errors.js';
 import { errorOf } from './problem.js';
 import { RETRY_DEFAULT, delayMs, isFailure, mayBeDone } from './retry.js';
 import { onAbort, sleep } from './time.js';
 
 const TIMEOUT_MS_DEFAULT = 10_000;
+const JSON_TYPE = 'application/json';
 
 /**
  * @typedef {object} Request
@@ -19,8 +21,8 @@ const TIMEOUT_MS_DEFAULT = 10_000;
  *
  * @typedef {object} Answer
  * @property {number} status
- * @property {Headers} headers
- * @property {any} json the body, if it is JSON
+ * @property {any} [json] the body, if it is JSON
+ * @property {Uint8Array} [bytes] the body, if it is a binary batch
  * @property {boolean} uncertain whether an earlier try may have been carried out already
  */
 
@@ -30,6 +32,8 @@ export class Http {
   #headers;
   #fetch;
   #timeoutMs;
+  /** Whether binary batches are sent: until the server takes none. */
+  speaksBinary = true;
 
   /** @param {import('../index.js').TidegateOptions} options */
   constructor({ url, token, fetch, headers = {}, timeoutMs = TIMEOUT_MS_DEFAULT, retry }) {
@@ -69,6 +73,26 @@ export class Http {
   }
 
   /**
+   * A batch in binary form; as JSON where the server turned out to know no other.
+   * @param {string} path
+   * @param {{ binary: () => Uint8Array, text: () => string, repeatable?: boolean }} batch
+   * @returns {Promise<Answer>}
+   */
+  async batch(path, { binary, text, repeatable }) {
+    if (this.speaksBinary) {
+      const headers = { 'content-type': BATCH_TYPE, accept: BATCH_TYPE };
+      try {
+        return await this.request('POST', path, { headers, body: binary(), repeatable });
+      } catch (error) {
+        if (error.status !== 415) throw error;
+        this.speaksBinary = false;
+      }
+    }
+    const headers = { 'content-type': JSON_TYPE };
+    return this.request('POST', path, { headers, body: text(), repeatable });
+  }
+
+  /**
    * One answer whose body is read as it comes.
    * @param {string} path
    * @param {Request} request
@@ -90,9 +114,13 @@ export class Http {
     const guard = new Guard(signal, this.#timeoutMs + waitMs);
     return guard.run(async () => {
       const response = await this.#send(method, path, { headers: sent, body }, guard.signal);
+      const { status } = response;
+      if (response.headers.get('content-type') === BATCH_TYPE) {
+        return { status, bytes: new Uint8Array(await response.arrayBuffer()) };
+      }
       const text = await response.text();
       if (!response.ok) throw failure(response, text);
-      return { status: response.status, headers: response.headers, json: parsed(response, text) };
+      return { status, json: parsed(response, text) };
     });
   }
 
@@ -155,7 +183,7 @@ class Guard {
 
 function contentOf({ headers, body, json }) {
   if (json === undefined) return { headers, body };
-  const type = { 'content-type': 'application/json' };
+  const type = { 'content-type': JSON_TYPE };
   return { headers: { ...headers, ...type }, body: JSON.stringify(json) };
 }
 

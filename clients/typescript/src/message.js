@@ -1,15 +1,16 @@
 // Messages as they come from a queue: read only, or leased and to be settled.
 
 import { settledAlready } from './acks.js';
+import { EXTEND, FINISH, Lease, RETRY } from './batch.js';
 import { decode, encode, fromBase64 } from './text.js';
 
-export class Message {
-  #body;
-  #encoding;
-  #bytes;
+/** What a server sent as JSON, read as what it sends in binary form. */
+class JsonDelivery {
+  #wire;
 
-  /** @param {Record<string, any>} wire as the server sent it */
+  /** @param {Record<string, any>} wire */
   constructor(wire) {
+    this.#wire = wire;
     this.id = wire.id;
     this.seq = wire.seq;
     this.attempts = wire.attempts;
@@ -17,21 +18,86 @@ export class Message {
     this.contentType = wire.content_type;
     this.key = wire.key;
     this.priority = wire.priority;
-    this.attributes = wire.attributes ?? {};
     this.state = wire.state;
-    this.#body = wire.body;
-    this.#encoding = wire.encoding;
+  }
+
+  get attributes() {
+    return this.#wire.attributes ?? {};
+  }
+
+  get lease() {
+    return new Lease(undefined, 0, this.#wire.lease_id);
+  }
+
+  body() {
+    const { body, encoding } = this.#wire;
+    return encoding === 'base64' ? fromBase64(body) : encode(body);
+  }
+
+  text() {
+    return this.#wire.encoding === 'base64' ? decode(this.body()) : this.#wire.body;
+  }
+}
+
+export class Message {
+  #from;
+  #body;
+  #attributes;
+
+  /** @param {JsonDelivery | import('./batch.js').Delivery} from where its parts are read */
+  constructor(from) {
+    this.#from = from;
+  }
+
+  /** @param {Record<string, any>} wire as the server sent it in JSON */
+  static fromWire(wire) {
+    return new Message(new JsonDelivery(wire));
+  }
+
+  get id() {
+    return this.#from.id;
+  }
+
+  get seq() {
+    return this.#from.seq;
+  }
+
+  get attempts() {
+    return this.#from.attempts;
+  }
+
+  get timestampMs() {
+    return this.#from.timestampMs;
+  }
+
+  get contentType() {
+    return this.#from.contentType;
+  }
+
+  get key() {
+    return this.#from.key;
+  }
+
+  get priority() {
+    return this.#from.priority;
+  }
+
+  get attributes() {
+    return (this.#attributes ??= this.#from.attributes);
+  }
+
+  get state() {
+    return this.#from.state;
   }
 
   /** @returns {Uint8Array} */
   get body() {
-    this.#bytes ??= this.#encoding === 'base64' ? fromBase64(this.#body) : encode(this.#body);
-    return this.#bytes;
+    return (this.#body ??= this.#from.body());
   }
 
   /** @returns {string} */
   text() {
-    return this.#encoding === 'base64' ? decode(this.body) : this.#body;
+    return this.#from.text();
   }
 
   /** @returns {any} */
@@ -42,54 +108,57 @@ export class Message {
 
 export class LeasedMessage extends Message {
   #acks;
-  #isSettled = false;
+  #lease;
 
   /**
-   * @param {Record<string, any>} wire
+   * @param {JsonDelivery | import('./batch.js').Delivery} from
    * @param {import('./acks.js').Acks} acks
    */
-  constructor(wire, acks) {
-    super(wire);
-    this.leaseId = wire.lease_id;
-    this.state = 'leased';
+  constructor(from, acks) {
+    super(from);
+    this.#lease = from.lease;
     this.#acks = acks;
+  }
+
+  /**
+   * @param {Record<string, any>} wire as the server sent it in JSON
+   * @param {import('./acks.js').Acks} acks
+   */
+  static fromWire(wire, acks) {
+    return new LeasedMessage(new JsonDelivery({ ...wire, state: 'leased' }), acks);
+  }
+
+  get leaseId() {
+    return this.#lease.id;
   }
 
   /** Whether it was acknowledged, released or given back here. */
   get settled() {
-    return this.#isSettled;
+    return this.#lease.isSettled;
   }
 
   /** @param {unknown} [result] */
   ack(result) {
-    return this.#settle(() => this.#acks.ack(this.leaseId, result, false));
+    return this.#ask(FINISH, { result });
   }
 
   /** @param {unknown} [result] */
   release(result) {
-    return this.#settle(() => this.#acks.ack(this.leaseId, result, true));
+    return this.#ask(FINISH, { result, release: true });
   }
 
   /** @param {{ delayMs?: number }} [options] */
   retry({ delayMs } = {}) {
-    return this.#settle(() => this.#acks.retry(this.leaseId, delayMs));
+    return this.#ask(RETRY, { delayMs });
   }
 
   /** @param {number} [ms] */
-  async extend(ms) {
-    if (this.#isSettled) throw settledAlready();
-    await this.#acks.extend(this.leaseId, ms);
+  extend(ms) {
+    return this.#ask(EXTEND, { ms });
   }
 
-  async #settle(settle) {
-    if (this.#isSettled) throw settledAlready();
-    this.#isSettled = true;
-    try {
-      await settle();
-    } catch (error) {
-      // Whoever can try again, may.
-      this.#isSettled = error?.type === 'lease-expired';
-      throw error;
-    }
+  #ask(operation, what) {
+    if (this.#lease.isSettled) return Promise.reject(settledAlready());
+    return this.#acks.ask(this.#lease, operation, what);
   }
 }

@@ -1,8 +1,9 @@
-// One message on its way to the server, in both forms it can take: an entry of a batch, or a
-// request of its own.
+// One message on its way to the server: what of it is checked here, and the forms it takes where it
+// is no part of a binary batch.
 
+import { unwritten } from './batch.js';
 import { badRequest } from './problem.js';
-import { byteLength, encode, toBase64, wellFormed } from './text.js';
+import { decodeExactly, toBase64, wellFormed } from './text.js';
 
 const JSON_TYPE = 'application/json';
 /** An attribute whose name a header carries as it is: headers have no upper case. */
@@ -19,41 +20,36 @@ const NUMBERS = {
   holdMs: ['hold_ms', 'tidegate-hold-ms'],
   priority: ['priority', 'tidegate-priority'],
 };
+const NOTHING = {};
 const OPTIONS = new Set([
   ...Object.keys(NUMBERS), 'contentType', 'key', 'attributes', 'idempotencyKey', 'signal',
 ]);
 
 /**
- * What was given to publish, checked and kept: later changes to it change nothing.
- * @typedef {object} Publication
- * @property {string | Uint8Array} content
- * @property {Record<string, unknown>} fields its members in a batch, but for the body
- * @property {string} wire the entry of a batch, as JSON
- * @property {number} bytes of the entry
+ * @typedef {object} Publication what was given to publish, checked
+ * @property {string | Uint8Array} content bytes are the caller's own still
+ * @property {Record<string, any> | undefined} fields as in JSON, but for the body; if there are any
  */
 
 /**
  * @param {unknown} body
- * @param {import('../index.js').PublishOptions} options
+ * @param {import('../index.js').PublishOptions | undefined} options
  * @param {string | undefined} idempotencyKey
  * @returns {Publication}
  */
 export function publication(body, options, idempotencyKey) {
-  for (const name of Object.keys(options)) {
-    if (!OPTIONS.has(name)) throw badRequest(name, 'publish has no such option');
-  }
-  const { content, isJson } = contentOf(body);
-  const fields = fieldsOf(options, isJson ? JSON_TYPE : undefined, idempotencyKey);
-  const wire = entry(content, isJson, fields);
-  return { content, fields, wire, bytes: byteLength(wire) };
+  const { content, contentType } = contentOf(body);
+  if (!options && !contentType && idempotencyKey === undefined) return { content };
+  return { content, fields: fieldsOf(options ?? NOTHING, contentType, idempotencyKey) };
 }
 
 /**
- * @param {Publication} publication
+ * @param {import('./batch.js').Written} written
  * @returns {{ headers: Record<string, string>, body: Uint8Array } | undefined} the request of its
  *   own; nothing where headers cannot say the same
  */
-export function singleRequest({ content, fields }) {
+export function singleRequest(written) {
+  const { body, fields } = unwritten(written);
   const headers = {};
   if (fields.content_type !== undefined) headers['content-type'] = fields.content_type;
   if (fields.key !== undefined) headers['tidegate-key'] = fields.key;
@@ -68,20 +64,36 @@ export function singleRequest({ content, fields }) {
   }
   const exact = Object.values(headers).every((value) => HEADER_VALUE.test(value));
   if (!exact || CLOUD_EVENT.test(fields.content_type ?? '')) return undefined;
-  // As bytes: a string would get a content type that nobody gave.
-  return { headers, body: typeof content === 'string' ? encode(content) : content };
+  return { headers, body };
+}
+
+/**
+ * @param {import('./batch.js').Written[]} batch
+ * @returns {string} the same as JSON, for a server that takes no other form
+ */
+export function jsonBatch(batch) {
+  const messages = batch.map((written) => {
+    const { body, fields } = unwritten(written);
+    const text = decodeExactly(body);
+    return text === undefined
+      ? { body: toBase64(body), encoding: 'base64', ...fields }
+      : { body: text, ...fields };
+  });
+  return JSON.stringify({ messages });
 }
 
 function contentOf(body) {
-  if (typeof body === 'string') return { content: wellFormed(body), isJson: false };
-  if (body instanceof Uint8Array) return { content: body.slice(), isJson: false };
-  if (body instanceof ArrayBuffer) return { content: new Uint8Array(body.slice(0)), isJson: false };
+  if (typeof body === 'string' || body instanceof Uint8Array) return { content: body };
+  if (body instanceof ArrayBuffer) return { content: new Uint8Array(body) };
   const content = JSON.stringify(body);
   if (content === undefined) throw badRequest('body', `${typeof body} cannot be written as JSON`);
-  return { content, isJson: true };
+  return { content, contentType: JSON_TYPE };
 }
 
 function fieldsOf(options, contentType, idempotencyKey) {
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.has(name)) throw badRequest(name, 'publish has no such option');
+  }
   const fields = {
     content_type: text('contentType', options.contentType) ?? contentType,
     key: text('key', options.key),
@@ -97,17 +109,6 @@ function fieldsOf(options, contentType, idempotencyKey) {
     );
   }
   return fields;
-}
-
-function entry(content, isJson, fields) {
-  const rest = JSON.stringify(fields).slice(1);
-  const members = rest === '}' ? rest : `,${rest}`;
-  if (typeof content !== 'string') {
-    return `{"body":"${toBase64(content)}","encoding":"base64"${members}`;
-  }
-  // JSON goes in as it is, instead of as text that is escaped once more.
-  if (isJson) return `{"body":${content},"encoding":"json"${members}`;
-  return `{"body":${JSON.stringify(content)}${members}`;
 }
 
 function text(name, value) {

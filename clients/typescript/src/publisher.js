@@ -1,11 +1,12 @@
 // Publishing: every message gets a key that makes its repetition harmless, goes out with others
 // that came with it, and comes back with a verdict of its own.
 
+import { MessageWriter, batchOf, readVerdicts } from './batch.js';
 import { Collector } from './collector.js';
 import { ClientClosedError, TidegateError } from './errors.js';
 import { fromWire } from './names.js';
 import { badRequest, errorOf } from './problem.js';
-import { publication, singleRequest } from './publication.js';
+import { jsonBatch, publication, singleRequest } from './publication.js';
 import { delayMs, isFailure, isWorthRepeating } from './retry.js';
 import { Room } from './room.js';
 import { toBase64 } from './text.js';
@@ -29,15 +30,31 @@ const SPOILT = new Set(['bad-request', 'request-too-large']);
 /** The server's 4 MiB, less the frame around the messages. */
 const SERVER_BYTES_MAX = 4_194_304 - 64;
 
-/**
- * @typedef {object} Entry
- * @property {import('./publication.js').Publication} publication
- * @property {number} bytes
- * @property {number} attempts
- * @property {boolean} gone whether its verdict is there, or nobody waits for it any more
- * @property {(accepted: object) => void} accept
- * @property {(error: unknown) => void} refuse
- */
+/** A message that is published and not decided yet. */
+class Entry {
+  attempts = 0;
+  /** Whether its verdict is there, or nobody waits for it any more. */
+  gone = false;
+  /** @type {Promise<import('../index.js').Accepted>} */
+  promise;
+  resolve;
+  reject;
+  forget = nothing;
+
+  /**
+   * @param {import('./batch.js').Written} written
+   * @param {boolean} repeatable whether it has a key that makes its repetition harmless
+   */
+  constructor(written, repeatable) {
+    this.written = written;
+    this.bytes = written.end - written.start;
+    this.repeatable = repeatable;
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
 
 export class Publisher {
   #http;
@@ -45,6 +62,8 @@ export class Publisher {
   #options;
   #collector;
   #room;
+  #writer = new MessageWriter();
+  /** @type {Set<Entry>} */
   #undecided = new Set();
   #keys = keys();
   #isClosed = false;
@@ -77,10 +96,22 @@ export class Publisher {
    * @param {import('../index.js').PublishOptions} [options]
    * @returns {Promise<import('../index.js').Accepted>}
    */
-  publish(body, options = {}) {
-    const verdict = this.#publish(body, options).finally(() => this.#undecided.delete(verdict));
-    this.#undecided.add(verdict);
-    return verdict;
+  publish(body, options) {
+    const signal = options?.signal;
+    let entry;
+    try {
+      signal?.throwIfAborted();
+      if (this.#isClosed) throw new ClientClosedError();
+      const key = this.#keyOf(options?.idempotencyKey);
+      const { content, fields } = publication(body, options, key);
+      entry = new Entry(this.#writer.write(content, fields), key !== undefined);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#undecided.add(entry);
+    if (this.#room.tryEnter(entry.bytes)) this.#decide(entry, signal);
+    else this.#line(entry, signal);
+    return entry.promise;
   }
 
   /** @param {{ signal?: AbortSignal }} [options] */
@@ -91,7 +122,7 @@ export class Publisher {
   /** Waits until all that was published up to now is decided. */
   async flush() {
     this.#collector.sendNow();
-    await Promise.allSettled([...this.#undecided]);
+    await Promise.allSettled(Array.from(this.#undecided, (entry) => entry.promise));
   }
 
   close() {
@@ -99,45 +130,45 @@ export class Publisher {
     return this.flush();
   }
 
-  async #publish(body, options) {
-    const { signal } = options;
-    signal?.throwIfAborted();
-    if (this.#isClosed) throw new ClientClosedError();
-    const made = publication(body, options, this.#keyOf(options));
-    if (this.#room.tryEnter(made.bytes)) return this.#decide(made, signal);
-    let verdict;
-    await this.#room.enter(made.bytes, signal, () => (verdict = this.#decide(made, signal)));
-    return verdict;
+  /** Hands a message to the collector; its place in the room is free once it is decided. */
+  #decide(entry, signal) {
+    if (signal) entry.forget = onAbort(signal, () => this.#refuse(entry, signal.reason));
+    this.#collector.add(entry);
   }
 
-  #keyOf({ idempotencyKey }) {
+  /** The room is full: it waits for its place in it. */
+  async #line(entry, signal) {
+    try {
+      await this.#room.enter(entry.bytes, signal, () => this.#decide(entry, signal));
+    } catch (error) {
+      this.#undecided.delete(entry);
+      entry.reject(error);
+    }
+  }
+
+  #accept(entry, accepted) {
+    if (this.#isOver(entry)) entry.resolve(accepted);
+  }
+
+  #refuse(entry, error) {
+    if (this.#isOver(entry)) entry.reject(error);
+  }
+
+  /** Whether this is the end of it; there is only one. */
+  #isOver(entry) {
+    if (entry.gone) return false;
+    entry.gone = true;
+    entry.forget();
+    this.#undecided.delete(entry);
+    this.#room.leave(entry.bytes);
+    return true;
+  }
+
+  #keyOf(idempotencyKey) {
     if (idempotencyKey === undefined) return this.#options.idempotent ? this.#keys() : undefined;
     if (idempotencyKey === null) return undefined;
     if (typeof idempotencyKey === 'string' && idempotencyKey !== '') return idempotencyKey;
     throw badRequest('idempotencyKey', 'a string belongs here, or null for none');
-  }
-
-  /** Hands a message to the collector; its place in the room is free once it is decided. */
-  #decide(made, signal) {
-    return new Promise((resolve, reject) => {
-      const end = (settle) => (value) => {
-        if (entry.gone) return;
-        entry.gone = true;
-        forget();
-        this.#room.leave(made.bytes);
-        settle(value);
-      };
-      const entry = {
-        publication: made,
-        bytes: made.bytes,
-        attempts: 0,
-        gone: false,
-        accept: end(resolve),
-        refuse: end(reject),
-      };
-      const forget = onAbort(signal, () => entry.refuse(signal.reason));
-      this.#collector.add(entry);
-    });
   }
 
   /** @param {Entry[]} batch */
@@ -146,7 +177,7 @@ export class Publisher {
     const verdicts = await this.#verdicts(batch).catch((error) => {
       // The way to the server was tried often enough; a refusal may still be worth another try.
       if (!(error instanceof TidegateError) || isFailure(error)) {
-        batch.forEach((entry) => entry.refuse(error));
+        batch.forEach((entry) => this.#refuse(entry, error));
       }
       return batch.map(() => error);
     });
@@ -172,29 +203,30 @@ export class Publisher {
 
   /** @returns {Promise<(object | TidegateError)[]>} */
   async #exchange(batch) {
-    const repeatable = batch.every(({ publication }) => publication.fields.idempotency_key);
-    const single = batch.length === 1 ? singleRequest(batch[0].publication) : undefined;
+    const repeatable = batch.every((entry) => entry.repeatable);
+    const single = batch.length === 1 ? singleRequest(batch[0].written) : undefined;
     if (single) {
       const { json } = await this.#http.request('POST', this.#path, { ...single, repeatable });
       return [fromWire(json)];
     }
-    const { json } = await this.#http.request('POST', `${this.#path}/batch`, {
-      headers: { 'content-type': 'application/json' },
-      body: `{"messages":[${batch.map((entry) => entry.publication.wire).join(',')}]}`,
+    const written = batch.map((entry) => entry.written);
+    const { json, bytes } = await this.#http.batch(`${this.#path}/batch`, {
+      binary: () => batchOf(written),
+      text: () => jsonBatch(written),
       repeatable,
     });
-    return verdictsOf(json, batch.length);
+    return bytes ? readVerdicts(bytes, batch.length) : verdictsOf(json, batch.length);
   }
 
   /** @returns {boolean} whether that is the end of it */
   #settle(entry, verdict) {
     if (!(verdict instanceof Error)) {
-      entry.accept(verdict);
+      this.#accept(entry, verdict);
       return true;
     }
     const { retry } = this.#http;
     if (isWorthRepeating(verdict, retry) && entry.attempts < retry.attempts) return false;
-    entry.refuse(verdict);
+    this.#refuse(entry, verdict);
     return true;
   }
 
@@ -208,6 +240,8 @@ export class Publisher {
     if (this.#options.ordered) this.#collector.release();
   }
 }
+
+function nothing() {}
 
 function verdictsOf(json, count) {
   if (json?.messages?.length !== count) {

@@ -1,11 +1,15 @@
 // A queue: what can be done with one, each a method.
 
 import { Acks } from './acks.js';
+import { BATCH_TYPE, readDeliveries } from './batch.js';
 import { Consumer, messages } from './consumer.js';
 import { LeasedMessage, Message } from './message.js';
 import { fromWire, toWire } from './names.js';
 import { Publisher } from './publisher.js';
 import { TrackedMessage } from './tracked-message.js';
+
+/** A server that knows no binary form answers in JSON. */
+const ACCEPT = { accept: `${BATCH_TYPE}, application/json` };
 
 export class Queue {
   #http;
@@ -54,7 +58,8 @@ export class Queue {
 
   async pull(options = {}) {
     const { batchSize, waitMs, visibilityTimeoutMs, filter, signal, retry } = options;
-    const { json } = await this.#http.request('POST', `${this.#messages}/pull`, {
+    const { json, bytes } = await this.#http.request('POST', `${this.#messages}/pull`, {
+      headers: ACCEPT,
       json: {
         batch_size: batchSize,
         wait_ms: waitMs,
@@ -65,7 +70,8 @@ export class Queue {
       signal,
       retry,
     });
-    return json.messages.map((wire) => new LeasedMessage(wire, this.#acks));
+    if (bytes) return readDeliveries(bytes).map((from) => new LeasedMessage(from, this.#acks));
+    return json.messages.map((wire) => LeasedMessage.fromWire(wire, this.#acks));
   }
 
   async consume(handler, options = {}) {
@@ -83,7 +89,7 @@ export class Queue {
   async browse({ limit, afterSeq, signal } = {}) {
     const query = queryOf({ limit, after_seq: afterSeq });
     const { json } = await this.#http.request('GET', this.#messages + query, { signal });
-    return json.messages.map((wire) => new Message(wire));
+    return json.messages.map((wire) => Message.fromWire(wire));
   }
 
   async configure(patch, { signal } = {}) {

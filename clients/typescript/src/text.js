@@ -1,7 +1,8 @@
 // Text and bytes: lengths, base 64 and strings that are Unicode throughout.
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** As many as may be arguments of one call, on every platform. */
 const CHUNK = 8192;
 
@@ -11,6 +12,28 @@ const CHUNK = 8192;
  */
 export function encode(text) {
   return encoder.encode(text);
+}
+
+/**
+ * @param {string} text
+ * @param {Uint8Array} bytes with room for it from `at` on
+ * @param {number} at
+ * @returns {number} its bytes in UTF-8
+ */
+export function encodeInto(text, bytes, at) {
+  return encoder.encodeInto(text, bytes.subarray(at)).written;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @returns {string | undefined} nothing where they are no UTF-8
+ */
+export function decodeExactly(bytes) {
+  try {
+    return strictDecoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
