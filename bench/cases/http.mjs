@@ -122,7 +122,7 @@ function ours() {
       expect: 200,
       items: BATCH,
       of: 'http/queue-batch',
-      request: () => encodeRequest('POST', `${path}/batch`, batchBody()),
+      request: () => encodeRequest('POST', `${path}/batch`, binaryBatch(), BATCH_TYPE, BATCH_TYPE),
     },
     {
       id: 'http/refuse',

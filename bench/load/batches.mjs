@@ -1,8 +1,12 @@
-// Tidegate's batch calls over a few connections: publish a count of messages, or pull and
-// acknowledge one. The bodies are text, so that each travels in JSON as it is.
+// Tidegate's batch calls over a few connections, in binary form: publish a count of messages, or
+// pull and acknowledge one.
 
 import { Connection, encodeRequest } from './connection.mjs';
 import { within } from './deadline.mjs';
+import {
+  BATCH_TYPE, FINISH, MessageWriter, acknowledgementOf, batchOf, readAckErrors, readDeliveries,
+  readVerdicts,
+} from '../../clients/typescript/src/batch.js';
 
 const CALL_MS_MAX = 60_000;
 
@@ -21,10 +25,11 @@ export async function publishBatches({ port, queue, body, count, batch, connecti
       const size = Math.min(batch, left);
       left -= size;
       // Encoded anew each time, as a client has to whose messages differ.
-      const messages = Array.from({ length: size }, () => ({ body }));
-      const answer = await call(path, JSON.stringify({ messages }));
+      const writer = new MessageWriter();
+      const messages = Array.from({ length: size }, () => writer.write(body));
+      const verdicts = readVerdicts(await call(path, batchOf(messages), BATCH_TYPE), size);
       requests += 1;
-      if (answer.accepted !== size) throw new Error(`accepted ${answer.accepted} of ${size}`);
+      for (const verdict of verdicts) if (verdict instanceof Error) throw verdict;
     }
     return requests;
   });
@@ -43,12 +48,13 @@ export async function drainBatches({ port, queue, count, batch, connections }) {
     while (left > 0) {
       const size = Math.min(batch, left);
       left -= size;
-      const { messages } = await call(`${path}/pull`, JSON.stringify({ batch_size: size }));
+      const pull = JSON.stringify({ batch_size: size });
+      const messages = readDeliveries(await call(`${path}/pull`, pull, 'application/json'));
       if (messages.length !== size) throw new Error(`pulled ${messages.length} of ${size}`);
-      const acks = messages.map(({ lease_id }) => ({ lease_id }));
-      const { acked } = await call(`${path}/ack`, JSON.stringify({ acks }));
+      const entries = messages.map(({ lease }) => ({ operation: FINISH, lease }));
+      const answer = await call(`${path}/ack`, acknowledgementOf(entries), BATCH_TYPE);
       requests += 2;
-      if (acked !== size) throw new Error(`acknowledged ${acked} of ${size}`);
+      for (const error of readAckErrors(answer).values()) throw error;
     }
     return requests;
   });
@@ -69,14 +75,14 @@ async function onConnections(port, count, run) {
 
 function caller(connection) {
   connection.keepsBody = true;
-  return (path, text) => {
+  return (path, content, type) => {
     const answered = new Promise((resolve, reject) => {
       connection.onFailure = reject;
       connection.onAnswer = (status, { body }) => {
-        if (status === 200) resolve(JSON.parse(body.toString()));
+        if (status === 200) resolve(new Uint8Array(body));
         else reject(new Error(`${path}: ${status} ${body}`));
       };
-      connection.send(encodeRequest('POST', path, text));
+      connection.send(encodeRequest('POST', path, content, type, BATCH_TYPE));
     });
     return within(CALL_MS_MAX, answered, path);
   };

@@ -120,12 +120,14 @@ export class Connection {
  * @param {string} path
  * @param {Buffer | string} [body]
  * @param {string} [contentType]
+ * @param {string} [accept]
  * @returns {Buffer}
  */
-export function encodeRequest(method, path, body, contentType = 'application/json') {
+export function encodeRequest(method, path, body, contentType = 'application/json', accept) {
   const head = [`${method} ${path} HTTP/1.1`, 'Host: 127.0.0.1'];
   if (body === undefined) return Buffer.from(`${head.join('\r\n')}\r\n\r\n`);
   const bytes = Buffer.from(body);
+  if (accept) head.push(`Accept: ${accept}`);
   head.push(`Content-Type: ${contentType}`, `Content-Length: ${bytes.length}`);
   return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), bytes]);
 }
