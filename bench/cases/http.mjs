@@ -3,6 +3,7 @@
 // alternate.
 
 import { textBody } from '../body.mjs';
+import { BATCH_TYPE, MessageWriter, batchOf } from '../../clients/typescript/src/batch.js';
 import { encodeRequest } from '../load/connection.mjs';
 import { generate } from '../load/generator.mjs';
 import { cpuMs } from '../servers/process.mjs';
@@ -122,7 +123,7 @@ function ours() {
       expect: 200,
       items: BATCH,
       of: 'http/queue-batch',
-      request: () => encodeRequest('POST', `${path}/batch`, binaryBatch(), BATCH_TYPE, BATCH_TYPE),
+      request: () => binaryBatch(`${path}/batch`),
     },
     {
       id: 'http/refuse',
@@ -143,6 +144,13 @@ function ours() {
       request: (id) => encodeRequest('GET', `${path}/${id}`),
     },
   ];
+}
+
+/** As the client library sends it. */
+function binaryBatch(path) {
+  const writer = new MessageWriter();
+  const body = batchOf(Array.from({ length: BATCH }, () => writer.write(BODY)));
+  return encodeRequest('POST', path, body, BATCH_TYPE, BATCH_TYPE);
 }
 
 function batchBody() {

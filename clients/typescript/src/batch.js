@@ -2,6 +2,7 @@
 // acknowledgements, reading the answers. Numbers are little-endian.
 
 import { TidegateError } from './errors.js';
+import { fromWire } from './names.js';
 import { badRequest, errorOf } from './problem.js';
 import { decode, encode, encodeInto } from './text.js';
 import { ulidBytes, ulidText } from './ulid.js';
@@ -27,6 +28,11 @@ const FIXED_BYTES = 8;
 const PRIORITY_DEFAULT = 4;
 const BYTE_MAX = 255;
 const SHORT_MAX = 65_535;
+
+/** The first byte of a verdict; 0 is accepted. */
+const REFUSED = 1;
+/** Accepted, and there is more to say: a JSON object follows. */
+const MORE = 2;
 
 const DELIVERY_BYTES = 60;
 const ID_BYTES = 16;
@@ -198,14 +204,20 @@ export const readVerdicts = whole((bytes, count) => {
   const problems = new Problems(bytes, view);
   let at = PREAMBLE_BYTES + 8;
   for (let n = 0; n < count; n += 1) {
-    if (bytes[at] === 0) {
-      const seq = getNumber(view, at + 17);
-      const timestampMs = getNumber(view, at + 25);
-      verdicts[n] = { id: ulidText(bytes, at + 1), seq, timestampMs };
-      at += 33;
-    } else {
+    const kind = bytes[at];
+    if (kind === REFUSED) {
       verdicts[n] = problems.read(at + 1);
       at = problems.end;
+      continue;
+    }
+    const seq = getNumber(view, at + 17);
+    const timestampMs = getNumber(view, at + 25);
+    verdicts[n] = { id: ulidText(bytes, at + 1), seq, timestampMs };
+    at += 33;
+    if (kind === MORE) {
+      const start = at + 2;
+      at = start + view.getUint16(at, true);
+      Object.assign(verdicts[n], fromWire(JSON.parse(decode(bytes.subarray(start, at)))));
     }
   }
   return verdicts;

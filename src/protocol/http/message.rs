@@ -1,6 +1,6 @@
 //! Messages as JSON: deliveries, listings, and the state of one.
 
-use crate::command::{Accepted, Delivery, MessageState, State};
+use crate::command::{Accepted, Delivery, MessageState, State, Waiting};
 use crate::id::Id;
 use crate::wire::base64;
 use crate::wire::json_text::{member_number, member_number_if, member_string, name, string};
@@ -14,14 +14,19 @@ pub fn write_accepted(out: &mut Vec<u8>, accepted: &Accepted, with_position: boo
     member_number(out, "seq", accepted.seq);
     member_number(out, "timestamp_ms", accepted.timestamp_ms);
     if let Some(place) = &accepted.waiting {
-        member_string(out, "state", State::Waiting.name());
-        member_number_if(out, "position", place.position);
-        member_number_if(out, "estimated_wait_ms", place.estimated_wait_ms);
+        write_waiting(out, place);
     }
     if with_position && accepted.position > 0 {
         member_number(out, "position", accepted.position);
     }
     out.push(b'}');
+}
+
+/// Appends what is said of a message that waits in line, as members of an object.
+pub fn write_waiting(out: &mut Vec<u8>, place: &Waiting) {
+    member_string(out, "state", State::Waiting.name());
+    member_number_if(out, "position", place.position);
+    member_number_if(out, "estimated_wait_ms", place.estimated_wait_ms);
 }
 
 /// Appends a message with its body: text where the bytes are valid UTF-8, else base 64.

@@ -5,6 +5,7 @@
 //! `tests/fuzz/main.rs` (seeded mutations, part of `cargo test`) and `fuzz/` (libFuzzer, guided by
 //! coverage, `npm run fuzz`).
 
+mod batch;
 mod command;
 mod edge;
 mod filter;
@@ -23,6 +24,7 @@ pub struct Target {
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    batch::BATCH,
     edge::HEAD,
     edge::BODY,
     edge::VERDICT,

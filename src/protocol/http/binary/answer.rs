@@ -3,7 +3,7 @@
 use super::{ACKNOWLEDGED, MEDIA_TYPE, PUBLISHED, PULLED, begin};
 use crate::command::{Accepted, Acknowledged, Delivery, Reply};
 use crate::error::Fault;
-use crate::protocol::http::{Response, problem};
+use crate::protocol::http::{Response, message, problem};
 
 /// Bytes of the fixed part of a verdict and of a delivery.
 const VERDICT_BYTES: usize = 33;
@@ -11,11 +11,13 @@ const DELIVERY_BYTES: usize = 60;
 /// The first byte of a verdict.
 const ACCEPTED: u8 = 0;
 const REFUSED: u8 = 1;
+/// Accepted, and a JSON object follows with what else there is to say.
+const MORE: u8 = 2;
 /// Flags of a delivery.
 const CONTENT_TYPE: u8 = 1;
 const KEY: u8 = 2;
 const SAME_CONTENT_TYPE: u8 = 64;
-/// Longest text before a length in 16 bits; what is longer was never accepted.
+/// Longest run behind a length in 16 bits; nothing longer is accepted or said.
 const SHORT_BYTES_MAX: usize = u16::MAX as usize;
 
 /// The response for `reply` in this form; `None` for one that has only JSON.
@@ -43,10 +45,16 @@ fn published(verdicts: &[Result<Accepted, Fault>]) -> Vec<u8> {
     for verdict in verdicts {
         match verdict {
             Ok(it) => {
-                out.push(ACCEPTED);
+                out.push(if it.waiting.is_some() { MORE } else { ACCEPTED });
                 out.extend_from_slice(&it.id.0.to_be_bytes());
                 out.extend_from_slice(&it.seq.to_le_bytes());
                 out.extend_from_slice(&it.timestamp_ms.to_le_bytes());
+                if let Some(place) = &it.waiting {
+                    let mut more = b"{".to_vec();
+                    message::write_waiting(&mut more, place);
+                    more.push(b'}');
+                    put_bytes(&mut out, &more);
+                }
             }
             Err(fault) => {
                 out.push(REFUSED);
@@ -129,8 +137,7 @@ fn put_problem<'a>(out: &mut Vec<u8>, fault: &'a Fault, last: &mut Option<&'a Fa
     *last = Some(fault);
     let mut document = Vec::with_capacity(256);
     problem::write(&mut document, fault);
-    out.extend_from_slice(&(document.len() as u16).to_le_bytes());
-    out.extend_from_slice(&document);
+    put_bytes(out, &document);
 }
 
 fn put_u32(out: &mut Vec<u8>, value: usize) {
@@ -138,7 +145,10 @@ fn put_u32(out: &mut Vec<u8>, value: usize) {
 }
 
 fn put_short(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
+    put_bytes(out, text.as_bytes());
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(SHORT_BYTES_MAX)];
     out.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
     out.extend_from_slice(bytes);
