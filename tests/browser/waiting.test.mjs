@@ -25,7 +25,7 @@ const pathOf = (queue, query = '') => `/wait/${encodeURIComponent(queue)}${query
 
 /** A visitor with a browser of their own, whose page must not complain of anything. */
 async function visitor(t, queue, query) {
-  const page = await scene.visit(t, '/healthz');
+  const page = await scene.visit(t, 'about:blank');
   const complaints = [];
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
@@ -73,6 +73,32 @@ test('the first of a line is let in, the second moves up, and a reload keeps the
   await reads(heading(second), 'It is your turn');
   await reads(second.locator('[data-detail]'), 'You have been let in before.');
   assert.match(await second.getByRole('link', { name: 'Continue' }).getAttribute('href'), /checkout/);
+});
+
+test('places that come free admit the line in order, and who is admitted goes through', async (t) => {
+  const queue = 'sale/line';
+  const capacity = { max_accepted: 1, max_per_key: 1, overflow: 'wait', redirect_url: shopUrl };
+  await scene.api.putQueue(queue, { capacity });
+  const taken = await scene.api.publish(queue, 'somebody', { 'tidegate-key': 'somebody' });
+  const [first, second] = [await visitor(t, queue), await visitor(t, queue)];
+  // Who asked first is first; which of the two pages that was does not matter here.
+  const places = await Promise.all([first, second].map(async (page) => {
+    await number(page).filter({ hasText: /^[12]$/ }).waitFor();
+    return number(page).textContent();
+  }));
+  assert.deepEqual(places.toSorted(), ['1', '2']);
+  const [next, last] = places[0] === '1' ? [first, second] : [second, first];
+  await last.reload();
+  await reads(number(last), '2');
+
+  await scene.api.cancel(queue, taken.json.id);
+  const told = await landed(next);
+  const { json } = await scene.api.getMessage(queue, told.get('message_id'));
+  assert.equal(json.state, 'queued', 'it has the place');
+  await reads(number(last), '1');
+  await reads(last.locator('[data-caption]'), 'You are next');
+  const { accepted, waiting } = (await scene.api.getQueue(queue)).json;
+  assert.deepEqual({ accepted, waiting }, { accepted: 1, waiting: 1 });
 });
 
 test('who leaves gives the place up, and may join again at the end', async (t) => {

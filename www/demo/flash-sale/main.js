@@ -9,6 +9,7 @@ import { startHeader } from "../../header.js";
 import { Chart } from "./chart.js";
 import { History } from "./history.js";
 import { Sale } from "./sale.js";
+import { startTill } from "./till-view.js";
 import { share, verdictOf } from "./verdict.js";
 
 const EVERY_MS = 100;
@@ -47,6 +48,10 @@ form.addEventListener("submit", (event) => {
 find("stop").addEventListener("click", () => sale?.stop());
 find("clean").addEventListener("click", clean);
 drawCharts();
+startTill(api, (queue) => {
+  queues.add(queue);
+  showAfter();
+});
 
 /** @returns {import("./sale.js").Settings} */
 function readSettings() {
