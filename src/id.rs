@@ -23,6 +23,9 @@ const DIGITS: [u8; 256] = {
 };
 /// Characters of a ULID's text: 26 × 5 bits hold 128.
 pub const ID_CHARS: usize = 26;
+/// Characters that fit a word of 64 bits, and their bits.
+const WORD_CHARS: usize = 12;
+const WORD_BITS: usize = WORD_CHARS * 5;
 
 /// The key of a queue's identifiers, drawn once when the queue is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -76,23 +79,28 @@ impl Id {
         if bytes.len() != ID_CHARS || bytes[0] > b'7' {
             return None;
         }
-        let mut value = 0u128;
-        for byte in bytes {
-            let digit = DIGITS[usize::from(*byte)];
-            if digit > 31 {
-                return None;
-            }
-            value = value << 5 | u128::from(digit);
-        }
-        Some(Self(value))
+        // In words of 12 characters: shifts of 128 bits are calls where this runs.
+        let (high, rest) = bytes.split_at(ID_CHARS - 2 * WORD_CHARS);
+        let (middle, low) = rest.split_at(WORD_CHARS);
+        let [high, middle, low] = [word(high)?, word(middle)?, word(low)?];
+        Some(Self(
+            u128::from(high) << (2 * WORD_BITS) | u128::from(middle) << WORD_BITS | u128::from(low),
+        ))
     }
 
     /// The 26 characters, without an allocation.
     #[must_use]
     pub fn text(self) -> [u8; ID_CHARS] {
         let mut text = [0u8; ID_CHARS];
-        for (i, slot) in text.iter_mut().enumerate() {
-            *slot = ALPHABET[(self.0 >> (125 - 5 * i)) as usize & 31];
+        let words = [self.0 >> (2 * WORD_BITS), self.0 >> WORD_BITS, self.0];
+        let (high, rest) = text.split_at_mut(ID_CHARS - 2 * WORD_CHARS);
+        let (middle, low) = rest.split_at_mut(WORD_CHARS);
+        for (word, slots) in words.into_iter().zip([high, middle, low]) {
+            let mut word = word as u64;
+            for slot in slots.iter_mut().rev() {
+                *slot = ALPHABET[word as usize & 31];
+                word >>= 5;
+            }
         }
         text
     }
@@ -102,6 +110,18 @@ impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
+}
+
+fn word(chars: &[u8]) -> Option<u64> {
+    let mut word = 0;
+    for char in chars {
+        let digit = DIGITS[usize::from(*char)];
+        if digit > 31 {
+            return None;
+        }
+        word = word << 5 | u64::from(digit);
+    }
+    Some(word)
 }
 
 fn check(secret: Secret, stem: u128) -> u32 {

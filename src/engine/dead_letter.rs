@@ -191,15 +191,11 @@ impl Queue {
     ) -> Result<(), StoreError> {
         let mut builder = Builder::default();
         builder.push(seq, head, body);
-        let (_, head, body) = builder.finish(accepted_ms, 0);
+        let single = builder.finish(SINGLE, accepted_ms, 0);
+        let (head, body) = single.stored();
         turn.sql.exec(
             "INSERT INTO dead (seq, target, head, body) VALUES (?, ?, ?, ?)",
-            &[
-                seq.into(),
-                target.into(),
-                Arg::Blob(&head),
-                Arg::Blob(&body),
-            ],
+            &[seq.into(), target.into(), Arg::Blob(head), Arg::Blob(body)],
         )?;
         if target.is_empty() {
             self.meta.dead_kept += 1;

@@ -12,20 +12,21 @@
 //! when the last commit ended.
 
 use super::idempotency::Answer;
+use super::journal_old;
 use super::line::LineState;
 use super::outstanding::{Entry, Outstanding};
+use super::run::{Run, spans_of};
 use super::segment::LANES;
 use crate::error::ErrorCode;
 use crate::limits::JOURNAL_SLOTS;
-use crate::store::{Arg, Sql, StoreError, Value};
+use crate::store::{Arg, Sql, StoreError, Value, scalar};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-/// Version of the stored form.
-const VERSION: u8 = 2;
-/// The form before there was a line: it has no [`LineState`] at its end.
-const VERSION_NO_LINE: u8 = 1;
-/// Entries in one page of a checkpoint: about 40 bytes each, so 800 KB.
+/// Version of the stored form; `journal_old.rs` reads those before.
+const VERSION: u8 = 3;
+/// Entries in one page of a checkpoint: about 40 bytes each at most, so 800 KB.
 const PAGE_ENTRIES: usize = 20_000;
 /// Bytes of journal rows since the last checkpoint after which a new one is due, beyond the size of
 /// the state.
@@ -141,19 +142,22 @@ impl Totals {
     }
 }
 
+/// A journal row. `Cow`, so that writing one copies nothing.
 #[derive(Serialize, Deserialize)]
-struct Record {
-    meta: Meta,
-    put: Vec<(u64, Entry)>,
-    removed: Vec<u64>,
+struct Record<'a> {
+    meta: Cow<'a, Meta>,
+    put: Vec<Run>,
+    /// First and last sequence numbers.
+    removed: Vec<(u64, u64)>,
     answers: Vec<Answer>,
 }
 
+/// A page of a checkpoint.
 #[derive(Serialize, Deserialize)]
-struct Page {
+struct Page<'a> {
     /// On the first page only.
-    meta: Option<Meta>,
-    entries: Vec<(u64, Entry)>,
+    meta: Option<Cow<'a, Meta>>,
+    entries: Vec<Run>,
 }
 
 /// The writer's memory of what is on disk.
@@ -185,6 +189,14 @@ pub struct Recovered {
     pub answers: Vec<Answer>,
 }
 
+impl Recovered {
+    fn put_all(&mut self, runs: &[Run]) {
+        for (seq, entry) in runs.iter().flat_map(Run::entries) {
+            self.outstanding.put(seq, entry);
+        }
+    }
+}
+
 impl Journal {
     /// Whether the commit with this number has to be a checkpoint.
     #[must_use]
@@ -192,7 +204,7 @@ impl Journal {
         let state_bytes = outstanding.len() * 40;
         number >= self.checkpoint_number + JOURNAL_SLOTS
             || self.bytes > BYTES_MAX + 2 * state_bytes
-            || outstanding.touched.len() > PAGE_ENTRIES
+            || outstanding.changes() > PAGE_ENTRIES
     }
 
     /// Writes what changed in the commit `meta.number`; `answers` are idempotency keys since the
@@ -207,18 +219,19 @@ impl Journal {
         outstanding: &mut Outstanding,
         answers: Vec<Answer>,
     ) -> Result<(), StoreError> {
-        let mut record = Record {
-            meta: meta.clone(),
-            put: Vec::new(),
-            removed: Vec::new(),
-            answers,
-        };
-        for seq in std::mem::take(&mut outstanding.touched) {
+        let (mut put, mut removed) = (Vec::new(), Vec::new());
+        for seq in outstanding.take_changed() {
             match outstanding.get(seq) {
-                Some(entry) => record.put.push((seq, *entry)),
-                None => record.removed.push(seq),
+                Some(entry) => put.push((seq, *entry)),
+                None => removed.push(seq),
             }
         }
+        let record = Record {
+            meta: Cow::Borrowed(meta),
+            put: Run::all_of(put),
+            removed: spans_of(removed),
+            answers,
+        };
         let data = to_bytes(&record, line)?;
         self.bytes += data.len();
         sql.exec(
@@ -243,7 +256,7 @@ impl Journal {
         SmallState { meta, line }: SmallState<'_>,
         outstanding: &mut Outstanding,
     ) -> Result<(), StoreError> {
-        outstanding.touched.clear();
+        outstanding.take_changed();
         let all: Vec<(u64, Entry)> = outstanding
             .from(0)
             .map(|(seq, entry)| (seq, *entry))
@@ -253,9 +266,11 @@ impl Journal {
             pages.push(&[]);
         }
         for (number, entries) in pages.iter().enumerate() {
-            let meta = (number == 0).then(|| meta.clone());
-            let entries = entries.to_vec();
-            let data = to_bytes(&Page { meta, entries }, line)?;
+            let page = Page {
+                meta: (number == 0).then_some(Cow::Borrowed(meta)),
+                entries: Run::all_of(entries.iter().copied()),
+            };
+            let data = to_bytes(&page, line)?;
             sql.exec(
                 "INSERT INTO checkpoint (page, data) VALUES (?, ?)
                  ON CONFLICT (page) DO UPDATE SET data = excluded.data",
@@ -291,16 +306,14 @@ impl Journal {
         };
         let mut journal = Self::default();
         for row in sql.exec("SELECT data FROM checkpoint ORDER BY page", &[])? {
-            let (page, line): (Page, _) = from_row(row)?;
+            let (page, line): (Page<'_>, _) = from_row(row)?;
             journal.checkpoint_pages += 1;
             if let Some(meta) = page.meta {
                 journal.checkpoint_number = meta.number;
-                found.meta = meta;
+                found.meta = meta.into_owned();
                 found.line = line;
             }
-            page.entries
-                .into_iter()
-                .for_each(|(seq, entry)| found.outstanding.put(seq, entry));
+            found.put_all(&page.entries);
         }
         let rows = sql.exec(
             "SELECT data FROM journal WHERE number > ? ORDER BY number",
@@ -310,19 +323,16 @@ impl Journal {
             journal.bytes += row
                 .first()
                 .map_or(0, |v| if let Value::Blob(b) = v { b.len() } else { 0 });
-            let (record, line): (Record, _) = from_row(row)?;
-            found.meta = record.meta;
+            let (record, line): (Record<'_>, _) = from_row(row)?;
+            found.meta = record.meta.into_owned();
             found.line = line;
-            record
-                .put
-                .into_iter()
-                .for_each(|(seq, entry)| found.outstanding.put(seq, entry));
-            for seq in record.removed {
-                found.outstanding.remove(seq);
+            found.put_all(&record.put);
+            for (first, last) in record.removed {
+                found.outstanding.remove_span(first, last);
             }
             found.answers.extend(record.answers);
         }
-        found.outstanding.touched.clear();
+        found.outstanding.take_changed();
         Ok((journal, found))
     }
 }
@@ -333,21 +343,48 @@ fn to_bytes<T: Serialize>(value: &T, line: &LineState) -> Result<Vec<u8>, StoreE
         .map_err(|e| StoreError(format!("a journal row cannot be written: {e}")))
 }
 
-fn from_row<T: for<'a> Deserialize<'a>>(row: Vec<Value>) -> Result<(T, LineState), StoreError> {
-    let bytes = row
-        .into_iter()
-        .next()
-        .map(Value::into_blob)
-        .unwrap_or_default();
-    let Some((&version @ (VERSION | VERSION_NO_LINE), rest)) = bytes.split_first() else {
-        return Err(StoreError("a journal row is of another version".into()));
+fn from_row<T: Stored>(row: Vec<Value>) -> Result<(T, LineState), StoreError> {
+    let bytes = scalar(vec![row]).map(Value::into_blob).unwrap_or_default();
+    let Some((&version, rest)) = bytes.split_first() else {
+        return Err(StoreError("a journal row is empty".into()));
     };
-    let read = postcard::take_from_bytes(rest).and_then(|(value, rest)| {
-        let line = match version {
-            VERSION => postcard::from_bytes(rest)?,
-            _ => LineState::default(),
-        };
-        Ok((value, line))
+    let read = match version {
+        VERSION => postcard::take_from_bytes(rest),
+        journal_old::VERSION_WITH_LINE | journal_old::VERSION => T::from_old(rest),
+        _ => return Err(StoreError("a journal row is of another version".into())),
+    };
+    let read = read.and_then(|(value, rest)| match version {
+        journal_old::VERSION => Ok((value, LineState::default())),
+        _ => Ok((value, postcard::from_bytes(rest)?)),
     });
     read.map_err(|e| StoreError(format!("a journal row is damaged: {e}")))
+}
+
+/// What a row holds, in this form and in those before; what follows it is handed back.
+trait Stored: for<'a> Deserialize<'a> {
+    fn from_old(bytes: &[u8]) -> postcard::Result<(Self, &[u8])>;
+}
+
+impl Stored for Record<'_> {
+    fn from_old(bytes: &[u8]) -> postcard::Result<(Self, &[u8])> {
+        let (old, rest) = postcard::take_from_bytes::<journal_old::Record>(bytes)?;
+        let record = Self {
+            meta: Cow::Owned(old.meta),
+            put: Run::all_of(old.put),
+            removed: spans_of(old.removed),
+            answers: old.answers,
+        };
+        Ok((record, rest))
+    }
+}
+
+impl Stored for Page<'_> {
+    fn from_old(bytes: &[u8]) -> postcard::Result<(Self, &[u8])> {
+        let (old, rest) = postcard::take_from_bytes::<journal_old::Page>(bytes)?;
+        let page = Self {
+            meta: old.meta.map(Cow::Owned),
+            entries: Run::all_of(old.entries),
+        };
+        Ok((page, rest))
+    }
 }

@@ -25,12 +25,15 @@ mod clock;
 mod dead_letter;
 mod holes;
 mod inspect;
+mod journal_old;
 mod key_count;
 mod line;
 mod operations;
 mod publish;
 mod pull;
 mod recovery;
+mod run;
+mod seq_map;
 mod waiter;
 
 use crate::error::Fault;

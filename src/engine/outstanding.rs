@@ -7,6 +7,7 @@
 //! only then is none of that line ready; after a change of the order, those in flight finish first.
 
 use super::segment::Place;
+use super::seq_map::SeqMap;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -63,13 +64,13 @@ pub struct Outstanding {
     /// Those that nobody has in hand, by age.
     ages: BTreeSet<(Millis, u64)>,
     lines: HashMap<u64, Line>,
-    segments: HashMap<u64, u32>,
+    segments: SeqMap<u32>,
     leased: usize,
     waiting: usize,
     busy_bytes: u64,
     queued_by_rank: [u64; RANKS],
-    /// Sequence numbers whose entry changed since the last commit.
-    pub touched: BTreeSet<u64>,
+    /// Sequence numbers whose entry changed since the last commit, some more than once.
+    touched: Vec<u64>,
 }
 
 impl Outstanding {
@@ -180,6 +181,26 @@ impl Outstanding {
         better + same as u64
     }
 
+    /// Whether any entry changed since the last commit.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
+    /// How many changes there were since the last commit.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        self.touched.len()
+    }
+
+    /// The sequence numbers whose entry changed since the last call, ascending.
+    pub fn take_changed(&mut self) -> Vec<u64> {
+        let mut changed = std::mem::take(&mut self.touched);
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+    }
+
     /// Puts an entry in, or changes it.
     pub fn put(&mut self, seq: u64, entry: Entry) {
         if let Some(old) = self.entries.get(&seq).copied() {
@@ -189,7 +210,13 @@ impl Outstanding {
         }
         self.entries.insert(seq, entry);
         self.index(seq, &entry);
-        self.touched.insert(seq);
+        self.touch(seq);
+    }
+
+    fn touch(&mut self, seq: u64) {
+        if self.touched.last() != Some(&seq) {
+            self.touched.push(seq);
+        }
     }
 
     /// Takes an entry out. The second part says whether it was the last one of its segment.
@@ -203,8 +230,23 @@ impl Outstanding {
         if last {
             self.segments.remove(&id);
         }
-        self.touched.insert(seq);
+        self.touch(seq);
         Some((entry, last))
+    }
+
+    /// Takes out all entries from `first` to `last`.
+    pub fn remove_span(&mut self, first: u64, last: u64) {
+        let Some(end) = last.checked_add(1).filter(|end| first < *end) else {
+            return;
+        };
+        let seqs: Vec<u64> = self
+            .entries
+            .range(first..end)
+            .map(|(seq, _)| *seq)
+            .collect();
+        for seq in seqs {
+            self.remove(seq);
+        }
     }
 
     /// Whether any message of this segment is outstanding.
@@ -267,7 +309,9 @@ impl Outstanding {
     }
 
     fn unindex(&mut self, seq: u64, entry: &Entry) {
-        self.ages.remove(&(entry.at_ms, seq));
+        if !matches!(entry.status, Status::Leased { .. }) {
+            self.ages.remove(&(entry.at_ms, seq));
+        }
         match entry.status {
             Status::Ready => {}
             Status::Leased { until_ms, .. } => {

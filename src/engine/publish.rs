@@ -309,15 +309,16 @@ impl Queue {
     ) -> Result<(), StoreError> {
         let mut builder = Builder::default();
         builder.push(seq, head, body);
-        let (_, head, body) = builder.finish(at_ms, 0);
+        let single = builder.finish(SINGLE, at_ms, 0);
+        let (head, body) = single.stored();
         turn.sql.exec(
             "INSERT INTO singles (seq, due_ms, held, head, body) VALUES (?, ?, ?, ?, ?)",
             &[
                 seq.into(),
                 due_ms.into(),
                 u64::from(held).into(),
-                Arg::Blob(&head),
-                Arg::Blob(&body),
+                Arg::Blob(head),
+                Arg::Blob(body),
             ],
         )?;
         Ok(())

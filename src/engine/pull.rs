@@ -32,6 +32,15 @@ enum Next {
     Fresh(u8),
 }
 
+/// The next message.
+struct Found {
+    seq: u64,
+    entry: Entry,
+    segment: Rc<Segment>,
+    /// Nobody has taken it from its lane yet.
+    is_fresh: bool,
+}
+
 impl Queue {
     pub(super) fn pull(
         &mut self,
@@ -82,32 +91,23 @@ impl Queue {
             let Some(next) = self.next(turn, after)? else {
                 return Ok(messages);
             };
-            let seq = match next {
-                Next::Ready(seq) => seq,
-                Next::Fresh(lane) => match self.take_fresh(turn, lane)? {
-                    Some(seq) => seq,
-                    None => continue,
-                },
+            let found = match next {
+                Next::Ready(seq) => self.found_ready(turn, seq)?,
+                Next::Fresh(lane) => self.found_fresh(turn, lane)?,
             };
-            let Some(entry) = self.outstanding.get(seq).copied() else {
-                continue;
-            };
-            if entry.expires_at_ms <= turn.now_ms {
-                self.expire_outstanding(turn, seq)?;
+            let Some(found) = found else { continue };
+            let item = found.segment.items[usize::from(found.entry.place.index)];
+            if found.entry.expires_at_ms <= turn.now_ms {
+                self.take_found(&found, found.entry);
+                self.expire_outstanding(turn, found.seq)?;
                 continue;
             }
-            let Some(segment) = self.segments.get(turn.sql, entry.place)? else {
-                // Its row is gone, which must not be; the message cannot be delivered, so it must
-                // not block.
-                self.remove_outstanding(seq);
-                continue;
-            };
-            let item = segment.items[usize::from(entry.place.index)];
-            let is_free = self.outstanding.is_deliverable(seq);
-            if !is_free || !self.matches(&segment, &item, want.filter.as_ref())? {
+            let is_free = found.is_fresh || self.outstanding.is_deliverable(found.seq);
+            if !is_free || !self.matches(&found.segment, &item, want.filter.as_ref())? {
+                self.take_found(&found, found.entry);
                 passed_over += 1;
                 if is_free {
-                    after = after.max(Some((entry.rank, seq)));
+                    after = after.max(Some((found.entry.rank, found.seq)));
                 }
                 continue;
             }
@@ -115,7 +115,7 @@ impl Queue {
             if bytes > PULL_BYTES_MAX && !messages.is_empty() {
                 break;
             }
-            messages.push(self.lease_one(seq, entry, until_ms, &segment, &item)?);
+            messages.push(self.lease_one(&found, until_ms, &item)?);
         }
         // Looking again goes further only where this turn took something that the next one need not
         // take.
@@ -128,28 +128,88 @@ impl Queue {
         self.meta.lanes.iter().map(|lane| lane.taken).sum()
     }
 
+    /// One of the outstanding messages.
+    fn found_ready(&mut self, turn: &mut Turn<'_>, seq: u64) -> Result<Option<Found>, StoreError> {
+        let Some(entry) = self.outstanding.get(seq).copied() else {
+            return Ok(None);
+        };
+        let Some(segment) = self.segments.get(turn.sql, entry.place)? else {
+            // Its row is gone, which must not be; the message cannot be delivered, so it must not
+            // block.
+            self.remove_outstanding(seq);
+            return Ok(None);
+        };
+        Ok(Some(Found {
+            seq,
+            entry,
+            segment,
+            is_fresh: false,
+        }))
+    }
+
+    /// The lane's next message. One that stands in a line becomes outstanding at once, since the
+    /// line decides whether it may be delivered.
+    fn found_fresh(&mut self, turn: &mut Turn<'_>, lane: u8) -> Result<Option<Found>, StoreError> {
+        let Some((segment, index)) = self.fresh_segment(turn, lane)? else {
+            return Ok(None);
+        };
+        let item = segment.items[usize::from(index)];
+        let entry = Entry {
+            place: Place {
+                lane,
+                first_seq: segment.first_seq,
+                index,
+            },
+            status: Status::Ready,
+            attempts: 0,
+            at_ms: segment.at_ms,
+            expires_at_ms: item.expires_at_ms,
+            line: self.line_of(&segment, &item),
+            body_bytes: item.body_bytes,
+            rank: self.rank(lane),
+        };
+        let mut found = Found {
+            seq: item.seq,
+            entry,
+            segment,
+            is_fresh: true,
+        };
+        if entry.line != 0 {
+            self.take_found(&found, entry);
+            found.is_fresh = false;
+        }
+        Ok(Some(found))
+    }
+
+    /// Makes a message outstanding that is not yet, as `entry` has it.
+    fn take_found(&mut self, found: &Found, entry: Entry) {
+        if found.is_fresh {
+            self.outstanding.put(found.seq, entry);
+            self.pass(&found.segment, entry.place.index);
+        }
+    }
+
     fn lease_one(
         &mut self,
-        seq: u64,
-        entry: Entry,
+        found: &Found,
         until_ms: Millis,
-        segment: &Rc<Segment>,
         item: &Item,
     ) -> Result<Delivery, StoreError> {
         let lease = self.meta.next_lease;
         self.meta.next_lease += 1;
         self.meta.totals.delivered += 1;
-        let attempts = entry.attempts + 1;
-        let status = Status::Leased { lease, until_ms };
-        self.outstanding.put(
-            seq,
-            Entry {
-                status,
-                attempts,
-                ..entry
-            },
-        );
-        let mut delivery = self.delivery(segment, item, attempts)?;
+        let entry = Entry {
+            status: Status::Leased { lease, until_ms },
+            attempts: found.entry.attempts + 1,
+            ..found.entry
+        };
+        if found.is_fresh {
+            self.take_found(found, entry);
+        } else {
+            self.outstanding.put(found.seq, entry);
+        }
+        let mut delivery = self.delivery(&found.segment, item, entry.attempts)?;
+        let seq = found.seq;
         delivery.lease_id = Some(LeaseId { seq, lease }.token(self.secret));
         Ok(delivery)
     }
@@ -323,31 +383,6 @@ impl Queue {
                 self.finished_segments.push(id);
             }
         }
-    }
-
-    /// Makes the lane's next message outstanding and returns its sequence number.
-    fn take_fresh(&mut self, turn: &mut Turn<'_>, lane: u8) -> Result<Option<u64>, StoreError> {
-        let Some((segment, index)) = self.fresh_segment(turn, lane)? else {
-            return Ok(None);
-        };
-        let item = segment.items[usize::from(index)];
-        let entry = Entry {
-            place: Place {
-                lane,
-                first_seq: segment.first_seq,
-                index,
-            },
-            status: Status::Ready,
-            attempts: 0,
-            at_ms: segment.at_ms,
-            expires_at_ms: item.expires_at_ms,
-            line: self.line_of(&segment, &item),
-            body_bytes: item.body_bytes,
-            rank: self.rank(lane),
-        };
-        self.outstanding.put(item.seq, entry);
-        self.pass(&segment, index);
-        Ok(Some(item.seq))
     }
 
     /// The line a message stands in: its key's, or the one line of a strict order.

@@ -319,7 +319,7 @@ impl Queue {
         self.segments.retire(turn.sql, &finished)?;
         self.delete_singles(turn)?;
         let due = self.meta_changed
-            || !self.outstanding.touched.is_empty()
+            || self.outstanding.has_changed()
             || self.unjournaled_messages >= UNJOURNALED_MESSAGES_MAX
             || self.unjournaled_segments >= UNJOURNALED_SEGMENTS_MAX;
         if !due {

@@ -90,6 +90,18 @@ struct Extra {
     terms: Vec<(u16, Terms)>,
 }
 
+impl Extra {
+    /// Dates the messages that were accepted before.
+    fn date(&self, items: &mut [Item]) {
+        for (first, count, at_ms) in &self.accepted {
+            let waited = items.iter_mut().skip(usize::from(*first));
+            waited
+                .take(usize::from(*count))
+                .for_each(|item| item.at_ms = *at_ms);
+        }
+    }
+}
+
 /// What holds of a message in the line, once it is admitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
@@ -129,7 +141,7 @@ pub struct Head<'a> {
 }
 
 /// One decoded message: where its parts are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Item {
     /// Sequence number.
     pub seq: u64,
@@ -204,12 +216,7 @@ impl Segment {
             body_at = body_at.saturating_add(record.body_bytes);
             rest = after;
         }
-        for (first, count, at_ms) in &extra.accepted {
-            let waited = items.iter_mut().skip(usize::from(*first));
-            waited
-                .take(usize::from(*count))
-                .for_each(|item| item.at_ms = *at_ms);
-        }
+        extra.date(&mut items);
         if !body.is_empty() && body.len() != body_at as usize {
             return Err(damaged("bodies and heads disagree"));
         }
@@ -244,6 +251,12 @@ impl Segment {
             index < before
         });
         run.map(|(_, terms)| *terms).unwrap_or_default()
+    }
+
+    /// The stored form: head and body.
+    #[must_use]
+    pub fn stored(&self) -> (&[u8], &[u8]) {
+        (&self.head, &self.body)
     }
 
     /// The message's head.
@@ -326,9 +339,10 @@ impl Segment {
 #[derive(Debug, Default)]
 pub struct Builder {
     first_seq: u64,
-    count: u16,
     heads: Vec<u8>,
     bodies: Vec<u8>,
+    /// Their heads are counted from the first one's.
+    items: Vec<Item>,
     extra: Extra,
 }
 
@@ -336,19 +350,19 @@ impl Builder {
     /// Whether nothing was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.items.is_empty()
     }
 
     /// How many messages were added.
     #[must_use]
     pub fn len(&self) -> u64 {
-        u64::from(self.count)
+        self.items.len() as u64
     }
 
     /// The sequence number that a message right behind the last one has.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
-        self.first_seq + u64::from(self.count)
+        self.first_seq + self.len()
     }
 
     /// Whether this message would make the row too large.
@@ -361,28 +375,36 @@ impl Builder {
             .sum();
         let head =
             64 + attributes + head.key.map_or(0, str::len) + head.content_type.map_or(0, str::len);
-        usize::from(self.count) >= SEGMENT_MESSAGES_MAX
+        self.items.len() >= SEGMENT_MESSAGES_MAX
             || self.heads.len() + head > SEGMENT_HEAD_BYTES_MAX
             || self.bodies.len() + body.len() > SEGMENT_BODY_BYTES_MAX
     }
 
     /// Adds a message.
     pub fn push(&mut self, seq: u64, mut head: Head<'_>, body: &[u8]) {
-        if self.count == 0 {
+        if self.items.is_empty() {
             self.first_seq = seq;
         }
         head.offset = (seq - self.first_seq) as u32;
         head.body_bytes = body.len() as u32;
+        self.items.push(Item {
+            seq,
+            head_at: self.heads.len() as u32,
+            body_at: self.bodies.len() as u32,
+            body_bytes: head.body_bytes,
+            priority: head.priority,
+            expires_at_ms: head.expires_at_ms.unwrap_or(Millis::MAX),
+            at_ms: 0,
+        });
         // Writing to a vector cannot fail: the format has no limits of its own.
         self.heads =
             postcard::to_extend(&head, std::mem::take(&mut self.heads)).unwrap_or_default();
         self.bodies.extend_from_slice(body);
-        self.count += 1;
     }
 
     /// Says that the message added last was accepted at `at_ms`, before the segment is written.
     pub fn note_accepted(&mut self, at_ms: Millis) {
-        let index = self.count - 1;
+        let index = self.items.len() as u16 - 1;
         match self.extra.accepted.last_mut() {
             Some((first, count, at)) if *first + *count == index && *at == at_ms => *count += 1,
             _ => self.extra.accepted.push((index, 1, at_ms)),
@@ -397,19 +419,35 @@ impl Builder {
         }
     }
 
-    /// The stored form: first sequence number, head and body.
+    /// What [`Segment::decode`] would make of the stored form.
     #[must_use]
-    pub fn finish(self, at_ms: Millis, ordinal: u64) -> (u64, Vec<u8>, Vec<u8>) {
+    pub fn finish(self, lane: u8, at_ms: Millis, ordinal: u64) -> Segment {
         let prefix = Prefix {
             at_ms,
             ordinal,
             first_seq: self.first_seq,
-            count: self.count,
+            count: self.items.len() as u16,
             gone: Vec::new(),
         };
         let mut head = head_of(&prefix, &self.extra);
+        let mut items = self.items;
+        for item in &mut items {
+            item.head_at += head.len() as u32;
+            item.at_ms = at_ms;
+        }
+        self.extra.date(&mut items);
         head.extend_from_slice(&self.heads);
-        (self.first_seq, head, self.bodies)
+        Segment {
+            lane,
+            first_seq: prefix.first_seq,
+            at_ms,
+            ordinal,
+            gone: prefix.gone,
+            items,
+            extra: self.extra,
+            head: Rc::new(head),
+            body: Rc::new(self.bodies),
+        }
     }
 }
 
@@ -445,7 +483,23 @@ mod tests {
             };
             builder.push(seq, head, format!("body {seq}").as_bytes());
         }
-        let (_, head, body) = builder.finish(7, 100);
+        let segment = builder.finish(4, 7, 100);
+        let (head, body) = segment.stored();
+        let (head, body) = (head.to_vec(), body.to_vec());
+        let again = Segment::decode(4, head.clone(), body.clone()).unwrap();
+        assert_eq!(
+            (&again.items, &again.extra),
+            (&segment.items, &segment.extra)
+        );
+        assert_eq!(
+            (again.first_seq, again.at_ms, again.ordinal, again.gone),
+            (
+                segment.first_seq,
+                segment.at_ms,
+                segment.ordinal,
+                segment.gone
+            )
+        );
         (head, body)
     }
 

@@ -4,10 +4,11 @@
 //! bounded cache of decoded segments and singles. Their form is `segment.rs`'s. Decides nothing.
 
 use super::segment::{Builder, Place, SINGLE, Segment, segment_id};
+use super::seq_map::SeqMap;
 use crate::limits::{SEGMENT_CACHE_BYTES_MAX, SPARE_BYTES_MAX, SPARE_ROWS_MAX};
 use crate::store::{Arg, Sql, StoreError, Value, scalar};
 use crate::time::Millis;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 /// Segments looked at to tell a position exactly.
@@ -18,7 +19,7 @@ const STATEMENT_NUMBERS: usize = 10_000;
 /// The segments of a queue: rows, and the decoded ones that were used last.
 #[derive(Debug, Default)]
 pub struct Segments {
-    cache: HashMap<u64, Rc<Segment>>,
+    cache: SeqMap<Rc<Segment>>,
     used: VecDeque<u64>,
     bytes: usize,
     spares: Spares,
@@ -227,20 +228,20 @@ impl Segments {
         at_ms: Millis,
         ordinal: u64,
     ) -> Result<(), StoreError> {
-        let (first_seq, head, body) = builder.finish(at_ms, ordinal);
-        let id = segment_id(lane, first_seq);
-        let (head_arg, body_arg) = (Arg::Blob(&head), Arg::Blob(&body));
+        let segment = builder.finish(lane, at_ms, ordinal);
+        let id = segment_id(lane, segment.first_seq);
+        let (head, body) = segment.stored();
+        let (head, body) = (Arg::Blob(head), Arg::Blob(body));
         match self.spares.take() {
             Some(spare) => sql.exec(
                 "UPDATE segments SET id = ?, head = ?, body = ? WHERE id = ?",
-                &[id.into(), head_arg, body_arg, spare.into()],
+                &[id.into(), head, body, spare.into()],
             )?,
             None => sql.exec(
                 "INSERT INTO segments (id, head, body) VALUES (?, ?, ?)",
-                &[id.into(), head_arg, body_arg],
+                &[id.into(), head, body],
             )?,
         };
-        let segment = Segment::decode(lane, head, body)?;
         self.remember(id, segment);
         Ok(())
     }

@@ -44,7 +44,8 @@ fn segment_seeds() -> Vec<Vec<u8>> {
         };
         builder.push(100 + at, head, b"body");
     }
-    let (_, head, body) = builder.finish(NOW_MS, 7);
+    let segment = builder.finish(4, NOW_MS, 7);
+    let (head, body) = segment.stored();
     let length = u16::try_from(head.len()).expect("a seed is short");
-    vec![[&length.to_le_bytes()[..], &head, &body].concat()]
+    vec![[&length.to_le_bytes()[..], head, body].concat()]
 }
