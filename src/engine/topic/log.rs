@@ -113,10 +113,7 @@ impl Log {
         let count = builder.len();
         match &mut self.memory {
             None => self.rows.append(sql, builder, now_ms)?,
-            Some(segments) => {
-                let (_, head, body) = builder.finish(now_ms, 0);
-                segments.push_back(Rc::new(Segment::decode(LANE, head, body)?));
-            }
+            Some(segments) => segments.push_back(Rc::new(builder.finish(LANE, now_ms, 0))),
         }
         Ok(count)
     }

@@ -87,12 +87,13 @@ impl Rows {
         builder: Builder,
         at_ms: Millis,
     ) -> Result<(), StoreError> {
-        let (first_seq, head, body) = builder.finish(at_ms, 0);
+        let segment = builder.finish(LANE, at_ms, 0);
+        let (head, body) = segment.stored();
         sql.exec(
             "INSERT INTO segments (id, head, body) VALUES (?, ?, ?)",
-            &[first_seq.into(), Arg::Blob(&head), Arg::Blob(&body)],
+            &[segment.first_seq.into(), Arg::Blob(head), Arg::Blob(body)],
         )?;
-        self.remember(first_seq, Segment::decode(LANE, head, body)?);
+        self.remember(segment.first_seq, segment);
         Ok(())
     }
 
