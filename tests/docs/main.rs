@@ -7,6 +7,8 @@
 //! not compile, or fails.
 
 #[cfg(test)]
+mod batch;
+#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod document;
