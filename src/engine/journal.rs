@@ -388,3 +388,117 @@ impl Stored for Page<'_> {
         Ok((page, rest))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::outstanding::Status;
+    use super::super::segment::Place;
+    use super::*;
+
+    /// What earlier versions wrote: two leased messages and one removed, then nothing else.
+    #[derive(Serialize)]
+    struct OldRecord {
+        meta: Meta,
+        put: Vec<(u64, Entry)>,
+        removed: Vec<u64>,
+        answers: Vec<Answer>,
+    }
+
+    #[derive(Serialize)]
+    struct OldPage {
+        meta: Option<Meta>,
+        entries: Vec<(u64, Entry)>,
+    }
+
+    fn meta() -> Meta {
+        Meta {
+            number: 9,
+            next_seq: 50,
+            ..Meta::default()
+        }
+    }
+
+    fn entries() -> Vec<(u64, Entry)> {
+        let entry = |n: u16| Entry {
+            place: Place {
+                lane: 4,
+                first_seq: 40,
+                index: n,
+            },
+            status: Status::Leased {
+                lease: 7 + u64::from(n),
+                until_ms: 99,
+            },
+            attempts: 1,
+            at_ms: 5,
+            expires_at_ms: Millis::MAX,
+            line: 0,
+            body_bytes: 3,
+            rank: 5,
+        };
+        (0..2).map(|n| (40 + u64::from(n), entry(n))).collect()
+    }
+
+    fn row(version: u8, value: &impl Serialize) -> Vec<Value> {
+        let mut bytes = postcard::to_extend(value, vec![version]).unwrap();
+        if version == journal_old::VERSION_WITH_LINE {
+            bytes = postcard::to_extend(&LineState::default(), bytes).unwrap();
+        }
+        vec![Value::Blob(bytes)]
+    }
+
+    #[test]
+    fn rows_of_earlier_versions_are_read() {
+        for version in [journal_old::VERSION, journal_old::VERSION_WITH_LINE] {
+            let old = OldRecord {
+                meta: meta(),
+                put: entries(),
+                removed: vec![42, 43, 45],
+                answers: Vec::new(),
+            };
+            let (record, _) = from_row::<Record<'_>>(row(version, &old)).unwrap();
+            assert_eq!(*record.meta, meta());
+            let put: Vec<_> = record.put.iter().flat_map(Run::entries).collect();
+            assert_eq!(put, entries());
+            assert_eq!(record.removed, [(42, 43), (45, 45)]);
+            let old = OldPage {
+                meta: Some(meta()),
+                entries: entries(),
+            };
+            let (page, _) = from_row::<Page<'_>>(row(version, &old)).unwrap();
+            assert_eq!(page.meta.as_deref(), Some(&meta()));
+            let all: Vec<_> = page.entries.iter().flat_map(Run::entries).collect();
+            assert_eq!(all, entries());
+        }
+    }
+
+    #[test]
+    fn a_row_of_a_later_version_is_refused() {
+        let page = OldPage {
+            meta: None,
+            entries: Vec::new(),
+        };
+        for version in [0, VERSION + 1] {
+            assert!(from_row::<Page<'_>>(row(version, &page)).is_err());
+        }
+        assert!(from_row::<Page<'_>>(vec![Value::Blob(Vec::new())]).is_err());
+    }
+
+    /// Bytes of version 1, as a queue wrote them: a message with one lease.
+    #[test]
+    fn yesterdays_bytes_are_read() {
+        let bytes = [1, 0, 1, 40, 4, 40, 0, 1, 7, 99, 1, 5, 9, 0, 3, 5];
+        let (page, _) = from_row::<Page<'_>>(vec![Value::Blob(bytes.to_vec())]).unwrap();
+        let [(seq, entry)] = page
+            .entries
+            .iter()
+            .flat_map(Run::entries)
+            .collect::<Vec<_>>()[..]
+        else {
+            panic!("one entry");
+        };
+        let mut expected = entries().remove(0).1;
+        expected.expires_at_ms = 9;
+        assert_eq!((seq, entry), (40, expected));
+    }
+}
