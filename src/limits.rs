@@ -76,6 +76,10 @@ pub const WAITING_DEFAULT: u64 = 100_000;
 pub const ADMITTED_PER_TURN_MAX: usize = 10_000;
 /// Body bytes of the messages admitted in one turn. The first always fits.
 pub const ADMITTED_BYTES_PER_TURN_MAX: usize = 8 * 1_048_576;
+/// Participants of a draw looked at in one turn: a hash each, about 20 ms together.
+pub const DRAWN_PER_TURN_MAX: usize = 20_000;
+/// Draws whose outcome is remembered, so that those who took part can be told.
+pub const DRAWS_MAX: usize = 16;
 /// Idempotency keys remembered at a time. 16 bytes of index each and 40 on disk.
 pub const IDEMPOTENCY_KEYS_MAX: usize = 1_000_000;
 /// Messages in one segment row.

@@ -184,7 +184,7 @@ export declare class Queue {
 }
 
 export type State =
-  | 'waiting' | 'held' | 'queued' | 'delayed' | 'leased' | 'done' | 'dead' | 'expired' | 'cancelled';
+  | 'waiting' | 'not-drawn' | 'held' | 'queued' | 'delayed' | 'leased' | 'done' | 'dead' | 'expired' | 'cancelled';
 
 export declare class Message {
   protected constructor();

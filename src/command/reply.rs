@@ -58,6 +58,32 @@ pub struct Waiting {
     pub position: Option<u64>,
     /// How long until it is admitted, at the pace of late; `None` where that is not known.
     pub estimated_wait_ms: Option<Millis>,
+    /// When a draw decides; there is no position then.
+    pub draw_at_ms: Option<Millis>,
+}
+
+/// What everybody may know of a draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrawFigures {
+    /// When it is held.
+    pub at_ms: Millis,
+    /// SHA-256 of the seed, known from the beginning.
+    pub commitment: [u8; 32],
+    /// What is known once it is over.
+    pub drawn: Option<Drawn>,
+}
+
+/// The outcome of a draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// What ranks are made of.
+    pub seed: [u8; 32],
+    /// How many took part.
+    pub participants: u64,
+    /// How many of them won.
+    pub drawn: u64,
+    /// Ranks up to this one won. `None`: none did.
+    pub threshold: Option<[u8; 32]>,
 }
 
 /// Shared bytes: a range of a decoded segment, so that a delivery copies no body.
@@ -219,6 +245,8 @@ pub enum State {
     Cancelled,
     /// In the line: accepted, and without a place yet.
     Waiting,
+    /// Took part in a draw, and others were drawn.
+    NotDrawn,
 }
 
 impl State {
@@ -235,6 +263,7 @@ impl State {
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
             Self::Waiting => "waiting",
+            Self::NotDrawn => "not-drawn",
         }
     }
 
@@ -243,7 +272,7 @@ impl State {
     pub const fn is_final(self) -> bool {
         matches!(
             self,
-            Self::Done | Self::Dead | Self::Expired | Self::Cancelled
+            Self::Done | Self::Dead | Self::Expired | Self::Cancelled | Self::NotDrawn
         )
     }
 }
@@ -265,6 +294,8 @@ pub struct MessageState {
     pub position: Option<u64>,
     /// How long until it is admitted, while `Waiting` and as far as it is known.
     pub estimated_wait_ms: Option<Millis>,
+    /// When the draw is held that it takes part in.
+    pub draw_at_ms: Option<Millis>,
     /// JSON text its consumer left.
     pub result: Option<String>,
     /// Where its publisher goes on from the waiting page, where the queue says so.
@@ -288,6 +319,8 @@ pub struct Description {
     pub held: u64,
     /// Messages that wait for a place; not part of the backlog.
     pub waiting: u64,
+    /// The latest draw, if there was one or is one to come.
+    pub draw: Option<DrawFigures>,
     /// Dead letters kept in this queue.
     pub dead: u64,
     /// Body bytes of the backlog.

@@ -186,6 +186,7 @@ impl Queue {
     /// Configuration and figures.
     pub(super) fn describe(&mut self, turn: &mut Turn<'_>, created: bool) -> Result<Reply, Stop> {
         let totals = self.meta.totals.clone();
+        let draw = self.draws().next_back();
         let description = Description {
             config: self.config().to_json(),
             paused: self.meta.paused,
@@ -194,6 +195,7 @@ impl Queue {
             delayed: self.meta.delayed + self.outstanding.waiting() as u64,
             held: self.meta.held,
             waiting: self.line.waiting(),
+            draw,
             dead: self.meta.dead_kept + self.meta.dead_leaving,
             backlog_bytes: self.meta.bytes,
             oldest_at_ms: self.oldest_ms(turn)?,

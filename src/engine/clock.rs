@@ -22,12 +22,17 @@ impl Queue {
         if self.next_single_ms.is_some_and(|at| at <= turn.now_ms) {
             self.take_due_singles(turn)?;
         }
-        if self.next_expiry_ms.is_some_and(|at| at <= turn.now_ms) {
+        // Who takes part in a draw does not change while it is under way.
+        let settled = self.draws.is_running();
+        if !settled && self.next_expiry_ms.is_some_and(|at| at <= turn.now_ms) {
             self.expire_due(turn)?;
         }
         self.expire_retained(turn)?;
         self.prune(turn)?;
-        self.expire_line(turn)?;
+        if !settled {
+            self.expire_line(turn)?;
+        }
+        self.run_draw(turn)?;
         self.admit(turn)?;
         Ok(())
     }
@@ -55,6 +60,7 @@ impl Queue {
             self.outstanding.first_timer().map(|(at, _)| at),
             self.next_single_ms.filter(|_| room),
             self.next_expiry_ms,
+            self.draws.due_ms(),
             oldest_ms.map(|at| at + retention_ms),
             self.outstanding
                 .ages()
@@ -366,7 +372,8 @@ impl Queue {
                 let Some(index) = segment.index_of(*seq) else {
                     continue;
                 };
-                if self.is_ahead(&segment, index) && !segment.is_gone(index) {
+                let has_lost = lane == LINE && self.has_lost(&segment, index);
+                if self.is_ahead(&segment, index) && !segment.is_gone(index) && !has_lost {
                     indexes.push(index);
                     self.cursor_mut(lane).gone += 1;
                     if lane == LINE {
@@ -463,7 +470,11 @@ impl Queue {
                 return Ok(());
             }
             self.pass(&segment, index);
-            self.leave_line(turn, &segment, index, State::Expired)?;
+            if self.has_lost(&segment, index) {
+                self.line.state.losers -= 1;
+            } else {
+                self.leave_line(turn, &segment, index, State::Expired)?;
+            }
         }
         self.more_work = true;
         Ok(())

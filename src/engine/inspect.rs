@@ -49,13 +49,7 @@ impl Queue {
         let known =
             id.is_genuine(self.secret) && seq > self.meta.purged_seq && seq < self.meta.next_seq;
         if known && let Some(ordinal) = self.place_in_line(turn, seq)? {
-            let position = self.position_at(turn, ordinal)?;
-            let place = self.waiting_at(position);
-            return Ok(MessageState {
-                position: place.position,
-                estimated_wait_ms: place.estimated_wait_ms,
-                ..message(id, State::Waiting)
-            });
+            return self.state_in_line(turn, id, ordinal).map_err(Stop::Store);
         }
         if known && let Some((state, attempts, position)) = self.live_state(turn, id)? {
             return Ok(MessageState {
@@ -72,6 +66,30 @@ impl Queue {
         ended.ok_or_else(|| {
             let detail = "this queue knows no message with this id (any more)";
             Fault::new(ErrorCode::NotFound, detail).into()
+        })
+    }
+
+    /// The state of a message with this ordinal in the line.
+    fn state_in_line(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: Id,
+        ordinal: u64,
+    ) -> Result<MessageState, StoreError> {
+        if self.draws.has_lost(id) {
+            return Ok(message(id, State::NotDrawn));
+        }
+        let place = if self.draws.takes_part(id.seq()) {
+            self.waiting_at(id.seq(), 0)
+        } else {
+            let position = self.position_at(turn, ordinal)?;
+            self.waiting_at(id.seq(), position)
+        };
+        Ok(MessageState {
+            position: place.position,
+            estimated_wait_ms: place.estimated_wait_ms,
+            draw_at_ms: place.draw_at_ms,
+            ..message(id, State::Waiting)
         })
     }
 
@@ -137,7 +155,13 @@ impl Queue {
         let is_forgotten = is_over
             || seq <= self.meta.forgotten_seq
             || id.at_ms() + config.retention_ms <= turn.now_ms;
-        Ok((!is_forgotten).then(|| message(id, State::Done)))
+        let has_lost = self.draws.has_lost(id);
+        let state = if has_lost {
+            State::NotDrawn
+        } else {
+            State::Done
+        };
+        Ok((!is_forgotten).then(|| message(id, state)))
     }
 
     /// Whether there is a single that nobody has taken, whether it is held, and its earlier
@@ -265,6 +289,9 @@ impl Queue {
             .into());
         }
         if state.state == State::Waiting {
+            if self.draws.is_running() {
+                return Err(self.drawing_now().into());
+            }
             self.end_fresh(turn, &[(LINE, seq)], State::Cancelled)?;
         } else if let Some(entry) = self.outstanding.get(seq).copied() {
             self.give_back_place_of(turn, entry.place)?;
@@ -363,6 +390,7 @@ fn message(id: Id, state: State) -> MessageState {
         attempts: None,
         position: None,
         estimated_wait_ms: None,
+        draw_at_ms: None,
         result: None,
         redirect_url: None,
     }

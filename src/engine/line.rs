@@ -21,7 +21,7 @@ use super::segment::{LINE, SINGLE, Segment, Terms};
 use super::segments::Segments;
 use crate::command::{Accepted, Draft, State, Waiting};
 use crate::error::{ErrorCode, Fault};
-use crate::id::Print;
+use crate::id::{Id, Print};
 use crate::limits::{ADMITTED_BYTES_PER_TURN_MAX, ADMITTED_PER_TURN_MAX};
 use crate::store::StoreError;
 use crate::time::Millis;
@@ -43,6 +43,19 @@ pub struct LineState {
     /// Those ahead of the cursor that a draw has passed over: out of the line, though their rows
     /// still stand.
     pub losers: u64,
+}
+
+/// What becomes of the first in line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is admitted when there is room.
+    Next,
+    /// A draw will decide.
+    Waits,
+    /// A draw has decided against it.
+    Lost,
+    /// Its time is over.
+    Over,
 }
 
 /// The extent of a row of the line.
@@ -163,7 +176,7 @@ impl Queue {
     ) -> Result<Accepted, Stop> {
         let terms = self.terms_of(draft);
         let (seq, now_ms) = (self.next_seq()?, turn.now_ms);
-        let position = WAITING | self.position_of_last();
+        let position = WAITING | self.position_of_last(seq);
         let head = head_of(draft, now_ms, print.map(|(a, b)| (a, b, position)));
         let builder = &self.builders.line;
         // A row's sequence numbers have no gaps: a place is found without reading its head.
@@ -196,18 +209,29 @@ impl Queue {
         Ok(self.repeat(&answer))
     }
 
-    /// The place of a message that joins now.
-    fn position_of_last(&self) -> u64 {
+    /// The place of a message that joins now. Zero where a draw decides.
+    fn position_of_last(&self, seq: u64) -> u64 {
+        if self.draws.takes_part(seq) {
+            return 0;
+        }
         self.line.waiting() + 1
     }
 
-    /// What a message at this position is told.
-    pub(super) fn waiting_at(&self, position: u64) -> Waiting {
+    /// What a message at this position is told; zero: a draw decides.
+    pub(super) fn waiting_at(&self, seq: u64, position: u64) -> Waiting {
+        if position == 0 {
+            return Waiting {
+                position: None,
+                estimated_wait_ms: None,
+                draw_at_ms: self.draws.at_ms_of(seq),
+            };
+        }
         let pace = self.line.pace.per_ms(self.meta.now_ms);
         let estimated_ms = (position as f64 / pace.max(PACE_MIN)).ceil() as Millis;
         Waiting {
             position: Some(position),
             estimated_wait_ms: (pace > PACE_MIN).then_some(estimated_ms),
+            draw_at_ms: None,
         }
     }
 
@@ -219,7 +243,8 @@ impl Queue {
         }
         let config = self.config();
         let mut admitted = 0;
-        while self.overflow_of(&config.capacity, 0).is_none() {
+        // Those who are out of it can be passed without room.
+        while self.line.state.losers > 0 || self.overflow_of(&config.capacity, 0).is_none() {
             if self.line.messages_left == 0 || self.line.bytes_left == 0 {
                 self.more_work = true;
                 break;
@@ -228,22 +253,27 @@ impl Queue {
                 break;
             };
             let item = segment.items[usize::from(index)];
-            let is_over = item.expires_at_ms <= turn.now_ms
-                || item.at_ms + config.retention_ms <= turn.now_ms;
-            let body_bytes = u64::from(item.body_bytes);
-            if !is_over && self.overflow_of(&config.capacity, body_bytes).is_some() {
+            let fate = self.fate_of(&segment, index, turn.now_ms);
+            let has_room = || {
+                let body_bytes = u64::from(item.body_bytes);
+                self.overflow_of(&config.capacity, body_bytes).is_none()
+            };
+            if fate == Fate::Waits || fate == Fate::Next && !has_room() {
                 break;
             }
             self.line.messages_left -= 1;
             self.pass(&segment, index);
-            if is_over {
-                self.leave_line(turn, &segment, index, State::Expired)?;
-                continue;
+            match fate {
+                Fate::Waits => {}
+                Fate::Lost => self.line.state.losers -= 1,
+                Fate::Over => self.leave_line(turn, &segment, index, State::Expired)?,
+                Fate::Next => {
+                    let bytes_left = &mut self.line.bytes_left;
+                    *bytes_left = bytes_left.saturating_sub(item.body_bytes as usize);
+                    self.enter(turn, &segment, index)?;
+                    admitted += 1;
+                }
             }
-            let bytes_left = &mut self.line.bytes_left;
-            *bytes_left = bytes_left.saturating_sub(item.body_bytes as usize);
-            self.enter(turn, &segment, index)?;
-            admitted += 1;
         }
         self.tidy_line(turn)?;
         if let Some(holes) = &mut self.line.holes {
@@ -254,6 +284,30 @@ impl Queue {
             self.flush_builders(turn)?;
         }
         Ok(admitted > 0)
+    }
+
+    /// What becomes of the first in line.
+    fn fate_of(&self, segment: &Segment, index: u16, now_ms: Millis) -> Fate {
+        let item = &segment.items[usize::from(index)];
+        if self.draws.holds_back(item.seq) {
+            return Fate::Waits;
+        }
+        if self.has_lost(segment, index) {
+            return Fate::Lost;
+        }
+        let retention_ms = self.config().retention_ms;
+        if item.expires_at_ms <= now_ms || item.at_ms + retention_ms <= now_ms {
+            return Fate::Over;
+        }
+        Fate::Next
+    }
+
+    /// Whether a draw has decided against this message of the line.
+    pub(super) fn has_lost(&self, segment: &Segment, index: u16) -> bool {
+        let item = &segment.items[usize::from(index)];
+        let lane = segment.terms(index).lane;
+        let id = Id::mint(self.secret, item.at_ms, item.seq, lane);
+        self.draws.has_lost(id) && !self.draws.was_over(item.seq, item.expires_at_ms)
     }
 
     /// Passes the places that were given up where nothing else is left, so that their rows go.

@@ -23,6 +23,7 @@ mod admission;
 mod browse;
 mod clock;
 mod dead_letter;
+pub mod draw;
 mod holes;
 mod inspect;
 mod journal_old;

@@ -25,9 +25,11 @@ impl Queue {
             )
             .into());
         }
+        self.check_draw(&config, turn.now_ms)?;
         let created = self.config.is_none();
         if created {
             self.create(turn, config)?;
+            self.plan_draw(turn, &self.config())?;
         } else {
             let reordered = config.delivery.order != self.order();
             self.store_config(turn, &config)?;
@@ -36,6 +38,7 @@ impl Queue {
                 self.reorder(turn)?;
             }
             self.meta_changed = true;
+            self.plan_draw(turn, &self.config())?;
             self.admit(turn)?;
         }
         self.describe(turn, created)
@@ -163,7 +166,11 @@ impl Queue {
     }
 }
 
-fn write_meta(turn: &mut Turn<'_>, name: &'static str, value: &[u8]) -> Result<(), StoreError> {
+pub(super) fn write_meta(
+    turn: &mut Turn<'_>,
+    name: &'static str,
+    value: &[u8],
+) -> Result<(), StoreError> {
     turn.sql.exec(
         "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         &[name.into(), Arg::Blob(value)],

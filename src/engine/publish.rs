@@ -154,6 +154,14 @@ impl Queue {
         body_bytes: u64,
         now_ms: Millis,
     ) -> Result<Course, Fault> {
+        let draws = self.draws.is_unfinished();
+        if draws && self.draws.is_running() && capacity.overflow != Overflow::Wait {
+            return Err(self.drawing_now());
+        }
+        if draws {
+            self.check_line(capacity, body_bytes, now_ms)?;
+            return Ok(Course::Line);
+        }
         let over = self.overflow_of(capacity, body_bytes);
         let is_first = self.line.is_empty();
         if over.is_none() && is_first {
@@ -184,7 +192,7 @@ impl Queue {
             seq: first.seq,
             timestamp_ms: first.at_ms,
             position: if waits { 0 } else { position },
-            waiting: waits.then(|| self.waiting_at(position)),
+            waiting: waits.then(|| self.waiting_at(first.seq, position)),
         }
     }
 
@@ -519,6 +527,10 @@ impl Queue {
     }
 
     fn has_room_for(&self, message: &Forwarded<'_>) -> bool {
+        if self.draws.is_unfinished() {
+            // Sequence numbers from the draw's first on are those of participants.
+            return false;
+        }
         match self.overflow_of(&self.config().capacity, message.draft.body.len() as u64) {
             // Nobody overtakes those who wait, but for one that has its place already.
             None => message.keeps_place || self.line.is_empty(),

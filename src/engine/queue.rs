@@ -8,6 +8,7 @@
 use super::Stop;
 use super::config::{Config, Order};
 use super::dead_letter::Outbox;
+use super::draw::Draws;
 use super::idempotency::Idempotency;
 use super::journal::{Journal, Meta, SmallState};
 use super::key_count::KeyCounts;
@@ -20,7 +21,7 @@ use super::segment::{SINGLE, segment_id};
 use super::segments::{Segments, each_list};
 use super::waiter::Waiters;
 use crate::command::placement::is_subscription_queue;
-use crate::command::reply::SinceStart;
+use crate::command::reply::{DrawFigures, SinceStart};
 use crate::command::sieve::Sieve;
 use crate::command::{Command, Envelope, Reply};
 use crate::error::{ErrorCode, Fault};
@@ -41,6 +42,7 @@ pub struct Queue {
     pub(super) meta: Meta,
     pub(super) outstanding: Outstanding,
     pub(super) line: Line,
+    pub(super) draws: Draws,
     pub(super) segments: Segments,
     pub(super) journal: Journal,
     pub(super) idempotency: Idempotency,
@@ -152,6 +154,11 @@ impl Queue {
     /// Storage.
     pub fn sieve(&mut self, sql: &mut dyn Sql) -> Result<Option<Sieve>, StoreError> {
         self.idempotency.sieve(sql, self.secret)
+    }
+
+    /// What everybody may know of the draws that are remembered, the latest last.
+    pub fn draws(&self) -> impl DoubleEndedIterator<Item = DrawFigures> {
+        self.draws.figures()
     }
 
     /// How many rows of segments are kept to be written over.

@@ -5,6 +5,7 @@
 
 use super::admission::advance;
 use super::config::Config;
+use super::draw::{self, Draws};
 use super::idempotency::{Answer, Idempotency};
 use super::journal::{Journal, Meta};
 use super::line::Line;
@@ -46,6 +47,9 @@ impl Queue {
         let secret = read_meta(sql, "secret")?.unwrap_or_default();
         queue.secret = secret_of(&secret.try_into().unwrap_or_default());
         queue.config = Some(Rc::new(config));
+        if let Some(draws) = read_meta(sql, draw::META)? {
+            queue.draws = Draws::decode(&draws)?;
+        }
         let (journal, found) = Journal::recover(sql)?;
         queue.journal = journal;
         queue.meta = found.meta;
@@ -76,6 +80,7 @@ impl Queue {
             },
             outstanding: Outstanding::default(),
             line: Line::default(),
+            draws: Draws::default(),
             segments: Segments::default(),
             journal: Journal::default(),
             idempotency: Idempotency::default(),

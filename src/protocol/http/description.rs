@@ -2,6 +2,7 @@
 
 use super::render::DecidedBy;
 use crate::command::Description;
+use crate::command::reply::DrawFigures;
 use crate::wire::json_text::{member_number, member_string, name, number, string};
 
 /// Appends the description of `queue`.
@@ -18,7 +19,39 @@ pub fn write(out: &mut Vec<u8>, queue: &str, it: &Description) {
     out.extend_from_slice(if it.paused { b"true" } else { b"false" });
     write_figures(out, it);
     write_rejected(out, it);
+    write_draw(out, it.draw.as_ref());
     out.push(b'}');
+}
+
+fn write_draw(out: &mut Vec<u8>, draw: Option<&DrawFigures>) {
+    name(out, "draw");
+    let Some(draw) = draw else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    out.push(b'{');
+    member_number(out, "at_ms", draw.at_ms);
+    member_string(out, "commitment", &hex(&draw.commitment));
+    if let Some(drawn) = &draw.drawn {
+        member_string(out, "seed", &hex(&drawn.seed));
+        member_number(out, "participants", drawn.participants);
+        member_number(out, "drawn", drawn.drawn);
+        match &drawn.threshold {
+            Some(threshold) => member_string(out, "threshold", &hex(threshold)),
+            None => {
+                name(out, "threshold");
+                out.extend_from_slice(b"null");
+            }
+        }
+    }
+    out.push(b'}');
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
 }
 
 fn write_figures(out: &mut Vec<u8>, it: &Description) {

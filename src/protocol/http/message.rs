@@ -27,6 +27,7 @@ pub fn write_waiting(out: &mut Vec<u8>, place: &Waiting) {
     member_string(out, "state", State::Waiting.name());
     member_number_if(out, "position", place.position);
     member_number_if(out, "estimated_wait_ms", place.estimated_wait_ms);
+    member_number_if(out, "draw_at_ms", place.draw_at_ms);
 }
 
 /// Appends a message with its body: text where the bytes are valid UTF-8, else base 64.
@@ -64,6 +65,7 @@ pub fn write_state(out: &mut Vec<u8>, message: &MessageState) {
     member_number_if(out, "attempts", message.attempts.map(u64::from));
     member_number_if(out, "position", message.position);
     member_number_if(out, "estimated_wait_ms", message.estimated_wait_ms);
+    member_number_if(out, "draw_at_ms", message.draw_at_ms);
     if let Some(result) = &message.result {
         name(out, "result");
         out.extend_from_slice(result.as_bytes());

@@ -358,6 +358,7 @@ mod tests {
             attempts: Some(1),
             position: None,
             estimated_wait_ms: None,
+            draw_at_ms: None,
             result: Some(r#"{"paid":true}"#.to_owned()),
             redirect_url: None,
         };

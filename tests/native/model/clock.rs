@@ -8,7 +8,7 @@ use tidegate::error::ErrorCode;
 impl Model {
     /// Brings the queue to `now_ms`: leases and retries first, then delays and holds, then messages
     /// past their time to live, then those past the queue's retention.
-    pub fn advance(&mut self, now_ms: u64) {
+    pub fn advance(&mut self, now_ms: u64, seed: Option<[u8; 32]>) {
         self.now_ms = self.now_ms.max(now_ms);
         let now_ms = self.now_ms;
         for seq in self
@@ -41,6 +41,7 @@ impl Model {
             }
         }
         self.expire();
+        self.hold_draw(seed);
         self.admit();
     }
 

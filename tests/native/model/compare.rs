@@ -61,8 +61,9 @@ impl Play {
             (Op::Browse { after_seq, limit }, Ok(Reply::Browsed(found))) => {
                 self.compare_browsed(*after_seq, *limit, &found);
             }
-            (Op::Configure(limits), Ok(Reply::Described { .. })) => {
-                self.model.configure(limits);
+            (Op::Configure(limits), reply) => {
+                let expected = self.model.configure(limits);
+                assert_eq!(reply.map(|_| ()).map_err(|fault| fault.code), expected);
             }
             (Op::Describe, Ok(Reply::Described { description, .. })) => {
                 self.compare_figures(&description)
@@ -214,7 +215,7 @@ impl Play {
             At::Ended(end) => {
                 // Messages past their queue's retention are forgotten with their end.
                 assert!(
-                    end.noted || end.state == State::Done,
+                    end.noted || matches!(end.state, State::Done | State::NotDrawn),
                     "{seq} is {:?}, not gone",
                     reply.unwrap().state
                 );
@@ -228,7 +229,14 @@ impl Play {
         match &message.at {
             At::Ended(end) => assert_eq!(found.result, end.result),
             At::InLine => {
-                assert_eq!(found.position, Some(self.model.place_in_line(seq)), "{seq}");
+                let place = self.model.place_in_line(seq);
+                // Those who lost behind somebody who waits for room still count.
+                let at_most = place.map(|place| place + self.model.losers_before(seq));
+                assert!(
+                    (place..=at_most).contains(&found.position),
+                    "{seq} stands at {:?}, not {place:?}",
+                    found.position
+                );
             }
             _ => assert_eq!(found.attempts, Some(message.attempts), "attempts of {seq}"),
         }
@@ -309,6 +317,8 @@ impl Play {
             .flatten()
             .min()
         });
+        let draw = self.model.draw.iter().filter(|draw| !draw.is_over);
+        let next_ms = next_ms.chain(draw.map(|draw| draw.at_ms));
         if let Some(next_ms) = next_ms.min() {
             let alarm_at_ms = self.bench.alarm_at_ms.unwrap_or(u64::MAX);
             assert!(

@@ -20,6 +20,7 @@ pub struct Limits {
     pub max_per_key: Option<u64>,
     pub overflow: &'static str,
     pub max_waiting: u64,
+    pub draw_at_ms: Option<u64>,
     pub opens_at_ms: Option<u64>,
     pub closes_at_ms: Option<u64>,
     /// Publishes a second, and at once.
@@ -44,6 +45,7 @@ impl Default for Limits {
             max_per_key: None,
             overflow: "reject",
             max_waiting: 100_000,
+            draw_at_ms: None,
             opens_at_ms: None,
             closes_at_ms: None,
             rate: None,
@@ -73,7 +75,7 @@ impl Limits {
         };
         format!(
             r#"{{"capacity":{{"max_messages":{},"max_bytes":{},"max_accepted":{},"max_per_key":{},
-                "overflow":"{}","max_waiting":{},"opens_at_ms":{},"closes_at_ms":{},"publish_rate":{rate}}},
+                "overflow":"{}","max_waiting":{},"admission":"{}","draw_at_ms":{},"opens_at_ms":{},"closes_at_ms":{},"publish_rate":{rate}}},
               "delivery":{{"visibility_timeout_ms":{},"max_attempts":{},
                 "backoff":{{"initial_ms":{},"max_ms":{},"multiplier":2}},"order":"{order}"}},
               "retention_ms":{},"result_retention_ms":{},"dedup_window_ms":{},"max_message_bytes":{}}}"#,
@@ -83,6 +85,12 @@ impl Limits {
             number(self.max_per_key),
             self.overflow,
             self.max_waiting,
+            if self.draw_at_ms.is_some() {
+                "draw"
+            } else {
+                "fifo"
+            },
+            number(self.draw_at_ms),
             number(self.opens_at_ms),
             number(self.closes_at_ms),
             self.lease_ms,
@@ -116,7 +124,11 @@ pub struct Wish {
 
 impl Model {
     /// Changes the configuration. What was taken before is ordered anew where the order changes.
-    pub fn configure(&mut self, limits: &Limits) {
+    pub fn configure(&mut self, limits: &Limits) -> Result<(), ErrorCode> {
+        let known = self.draw.as_ref().map(|draw| draw.at_ms);
+        if limits.draw_at_ms.is_some_and(|at| at <= self.now_ms) && limits.draw_at_ms != known {
+            return Err(ErrorCode::BadRequest);
+        }
         if limits.order != self.limits.order {
             for message in self.messages.values_mut().filter(|m| m.taken) {
                 message.lane = message.priority;
@@ -124,7 +136,9 @@ impl Model {
         }
         self.remembered_ms = self.remembered_ms.min(limits.result_retention_ms);
         self.limits = limits.clone();
+        self.plan_draw();
         self.admit();
+        Ok(())
     }
 
     /// What the contract says to this publish: its place, or why not.
@@ -196,9 +210,15 @@ impl Model {
             self.is_backlog_full(bytes).then_some(ErrorCode::QueueFull)
         };
         let waiting = self.line().count() as u64;
-        match (limits.overflow, over) {
-            (_, None) if waiting == 0 => Ok(false),
-            ("wait", _) if waiting < limits.max_waiting && bytes <= limits.max_bytes => Ok(true),
+        let overflow = match &self.draw {
+            Some(draw) if !draw.is_over => "draw",
+            _ => limits.overflow,
+        };
+        match (overflow, over) {
+            (_, None) if waiting == 0 && overflow != "draw" => Ok(false),
+            ("wait" | "draw", _) if waiting < limits.max_waiting && bytes <= limits.max_bytes => {
+                Ok(true)
+            }
             ("drop_oldest", Some(ErrorCode::QueueFull))
                 if waiting == 0 && self.could_make_room(bytes) =>
             {
@@ -239,7 +259,7 @@ impl Model {
         let at = self.placed(wish.hold_ms, wish.delay_ms);
         let is_plain = at == At::Queued;
         let position = match at {
-            _ if waits => self.line().count() as u64 + 1,
+            _ if waits => self.place_of_next(),
             At::Queued => self.position_of_next(wish.priority),
             _ => 0,
         };

@@ -17,6 +17,7 @@ pub use play::{run, run_seed};
 pub use steps::Step;
 
 use limits::Limits;
+use line::Draw;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use tidegate::command::State;
 use tidegate::id::Id;
@@ -122,6 +123,7 @@ pub struct Model {
     /// The latest due instant of a single that has come due, and which: one that is revived comes
     /// due after it, and so does one that waited for its place and would come due before.
     pub last_due: (u64, u64),
+    pub draw: Option<Draw>,
     /// Dead letters that can be redriven, in order.
     pub dead: BTreeMap<u64, Message>,
     /// The least `result_retention_ms` there ever was: ends are remembered that long at least.

@@ -71,6 +71,15 @@ pub fn run_seed(seed: u64, length: usize) {
             c: 0,
         }));
     }
+    if seed.is_multiple_of(5) {
+        // And a draw.
+        steps.push(Step {
+            kind: 91,
+            a: 14,
+            b: random.next() as u32 | 1,
+            c: 0,
+        });
+    }
     for _ in 0..length {
         let [a, b, c] = [0; 3].map(|_| random.next() as u32);
         let joined = if random.below(3) == 0 { 0x80 } else { 0 };
@@ -144,7 +153,13 @@ impl Play {
             return;
         }
         answer_calls(&mut self.bench);
-        self.model.advance(self.bench.now_ms);
+        let at_ms = self.model.draw.as_ref().map(|draw| draw.at_ms);
+        let mut draws = self.bench.queue.draws().rev();
+        let draw = draws.find(|draw| Some(draw.at_ms) == at_ms);
+        let drawn = draw.and_then(|draw| draw.drawn);
+        drop(draws);
+        self.model
+            .advance(self.bench.now_ms, drawn.map(|drawn| drawn.seed));
         let stage = |op: &Op| match op {
             Op::Publish(_) | Op::Batch(_) => 1,
             Op::Pull { .. } => 2,
@@ -278,6 +293,7 @@ impl Play {
             max_messages: 1_000_000,
             max_bytes: 1 << 40,
             max_accepted: None,
+            draw_at_ms: None,
             ..self.model.limits.clone()
         };
         self.turn(vec![Op::Pause(false), Op::Configure(room)]);

@@ -201,7 +201,7 @@ impl Step {
         let Self { a, b, .. } = self;
         let mut limits = model.limits.clone();
         let some = |n: u64| (b % 3 > 0).then_some(n);
-        match a % 14 {
+        match a % 15 {
             0 => limits.max_messages = u64::from(b % 60),
             1 => limits.max_messages = 100_000,
             2 => limits.max_bytes = u64::from(b % 5_000),
@@ -219,6 +219,10 @@ impl Step {
             }
             7 => {
                 limits.opens_at_ms = some(model.now_ms + u64::from(b % 300));
+                // A draw is held after the opening.
+                limits.draw_at_ms = limits
+                    .draw_at_ms
+                    .filter(|at| limits.opens_at_ms < Some(*at));
                 limits.closes_at_ms = None;
             }
             8 => {
@@ -228,7 +232,11 @@ impl Step {
             10 => limits.max_attempts = 1 + b % 6,
             11 => limits.backoff_ms = (u64::from(b % 300), 300 + u64::from(b % 1_000)),
             12 => limits.order = [Order::BestEffort, Order::Fifo, Order::Key][b as usize % 3],
-            _ => self.rarer(model, &mut limits),
+            13 => self.rarer(model, &mut limits),
+            _ => {
+                let from_ms = model.now_ms.max(limits.opens_at_ms.unwrap_or(0));
+                limits.draw_at_ms = some(from_ms + 1 + u64::from(b % 900));
+            }
         }
         limits
     }
