@@ -31,10 +31,12 @@ export async function events(core, env, stream) {
     // One that is not taken yet is as good as a second.
     if (writer.desiredSize > 0) write(COMMENT).catch(() => {});
   }, COMMENT_MS);
-  writer.closed.catch(() => {
+  const leave = () => {
     clearInterval(comments);
     feed.close();
-  });
+  };
+  // A client that has gone is noticed with the next write, a comment at the latest.
+  writer.closed.catch(leave);
   // So that the client sees at once that the stream is open.
   write(COMMENT).catch(() => {});
   const headers = new Headers(opened.headers);

@@ -88,8 +88,10 @@ function step(request, env, ctx, head) {
       const first = frames.readCall(core, at);
       return listing(env, head, [first, frames.readCall(core, first.end)]);
     }
-    case frames.FOLLOW:
-      return events(core, env, core.text(at + 2 * WORD, core.view.getUint32(at + WORD, true)));
+    case frames.FOLLOW: {
+      const name = core.text(at + 2 * WORD, core.view.getUint32(at + WORD, true));
+      return events(core, env, name);
+    }
     case frames.SOCKET:
       return socket(core, env, head);
     case frames.STREAM:

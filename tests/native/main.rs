@@ -15,3 +15,4 @@ mod random;
 mod rows;
 mod soak;
 mod time;
+mod topic;
