@@ -51,6 +51,7 @@ async function publishUntilSettled(queue, wanted, { insist, pauseMs, dropShare }
 async function followUp(queue, { order, record }, random, dropShare) {
   const id = idOf(record);
   await sleep(order.thinkMs);
+  if (isWaiting(record)) await watch(queue, id, random);
   if (order.then === 'watch') await watch(queue, id, random);
   if (order.then === 'confirm' || order.then === 'cancel') {
     // The answer to a repeat says that it was done before; the history keeps all of them.
@@ -106,6 +107,8 @@ function dropAfter(random, share, wanted = []) {
   const isSafe = wanted.every(({ order }) => order.idempotencyKey);
   return random.chance(share) && isSafe ? random.between(0, DROP_MS_MAX) : null;
 }
+
+const isWaiting = ({ attempts }) => attempts.some((attempt) => attempt.isWaiting);
 
 function idOf(record) {
   return record.attempts.find(({ id }) => id !== undefined)?.id;

@@ -13,6 +13,7 @@ const VERDICT_MS = 1_000 + 200;
  * @property {'limit' | 'key'} rule
  * @property {string} field of the configuration
  * @property {import('./view.mjs').Message[]} takers by `seq`
+ * @property {(message: import('./view.mjs').Message) => import('./view.mjs').Span} take
  * @property {(message: import('./view.mjs').Message) => import('./view.mjs').Span | null} release
  */
 
@@ -20,12 +21,18 @@ const VERDICT_MS = 1_000 + 200;
 function resources(messages) {
   const freed = (message) => message.freed;
   const ended = (message) => message.ended;
+  const take = (message) => message.accepted;
+  const takers = messages.filter(({ isUnsure }) => !isUnsure);
   const keys = [...groupBy(messages, ({ publish }) => publish.key)];
+  const rule = 'limit';
   return [
-    { name: 'stock', rule: 'limit', field: 'max_accepted', takers: messages, release: freed },
-    { name: 'backlog', rule: 'limit', field: 'max_messages', takers: messages, release: ended },
-    ...keys.map(([key, takers]) =>
-      ({ name: `key ${key}`, rule: 'key', field: 'max_per_key', takers, release: freed })),
+    { name: 'stock', rule, field: 'max_accepted', takers, take, release: freed },
+    { name: 'backlog', rule, field: 'max_messages', takers, take, release: ended },
+    // Of a key's share who waits in line has taken a part.
+    ...keys.map(([key, own]) => ({
+      name: `key ${key}`, rule: 'key', field: 'max_per_key',
+      takers: own, take: ({ published }) => published, release: freed,
+    })),
   ];
 }
 
@@ -34,14 +41,15 @@ function resources(messages) {
  * it was, and the highest limit of its time held.
  */
 export function checkBounds({ messages }, { changes }, report) {
-  for (const { name, rule, field, takers, release } of resources(messages)) {
+  for (const { name, rule, field, takers, take, release } of resources(messages)) {
     const limits = new Limits(changes, field);
     takers.forEach((message, index) => {
-      const { from, until } = message.accepted;
+      const { from, until } = take(message);
       const back = takers.slice(0, index).filter((other) => release(other)?.from <= until).length;
       const limit = limits.most(from, until);
       if (index - back >= limit) {
-        report(rule, `${name}: ${message.id} was accepted as number ${index - back + 1} of ${limit}`);
+        const number = `number ${index - back + 1} of ${limit}`;
+        report(rule, `${name}: ${message.id} was accepted as ${number}`);
       }
     });
   }
@@ -59,18 +67,36 @@ export function checkRefusals({ messages, unresolved }, { publishes, changes }, 
       const fields = fieldsOf(attempt.type);
       const concerned = all.filter(({ name, field }) => fields.includes(field)
         && (field !== 'max_per_key' || name === `key ${publish.key}`));
-      const maybe = unresolved.filter(({ key }) => attempt.type !== 'key-limit' || key === publish.key);
+      const isKey = attempt.type === 'key-limit';
+      const maybe = unresolved.filter(({ key }) => !isKey || key === publish.key);
       const limitsOf = (field) => new Limits(changes, field);
       const isFull = fields.some((field) => {
         const resource = concerned.find((one) => one.field === field);
-        const { takers = [], release = () => null } = resource ?? {};
-        return mayBeFull({ takers, release, maybe, limits: limitsOf(field) }, attempt);
+        const { takers = [], take, release } = resource ?? {};
+        return mayBeFull({ takers, take, release, maybe, limits: limitsOf(field) }, attempt);
       });
       if (!isFull) {
         const by = attempt.decided_by ?? 'a batch';
         report('refusal', `publish ${publish.n} was refused (${attempt.type}, ${by}) with room`);
       }
     }
+  }
+}
+
+/**
+ * Nobody has to wait in line but for want of room, or behind somebody who may have waited then.
+ */
+export function checkWaits({ messages, unresolved }, { changes }, report) {
+  const all = resources(messages).filter(({ rule }) => rule === 'limit');
+  for (const { id, seq, publish } of messages) {
+    const first = publish.attempts.find(({ outcome }) => outcome !== 'refused');
+    if (!first?.isWaiting) continue;
+    const isBehind = messages.some((other) => other.seq < seq
+      && (other.isUnsure || other.accepted.until >= first.sent_at));
+    const attempt = { ...first, decided_by: 'object' };
+    const isFull = all.some(({ field, ...resource }) =>
+      mayBeFull({ ...resource, maybe: unresolved, limits: new Limits(changes, field) }, attempt));
+    if (!isBehind && !isFull) report('refusal', `${id} had to wait in line with room`);
   }
 }
 
@@ -81,10 +107,11 @@ function fieldsOf(type) {
   return ['max_accepted', 'max_messages'];
 }
 
-function mayBeFull({ takers, release, maybe, limits }, { sent_at, ended_at, decided_by, type }) {
+function mayBeFull({ takers, take, release, maybe, limits }, attempt) {
+  const { sent_at, ended_at, decided_by, type } = attempt;
   const isFresh = decided_by === 'object' || type === 'key-limit';
   const from = isFresh ? sent_at : sent_at - VERDICT_MS;
-  const taken = takers.map(({ accepted }) => accepted.from);
+  const taken = takers.map((message) => take(message).from);
   const perhaps = maybe.map(({ attempts }) => attempts[0].sent_at);
   const returned = takers.map((message) => release(message)?.until ?? Infinity);
   const count = (instants, at) => instants.filter((instant) => instant <= at).length;

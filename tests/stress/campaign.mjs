@@ -16,7 +16,9 @@ const FAILURES_MAX = 10;
  * @typedef {object} Sums
  * @property {Record<string, number>} counts what happened, by name
  * @property {Record<string, number>} violations by rule
- * @property {{ seed: number, violations: import('./check.mjs').Violation[], error?: Error }[]} failed
+ * @property {Failure[]} failed
+ *
+ * @typedef {{ seed: number, violations: import('./check.mjs').Violation[], error?: Error }} Failure
  */
 
 /**
@@ -77,18 +79,20 @@ function countsOf({ histories, publishers, purges }) {
   const outcomes = (outcome) => attempts.filter((attempt) => attempt.outcome === outcome);
   const refused = outcomes('refused');
   const by = (where) => refused.filter(({ decided_by }) => decided_by === where).length;
-  const done = (kind) => all('actions').filter((action) => action.kind === kind && action.ok).length;
-  const states = histories.flatMap(({ end }) => Object.values(end.states).map(({ state }) => state));
+  const done = (kind) =>
+    all('actions').filter((action) => action.kind === kind && action.ok).length;
+  const states = histories.flatMap(({ end }) => Object.values(end.states));
   const repeats = all('publishes').map(({ attempts: own }) =>
     Math.max(0, own.filter(({ outcome }) => outcome === 'accepted').length - 1));
-  const acks = new Set(all('publishes').filter(({ settle }) => settle === 'release').map(({ n }) => n));
   const released = histories.flatMap(({ deliveries, end }) =>
-    deliveries.filter(({ id, n }) => acks.has(n) && end.states[id]?.state === 'done'));
+    deliveries.filter(({ id, settle }) =>
+      settle === 'release' && end.states[id]?.state === 'done'));
   return {
     runs: 1,
     'racing publishers': publishers,
     'publishes sent': attempts.length,
     accepted: outcomes('accepted').length - sum(repeats),
+    'told to wait in line': attempts.filter(({ isWaiting }) => isWaiting).length,
     'repeats given the first answer': sum(repeats),
     'refused at the edge': by('edge'),
     'refused by the object': by('object'),
@@ -96,7 +100,7 @@ function countsOf({ histories, publishers, purges }) {
     'answers lost': outcomes('lost').length,
     'holds confirmed': done('confirm'),
     cancelled: done('cancel'),
-    'expired (holds and times to live)': states.filter((state) => state === 'expired').length,
+    'expired (holds and times to live)': states.filter(({ state }) => state === 'expired').length,
     acknowledged: done('ack'),
     'places released by them': new Set(released.map(({ id }) => id)).size,
     'given back for another delivery': done('retry'),

@@ -2,7 +2,7 @@
 // asks of each answer whether any order of the events, as far as their times leave it open, could
 // have led to it. What it reports cannot be explained by any.
 
-import { checkBounds, checkRefusals } from './bounds.mjs';
+import { checkBounds, checkRefusals, checkWaits } from './bounds.mjs';
 import { checkDeliveries, checkEnd, checkStates } from './fates.mjs';
 import { groupBy, view } from './view.mjs';
 
@@ -36,6 +36,7 @@ export function check(history, acceptedBefore) {
   checkIdentity(seen, report);
   checkBounds(seen, history, report);
   checkRefusals(seen, history, report);
+  checkWaits(seen, history, report);
   checkStates(seen, history, report);
   checkDeliveries(seen, history, report);
   checkEnd(seen, history, acceptedBefore, report);
@@ -52,8 +53,9 @@ function checkIdentity({ messages, conflicts }, report) {
       if (same.length > 1) report('repeat', `${field} ${value} was given out ${same.length} times`);
     }
   }
-  for (const { id, accepted } of messages) {
-    if (accepted.from > accepted.until) {
+  for (const { id, published, accepted, isUnsure } of messages) {
+    const spans = isUnsure ? [published] : [published, accepted];
+    if (spans.some(({ from, until }) => from > until)) {
       report('order', `${id} has a seq before that of one that was accepted earlier`);
     }
   }

@@ -93,7 +93,9 @@ export function checkEnd({ messages, unresolved, totals }, { end }, acceptedBefo
   equal('held', figures.held, 0);
   equal('in_flight', figures.in_flight, 0);
   const accepted = figures.accepted_total - acceptedBefore;
-  equal('accepted_total', accepted, messages.length, unresolved.length);
+  const sure = messages.filter(({ isUnsure }) => !isUnsure).length;
+  equal('accepted_total', accepted, sure, messages.length - sure + unresolved.length);
+  equal('waiting', figures.waiting, 0);
   for (const { what, room, taken } of probes) {
     const slack = Math.min(room, timed);
     if (taken < room - slack || taken > room) {
@@ -109,13 +111,14 @@ export function checkEnd({ messages, unresolved, totals }, { end }, acceptedBefo
 
 /** What was there, once each, and nothing else. */
 function checkDrain(left, drained, report) {
-  const times = groupBy(drained, ({ id }) => id);
+  const found = groupBy(drained, ({ id }) => id);
   for (const id of left) {
-    if (!times.has(id)) report('lost', `${id} was there, and never handed out`);
+    if (!found.has(id)) report('lost', `${id} was there, and never handed out`);
   }
   const expected = new Set(left);
-  for (const [id, deliveries] of times) {
-    if (deliveries.length > 1) report('delivery', `${id} came ${deliveries.length} times in the end`);
+  for (const [id, deliveries] of found) {
+    const times = deliveries.length;
+    if (times > 1) report('delivery', `${id} came ${times} times in the end`);
     if (!expected.has(id)) report('delivery', `${id} came in the end, and was not there`);
   }
 }

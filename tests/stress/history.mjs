@@ -8,6 +8,7 @@
  * @property {'accepted' | 'refused' | 'lost'} outcome
  * @property {string} [id]
  * @property {number} [seq]
+ * @property {boolean} [isWaiting] accepted into the line, without a place yet
  * @property {string} [type] of a refusal: the problem's, or `redirected`
  * @property {'edge' | 'object' | null} [decided_by]
  *
@@ -68,6 +69,8 @@ export class History {
    */
   constructor(first, capacity) {
     this.#first = first;
+    /** Whether publishes that find no room wait for it. */
+    this.isLine = capacity.overflow === 'wait';
     for (const field of ['max_accepted', 'max_messages', 'max_per_key']) {
       this.changes.push({ field, value: capacity[field], sent_at: -Infinity, ended_at: -Infinity });
     }

@@ -58,7 +58,7 @@ export function planOf(seed, { isKilled } = {}) {
   const shape = shapeOf(random);
   const epochs = Array.from({ length: hasPurge ? 2 : 1 }, (_, n) =>
     epochOf(new Random(seed).fork(n + 1), shape, killed && n === 0, n));
-  return { seed, configuration: shape.configuration, epochs, isPerKey: shape.isPerKey };
+  return { seed, epochs, ...shape };
 }
 
 /** Which limits there are, and how tight. */
@@ -67,13 +67,14 @@ function shapeOf(random) {
   const hasStock = random.chance(0.85);
   const hasBacklog = !hasStock || random.chance(0.3);
   const isPerKey = random.chance(0.5);
-  const isRedirect = random.chance(0.15);
+  const overflow = random.pick(['reject', 'reject', 'reject', 'redirect', 'wait']);
   const capacity = {
     max_accepted: hasStock ? random.between(0, people * 2) : null,
     max_messages: hasBacklog ? random.between(1, Math.ceil(people / 2)) : 100_000,
     max_per_key: isPerKey ? random.between(1, 3) : null,
   };
-  if (isRedirect) Object.assign(capacity, { overflow: 'redirect', redirect_url: 'https://shop.example/full' });
+  capacity.overflow = overflow;
+  if (overflow === 'redirect') capacity.redirect_url = 'https://shop.example/full';
   const configuration = {
     capacity,
     delivery: {
@@ -81,13 +82,13 @@ function shapeOf(random) {
       order: random.pick(['best_effort', 'best_effort', 'fifo', 'key']),
     },
   };
-  return { people, isPerKey, configuration };
+  return { people, isPerKey, isLine: overflow === 'wait', configuration };
 }
 
 function epochOf(random, shape, isKilled, number) {
   const keys = areKeysShared(random, shape) ? random.between(2, 8) : shape.people;
   const publishers = Array.from({ length: shape.people }, (_, n) =>
-    publisherOf(random.fork(n), `${number}.${n}`, keys));
+    publisherOf(random.fork(n), `${number}.${n}`, keys, shape));
   const consumers = Array.from({ length: random.between(0, 3) }, () => ({
     seed: random.between(0, 2 ** 31),
     visibilityMs: random.between(100, 350),
@@ -109,11 +110,11 @@ function areKeysShared(random, { isPerKey }) {
   return random.chance(isPerKey ? 0.8 : 0.3);
 }
 
-function publisherOf(random, name, keys) {
+function publisherOf(random, name, keys, { isLine }) {
   const rounds = Array.from({ length: random.between(1, 3) }, (_, round) => {
     const size = random.chance(0.12) ? random.between(2, 8) : 1;
     return Array.from({ length: size }, (_, n) =>
-      orderOf(random, `${name}.${round}.${n}`, `key-${random.between(1, keys)}`));
+      orderOf(random, `${name}.${round}.${n}`, `key-${random.between(1, keys)}`, isLine));
   });
   return {
     startMs: random.between(0, RUSH_MS),
@@ -125,9 +126,10 @@ function publisherOf(random, name, keys) {
   };
 }
 
-function orderOf(random, name, key) {
+function orderOf(random, name, key, isLine) {
   const isHeld = random.chance(0.4);
-  const isTimed = !isHeld && random.chance(0.1);
+  // One that ran out in the line never had a place, and nobody could tell.
+  const isTimed = !isHeld && !isLine && random.chance(0.1);
   // What may end without being seen again needs a key, or its fate could not be told.
   const hasKey = isHeld || isTimed || random.chance(0.6);
   const followUps = isHeld

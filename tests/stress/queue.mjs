@@ -41,7 +41,8 @@ export class Queue {
   async must(method, rest = '', json = undefined) {
     const answer = await this.insist(method, rest, json);
     if (answer.status < 300) return answer.json;
-    throw new Error(`${method} ${this.path}${rest}: ${answer.status} ${JSON.stringify(answer.json)}`);
+    const said = `${answer.status} ${JSON.stringify(answer.json)}`;
+    throw new Error(`${method} ${this.path}${rest}: ${said}`);
   }
 
   /** Sets limits; they hold from the answer on. */
@@ -61,7 +62,8 @@ export class Queue {
   async publish(wanted, dropAfterMs = null) {
     const note = (index, attempt) => wanted[index].record.attempts.push(attempt);
     try {
-      const answer = await this.subject.send('POST', ...publishCall(this.path, wanted, dropAfterMs));
+      const call = publishCall(this.path, wanted, dropAfterMs);
+      const answer = await this.subject.send('POST', ...call);
       const { sent_at, answered_at: ended_at } = answer;
       verdictsOf(answer, wanted.length)
         .forEach((verdict, index) => note(index, { sent_at, ended_at, ...verdict }));
@@ -148,7 +150,8 @@ function publishCall(path, wanted, dropAfterMs) {
     const headers = { 'content-type': 'text/plain', ...headersOf(order) };
     return [`${path}/messages`, { headers, body: bodyOf(record), dropAfterMs }];
   }
-  const messages = wanted.map(({ record, order }) => ({ body: bodyOf(record), ...fieldsOf(order) }));
+  const messages = wanted.map(({ record, order }) =>
+    ({ body: bodyOf(record), ...fieldsOf(order) }));
   return [`${path}/messages/batch`, { json: { messages }, dropAfterMs }];
 }
 
@@ -176,12 +179,16 @@ function verdictsOf({ status, headers, json }, count) {
   if (status === 200) {
     return json.messages.map((one) => one.error
       ? refusal(one.error, null)
-      : { outcome: 'accepted', id: one.id, seq: one.seq });
+      : acceptance(one));
   }
   const verdict = status === 202
-    ? { outcome: 'accepted', id: json.id, seq: json.seq }
+    ? acceptance(json)
     : refusal(json ?? { type: status === 303 ? 'redirected' : String(status) }, decided_by);
   return Array(count).fill(verdict);
+}
+
+function acceptance({ id, seq, state }) {
+  return { outcome: 'accepted', id, seq, isWaiting: state === 'waiting' };
 }
 
 function refusal({ type, redirect_url: url, status, detail }, decided_by) {

@@ -35,10 +35,13 @@ export async function race(subject, seed, options) {
   await queue.must('PUT', '', plan.configuration);
   const histories = [];
   const violations = [];
-  let { capacity } = plan.configuration;
+  const { capacity } = plan.configuration;
   let totals = 0;
   for (const [number, epoch] of plan.epochs.entries()) {
-    if (number > 0) await queue.must('POST', '/purge');
+    if (number > 0) {
+      await queue.must('POST', '/purge');
+      await queue.must('PUT', '', plan.configuration);
+    }
     const history = new History(number * EPOCH_NUMBERS, capacity);
     queue.history = history;
     histories.push(history);
@@ -47,7 +50,6 @@ export async function race(subject, seed, options) {
     await probeRoom(queue, plan, epoch);
     violations.push(...check(history, totals));
     totals = history.end.figures.accepted_total + history.end.probed;
-    capacity = limitsOf(history);
     if (violations.length > 0) break;
   }
   await queue.must('DELETE');
@@ -85,9 +87,4 @@ async function killer(queue, killsAtMs) {
     at = atMs;
     queue.history.kills.push(await queue.subject.crash());
   }
-}
-
-/** The limits that hold after all changes. */
-function limitsOf({ changes }) {
-  return Object.fromEntries(changes.map(({ field, value }) => [field, value]));
 }

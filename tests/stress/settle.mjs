@@ -46,6 +46,7 @@ export async function settle(queue, epoch) {
   const { history } = queue;
   if (epoch.isKilledAtEnd) history.kills.push(await queue.subject.crash());
   await sleep(Math.max(0, lastTimer(history) + SLACK_MS - now()));
+  if (history.isLine) await dissolve(queue);
   await untilStill(queue);
   const sent_at = now();
   const browsed = await browse(queue);
@@ -63,6 +64,11 @@ export async function settle(queue, epoch) {
     drained: [],
     figuresAfter: null,
   };
+}
+
+/** Lets in who still waits in line, or it would go on as one hold after the other ends. */
+function dissolve(queue) {
+  return queue.resize({ max_accepted: null, max_messages: BACKLOG_MAX });
 }
 
 /** What was cut off may have been served late; a timer that never ends shows in the figures. */
@@ -113,6 +119,7 @@ export async function probeRoom(queue, plan, epoch) {
   const { places, keys, depth } = view(history).totals;
   const limits = new Map(history.changes.map(({ field, value }) => [field, value]));
   const prober = new Prober(queue, history.end);
+  if (history.isLine) await prober.limit({ overflow: 'reject' });
   queue.history = prober.history;
   if (plan.isPerKey) {
     await prober.open();
@@ -131,8 +138,6 @@ export async function probeRoom(queue, plan, epoch) {
   await prober.limit({ max_accepted: null, max_messages: backlog });
   await prober.take('backlog', epoch.spareRoom);
   await drain(queue, history.end);
-  const capacity = Object.fromEntries(limits);
-  await queue.must('PUT', '', { capacity });
 }
 
 function mostOf(keys) {

@@ -18,7 +18,9 @@ const LATE_MS = 250;
  * @property {string} id
  * @property {number} seq
  * @property {import('./history.mjs').Publish} publish
- * @property {Span} accepted
+ * @property {Span} published when it was taken in: into the queue, or into the line
+ * @property {Span} accepted when it had its place
+ * @property {boolean} isUnsure cancelled, and perhaps before it had a place
  * @property {Span | null} confirmed null: it was not
  * @property {Span | null} ended when it left the backlog; null: it is still there
  * @property {Span | null} freed when its place was given back; null: it was not
@@ -48,11 +50,17 @@ export function view(history) {
       continue;
     }
     const [first] = [...accepted, ...seen];
-    const message = { id: first.id, seq: first.seq, publish, accepted: spanOf(publish, seen) };
-    messages.push({ ...message, ...endOf(message, actions.get(first.id) ?? [], history.end) });
+    const own = actions.get(first.id) ?? [];
+    const published = spanOf(publish, seen);
+    const message = { id: first.id, seq: first.seq, publish, published };
+    message.accepted = admissionOf(message, history, own, seen);
+    const end = endOf(message, own, history.end);
+    const isUnsure = end.state === 'cancelled' && mayHaveWaited(publish, history);
+    messages.push({ ...message, ...end, isUnsure });
   }
   messages.sort((a, b) => a.seq - b.seq);
-  narrow(messages);
+  narrow(messages.map(({ published }) => published));
+  narrow(messages.filter(({ isUnsure }) => !isUnsure).map(({ accepted }) => accepted));
   return { messages, unresolved, conflicts, totals: totalsOf(messages) };
 }
 
@@ -62,7 +70,7 @@ function isUnresolved({ attempts, hold_ms, ttl_ms }) {
   return mayVanish && attempts.some(({ outcome }) => outcome === 'lost');
 }
 
-/** When it was accepted: by the attempt that was told so, or by one before whose answer was lost. */
+/** When it was taken in: by the attempt that was told so, or one before whose answer was lost. */
 function spanOf({ attempts }, seen) {
   const known = attempts.findIndex(({ outcome }) => outcome === 'accepted');
   const tried = known < 0 ? attempts : attempts.slice(0, known + 1);
@@ -70,6 +78,19 @@ function spanOf({ attempts }, seen) {
   const sighted = seen.map(({ ended_at }) => ended_at);
   const until = Math.min(known < 0 ? Infinity : attempts[known].ended_at, ...sighted);
   return { from, until };
+}
+
+/** Whether it was not told at once that it has a place. */
+function mayHaveWaited({ attempts }, { isLine }) {
+  return isLine && attempts.find(({ outcome }) => outcome === 'accepted')?.isWaiting !== false;
+}
+
+/** When it had its place: at once, or by the time that it was seen to have one. */
+function admissionOf({ publish, published }, history, actions, seen) {
+  if (!mayHaveWaited(publish, history)) return { ...published };
+  const confirmed = actions.filter(({ kind, ok }) => kind === 'confirm' && ok);
+  const sighted = [...confirmed, ...seen].map(({ ended_at }) => ended_at);
+  return { from: published.from, until: Math.min(history.end?.at ?? Infinity, ...sighted) };
 }
 
 function endOf(message, actions, end) {
@@ -105,16 +126,16 @@ function spanOfAction(actions, observed) {
 }
 
 /** What was accepted later has a larger `seq`: neighbours narrow each other's spans. */
-function narrow(messages) {
+function narrow(spans) {
   let from = -Infinity;
-  for (const { accepted } of messages) {
-    from = Math.max(from, accepted.from);
-    accepted.from = from;
+  for (const span of spans) {
+    from = Math.max(from, span.from);
+    span.from = from;
   }
   let until = Infinity;
-  for (const { accepted } of messages.toReversed()) {
-    until = Math.min(until, accepted.until);
-    accepted.until = until;
+  for (const span of spans.toReversed()) {
+    until = Math.min(until, span.until);
+    span.until = until;
   }
 }
 

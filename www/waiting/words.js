@@ -28,14 +28,15 @@ export function clock(ms) {
  */
 export function refusal({ type, status, document }) {
   const againMs = document.retry_after_ms ?? null;
+  const asks = "This page asks again by itself.";
   const said = {
-    "sold-out": ["Everything is taken", "A place may come free when somebody gives theirs back.", null],
-    "queue-full": ["There is no room at the moment", "This page asks again by itself.", againMs ?? 5_000],
+    "sold-out": ["Everything is taken", "A place may come free when somebody gives it back.", null],
+    "queue-full": ["There is no room at the moment", asks, againMs ?? 5_000],
     "key-limit": ["You have your share already", "Each visitor has only so many places.", null],
     "not-open": ["Not open yet", "This page lets you in by itself.", againMs],
     closed: ["This has closed", "There are no more places to come.", null],
-    "rate-limited": ["Many are coming at once", "This page asks again by itself.", againMs ?? 1_000],
-    overloaded: ["Many are coming at once", "This page asks again by itself.", againMs ?? 2_000],
+    "rate-limited": ["Many are coming at once", asks, againMs ?? 1_000],
+    overloaded: ["Many are coming at once", asks, againMs ?? 2_000],
     "not-found": ["There is no such line", "Please go back to where you came from.", null],
   }[type];
   if (said !== undefined) {

@@ -68,14 +68,17 @@ export function startTill(api, onQueue) {
 function card(till, buyer) {
   const does = (act) => () => act().catch((error) => till.fail(error));
   const says = h("span", { class: "says" });
-  const time = h("progress", { max: HOLD_MS, value: 0, "aria-label": `${buyer.name}'s time to pay` });
+  const label = `${buyer.name}'s time to pay`;
+  const time = h("progress", { max: HOLD_MS, value: 0, "aria-label": label });
   const pay = h("button", { class: "main small", onclick: does(() => till.pay(buyer)) }, "Pay");
-  const go = h("button", { class: "small", onclick: does(() => till.walkAway(buyer)) }, "Walk away");
+  const walk = does(() => till.walkAway(buyer));
+  const go = h("button", { class: "small", onclick: walk }, "Walk away");
   for (const button of [pay, go]) {
     button.type = "button";
     button.setAttribute("aria-label", `${button.textContent}: ${buyer.name}`);
   }
-  const element = h("li", {}, h("b", {}, buyer.name), says, time, h("span", { class: "row" }, pay, go));
+  const buttons = h("span", { class: "row" }, pay, go);
+  const element = h("li", {}, h("b", {}, buyer.name), says, time, buttons);
   const update = ({ state, position, endsMs }) => {
     const left = Math.max(0, endsMs - Date.now());
     element.dataset.state = state;
