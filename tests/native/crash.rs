@@ -5,7 +5,7 @@
 
 use crate::bench::{Bench, draft};
 use crate::random::Random;
-use tidegate::command::{Ack, AckEntry, Command, Draft, Pull, Reply, Wait};
+use tidegate::command::{Accepted, Ack, AckEntry, Command, Draft, Pull, Reply, Wait};
 use tidegate::error::Fault;
 use tidegate::id::Id;
 
@@ -147,6 +147,14 @@ fn made((body, key, n): &(String, String, u64)) -> Draft<'_> {
     }
 }
 
+/// A place without the pace of admission.
+fn accepted(mut accepted: Accepted) -> Accepted {
+    if let Some(place) = &mut accepted.waiting {
+        place.estimated_wait_ms = None;
+    }
+    accepted
+}
+
 /// An answer without what is in memory only.
 fn words(reply: &Result<Reply, Fault>) -> String {
     match reply {
@@ -154,7 +162,7 @@ fn words(reply: &Result<Reply, Fault>) -> String {
         Ok(Reply::Batch(verdicts)) => {
             let verdicts: Vec<_> = verdicts
                 .iter()
-                .map(|v| v.as_ref().map_err(|f| f.code))
+                .map(|v| v.as_ref().map(|a| accepted(*a)).map_err(|f| f.code))
                 .collect();
             format!("{verdicts:?}")
         }
@@ -188,6 +196,11 @@ fn words(reply: &Result<Reply, Fault>) -> String {
                 done.acked, done.retried, done.extended
             )
         }
+        Ok(Reply::State(state)) => {
+            let mut state = state.clone();
+            state.estimated_wait_ms = None;
+            format!("{state:?}")
+        }
         Ok(Reply::Described { description, .. }) => {
             let mut description = description.clone();
             description.rejected.clear();
@@ -215,9 +228,13 @@ fn fill_both(steady: &mut Bench, shaken: &mut Bench) {
 }
 
 fn same_words_with_crashes(order: &'static str, seed: u64, turns: u64) {
+    same_words_with(order, "reject", 40_000, seed, turns);
+}
+
+fn same_words_with(order: &'static str, overflow: &'static str, stock: u64, seed: u64, turns: u64) {
     let config = format!(
         r#"{{"delivery":{{"order":"{order}","visibility_timeout_ms":2000,"backoff":{{"initial_ms":50}}}},
-            "capacity":{{"max_accepted":40000,"max_per_key":2000}},"dedup_window_ms":3000}}"#
+            "capacity":{{"max_accepted":{stock},"max_per_key":2000,"overflow":"{overflow}"}},"dedup_window_ms":3000}}"#
     );
     let mut steady = Bench::new(&config);
     let mut shaken = Bench::new(&config);
@@ -269,6 +286,10 @@ fn same_words_with_crashes(order: &'static str, seed: u64, turns: u64) {
         }
     }
     assert!(
+        overflow != "wait" || steady.describe().waiting > 0,
+        "nobody waits"
+    );
+    assert!(
         steady.database.count("checkpoint") > 0,
         "the ring never came round"
     );
@@ -288,4 +309,10 @@ fn crashes_change_no_word_in_key_order() {
 #[test]
 fn crashes_change_no_word_in_fifo_order() {
     same_words_with_crashes("fifo", 4, 700);
+}
+
+#[test]
+fn crashes_change_no_word_before_a_line() {
+    same_words_with("best_effort", "wait", 2_300, 5, 500);
+    same_words_with("key", "wait", 2_500, 6, 500);
 }

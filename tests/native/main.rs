@@ -10,6 +10,8 @@ mod crash;
 mod database;
 mod dead_letter;
 mod delivery;
+mod draw;
+mod line;
 mod model;
 mod random;
 mod rows;

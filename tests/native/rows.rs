@@ -269,3 +269,21 @@ fn looking_costs_nothing() {
     });
     assert_eq!(rows, 0);
 }
+
+#[test]
+fn a_place_in_line_by_the_hundred_costs_a_twentieth_of_a_row_admitted() {
+    let mut bench = used(r#"{"capacity":{"max_accepted":1,"overflow":"wait"}}"#);
+    let rows = rows(&mut bench, |bench| {
+        for _ in 0..10 {
+            let drafts = (0..100).map(|_| Ok(draft("0123456789"))).collect();
+            bench.ask(Command::PublishBatch(drafts)).unwrap();
+        }
+        let patch = r#"{"capacity":{"max_accepted":501}}"#;
+        bench.ask(Command::Configure { patch }).unwrap();
+        let patch = r#"{"capacity":{"max_accepted":1001}}"#;
+        bench.ask(Command::Configure { patch }).unwrap();
+    });
+    assert_eq!(bench.describe().waiting, 0);
+    // Ten rows of the line in; two segments, two journal rows and two of the configuration.
+    assert!(rows <= 18, "{rows} rows");
+}
