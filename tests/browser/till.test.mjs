@@ -1,5 +1,5 @@
 // The till of the demo page: items in hands, paid for, walked away from and left too long, and a
-// line that gets every one that comes back.
+// line that gets every one that comes back; and its draw.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -57,4 +57,13 @@ test('time that runs out gives the item to the next in line', async (t) => {
   await says(page, 'Ada').filter({ hasText: /^Too slow/ }).waitFor({ timeout: 30_000 });
   await press(page, 'Pay: Barbara');
   await counts(page, { left: 0, held: 0, sold: 3, waiting: 0 });
+});
+
+test('a draw is held, and checked in the page against what was committed to', async (t) => {
+  const page = await scene.visit(t, PATH);
+  await press(page, 'Hold a draw');
+  await page.locator('[data-draw-commitment]').filter({ hasText: /^[0-9a-f]{64}$/ }).waitFor();
+  await page.getByText('3 of 24 were drawn. Checked by this page').waitFor();
+  assert.equal(await page.locator('[data-draw-people] [data-won="true"]').count(), 3);
+  assert.equal(await page.locator('[data-draw-people] [data-won="false"]').count(), 21);
 });

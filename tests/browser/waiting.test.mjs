@@ -102,6 +102,22 @@ test('places that come free admit the line in order, onto the shop\'s page', asy
   assert.deepEqual({ accepted, waiting }, { accepted: 1, waiting: 1 });
 });
 
+test('who takes part in a draw is told when it is, and what came of it', async (t) => {
+  const queue = 'line-lot';
+  const draw_at_ms = Date.now() + 4_000;
+  const capacity = { max_accepted: 1, admission: 'draw', draw_at_ms };
+  await scene.api.putQueue(queue, { capacity });
+  const pages = [await visitor(t, queue), await visitor(t, queue)];
+  await reads(heading(pages[0]), 'You are taking part');
+  await pages[0].locator('[data-detail]').filter({ hasText: /^The draw is at / }).waitFor();
+  const outcome = /^(It is your turn|You were not drawn)$/;
+  const told = await Promise.all(pages.map(async (page) => {
+    await heading(page).filter({ hasText: outcome }).waitFor();
+    return heading(page).textContent();
+  }));
+  assert.deepEqual(told.toSorted(), ['It is your turn', 'You were not drawn']);
+});
+
 test('who leaves gives the place up, and may join again at the end', async (t) => {
   const queue = 'line-two';
   await scene.api.putQueue(queue, {});

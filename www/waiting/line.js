@@ -11,7 +11,7 @@ const SILENCE_MS_MAX = 5_000;
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 8_000;
 
-const ENDED = ["done", "dead", "expired", "cancelled"];
+const ENDED = ["done", "dead", "expired", "cancelled", "not-drawn"];
 
 /** One visitor in one line. */
 export class Line {

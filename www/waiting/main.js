@@ -79,6 +79,11 @@ function end(state) {
     through(state);
     return;
   }
+  if (state.state === "not-drawn") {
+    show("refused", "You were not drawn", "Others were drawn this time. Thank you for taking part.");
+    announce("You were not drawn.");
+    return;
+  }
   const title = state.state === "cancelled" ? "You have left the line" : "Your place has run out";
   keeper.renew();
   show("left", title, "You can join again, at the end of the line.");
@@ -92,6 +97,12 @@ function showPlace(state) {
   at("leave").hidden = false;
   at("promise").hidden = false;
   at("place").hidden = position === undefined;
+  if (state.draw_at_ms !== undefined) {
+    at("title").textContent = "You are taking part";
+    const time = new Date(state.draw_at_ms).toLocaleString(undefined, { timeStyle: "short" });
+    at("detail").textContent = `The draw is at ${time}. It does not matter who came first.`;
+    announce(at("detail").textContent);
+  }
   if (position === undefined) return;
   const first = Math.max(keeper.place().first ?? 0, position);
   keeper.update({ first });

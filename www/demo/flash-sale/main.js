@@ -7,6 +7,7 @@ import { fill, h, setText } from "../../dom.js";
 import { count, duration } from "../../format.js";
 import { startHeader } from "../../header.js";
 import { Chart } from "./chart.js";
+import { startDraw } from "./draw.js";
 import { History } from "./history.js";
 import { Sale } from "./sale.js";
 import { startTill } from "./till-view.js";
@@ -48,10 +49,8 @@ form.addEventListener("submit", (event) => {
 find("stop").addEventListener("click", () => sale?.stop());
 find("clean").addEventListener("click", clean);
 drawCharts();
-startTill(api, (queue) => {
-  queues.add(queue);
-  showAfter();
-});
+startTill(api, keepTrack);
+startDraw(api, keepTrack);
 
 /** @returns {import("./sale.js").Settings} */
 function readSettings() {
@@ -199,6 +198,12 @@ function showEnd() {
   box.hidden = false;
   setText(find("phase"), `Took ${duration(sale.elapsedMs)}.`);
   find("console-link").href = `/#/queues/${encodeURIComponent(sale.queue)}`;
+  showAfter();
+}
+
+/** A queue that the page has made, to be deleted with the others. */
+function keepTrack(queue) {
+  queues.add(queue);
   showAfter();
 }
 
