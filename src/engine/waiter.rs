@@ -34,6 +34,12 @@ struct Reader {
     until_ms: Millis,
 }
 
+impl Reader {
+    fn is_stream(&self) -> bool {
+        matches!(self.wait, Wait::Change { .. })
+    }
+}
+
 /// All requests that wait in one queue.
 #[derive(Default)]
 pub(super) struct Waiters {
@@ -167,7 +173,10 @@ impl Queue {
     pub(super) fn answer_readers(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let look_at_streams = self.waiters.next_change_ms <= turn.now_ms;
         if look_at_streams {
-            self.waiters.next_change_ms = turn.now_ms + CHANGE_MS;
+            // At most a thousand changes of position a second, however many follow them.
+            let streams = self.waiters.readers.iter().filter(|r| r.is_stream());
+            let pause_ms = CHANGE_MS.max(streams.count() as Millis);
+            self.waiters.next_change_ms = turn.now_ms + pause_ms;
         }
         let finished = std::mem::take(&mut self.waiters.finished);
         let all = std::mem::take(&mut self.waiters.all_changed);
