@@ -3,7 +3,7 @@
 use super::{PUBLISH, Reader, cut, malformed};
 use crate::command::Draft;
 use crate::error::Fault;
-use crate::limits::{BATCH_MESSAGES_MAX, PRIORITY_MAX};
+use crate::limits::BATCH_MESSAGES_MAX;
 use crate::protocol::http::attributes::Attributes;
 use crate::protocol::http::fields::{NAME_CHARS_SHOWN, Place, range_words};
 use crate::protocol::http::incoming::{
@@ -100,7 +100,6 @@ fn raw<'a>(
 /// Checks what was found, by the rules that hold in every form.
 fn draft<'a>(raw: &Raw<'a>, index: usize) -> Result<Draft<'a>, Fault> {
     let place = Place::entry("messages", index);
-    check_size(raw.body.len())?;
     let text = |bytes: Option<&'a [u8]>, name, check: fn(&str) -> Result<(), String>| {
         let Some(bytes) = bytes else {
             return Ok(None);
@@ -116,11 +115,8 @@ fn draft<'a>(raw: &Raw<'a>, index: usize) -> Result<Draft<'a>, Fault> {
         }
         _ => Ok(value),
     };
-    if raw.priority > PRIORITY_MAX {
-        let detail = range_words(&Number::Priority.range());
-        return Err(Fault::bad(place.field("priority"), detail));
-    }
-    Ok(Draft {
+    // In the order of the fields in JSON, so that of several faults the same one is told.
+    let draft = Draft {
         body: raw.body,
         content_type: text(raw.content_type, "content_type", check_content_type)?,
         key: text(raw.key, "key", check_key)?,
@@ -132,9 +128,12 @@ fn draft<'a>(raw: &Raw<'a>, index: usize) -> Result<Draft<'a>, Fault> {
         delay_ms: number(raw.delay_ms, Number::DelayMs, "delay_ms")?.unwrap_or_default(),
         ttl_ms: number(raw.ttl_ms, Number::TtlMs, "ttl_ms")?,
         hold_ms: number(raw.hold_ms, Number::HoldMs, "hold_ms")?,
-        priority: raw.priority,
+        priority: number(Some(raw.priority.into()), Number::Priority, "priority")
+            .map(|_| raw.priority)?,
         attributes: attributes(&raw.attributes, place)?,
-    })
+    };
+    check_size(raw.body.len())?;
+    Ok(draft)
 }
 
 fn attributes<'a>(
