@@ -17,7 +17,8 @@ after(() => tide.stop());
 
 async function memoryBytes() {
   const text = await (await fetch(`${tide.url}/metrics`)).text();
-  return Math.max(...[...text.matchAll(/^tidegate_wasm_memory_bytes\S* (\S+)$/gm)].map(Number));
+  const figures = text.matchAll(/^tidegate_wasm_memory_bytes\S* (\S+)$/gm);
+  return Math.max(...Array.from(figures, ([, bytes]) => Number(bytes)));
 }
 
 test('memory is bounded while bodies of 1 MiB go in and out', { timeout: 240_000 }, async () => {
