@@ -22,6 +22,8 @@ const CALLS_MAX = 4;
 const ALARM_RETRY_MS = 5_000;
 /** How much the clock may lag behind the alarm it set. */
 const ALARM_SKEW_MS = 1_000;
+/** Random bytes that the keys of tickets are made of. */
+const ENTROPY_BYTES = 32;
 const QUEUE = 0;
 const DIRECTORY = 1;
 
@@ -223,7 +225,16 @@ export class CoreObject extends DurableObject {
     const [, nameLength] = core.putTwo(entropy, this.ctx.id.name ?? '');
     const failed = core.exports.object_open(entropy.length + nameLength, this.kind, now);
     if (failed > 0) throw new Error(core.text(core.exports.output(), failed));
+    if (this.kind === QUEUE) this.equip(core);
     return core;
+  }
+
+  /** Randomness for the keys of tickets, and the deployment's own key. */
+  equip(core) {
+    const entropy = crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES));
+    const [, keyLength] = core.putTwo(entropy, this.env.TICKET_KEY ?? '');
+    const failed = core.exports.object_equip(entropy.length + keyLength);
+    if (failed > 0) throw new Error(core.text(core.exports.output(), failed));
   }
 
   /** A turn failed and is rolled back: memory may differ from what is stored, so it goes. */

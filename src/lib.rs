@@ -15,6 +15,7 @@
 //! (how it is reached).
 
 pub mod command;
+pub mod crypto;
 pub mod durable;
 pub mod edge;
 pub mod engine;

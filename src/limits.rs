@@ -114,6 +114,12 @@ pub const TIMERS_PER_TURN_MAX: usize = 2_000;
 pub const OUTBOX_MAX: u64 = 10_000;
 /// Dead letters handed to another queue in one call.
 pub const FORWARD_MESSAGES_MAX: usize = 100;
+/// Longest life of a ticket.
+pub const TICKET_TTL_MS_MAX: Millis = 30 * DAY;
+/// How long verifiers may keep the key set they have read.
+pub const JWKS_CACHE_MS: Millis = 5 * crate::time::MINUTE;
+/// Public keys in the key set: 130 bytes each. Beyond, queues share the key of a setting.
+pub const JWKS_KEYS_MAX: u64 = 1_000;
 /// Largest sequence number: it shares 53 bits (an exact JavaScript number) with the lane.
 pub const SEQ_MAX: u64 = (1 << 48) - 1;
 

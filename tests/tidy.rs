@@ -26,11 +26,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("limits", RING_0),
     ("time", RING_0),
     ("command", RING_0),
+    ("crypto", &["error", "id", "limits", "time", "wire"]),
     ("store", RING_0),
     ("wire", RING_0),
     (
         "engine",
-        &["error", "id", "limits", "time", "command", "store"],
+        &[
+            "error", "id", "limits", "time", "command", "crypto", "store",
+        ],
     ),
     (
         "protocol",
@@ -39,21 +42,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "edge",
         &[
-            "error", "id", "limits", "time", "command", "wire", "protocol",
+            "error", "id", "limits", "time", "command", "crypto", "wire", "protocol",
         ],
     ),
     (
         "durable",
         &[
-            "error", "id", "limits", "time", "command", "store", "wire", "engine", "protocol",
+            "error", "id", "limits", "time", "command", "crypto", "store", "wire", "engine",
+            "protocol",
         ],
     ),
     // The border: its entries put the shells together, and nobody but the crate's root names it.
     (
         "platform",
         &[
-            "error", "id", "limits", "time", "command", "store", "wire", "engine", "protocol",
-            "edge", "durable",
+            "error", "id", "limits", "time", "command", "crypto", "store", "wire", "engine",
+            "protocol", "edge", "durable",
         ],
     ),
 ];

@@ -98,6 +98,8 @@ export interface Accepted {
   timestampMs?: number;
   /** 1 is next. Only of a message that went alone, and is neither held nor delayed. */
   position?: number;
+  /** Proof of the place: a JSON Web Token. With `ticketTtlMs`. */
+  ticket?: string;
 }
 
 export interface PullOptions extends WithSignal {

@@ -1,6 +1,7 @@
 //! What can be asked of the directory, the object that knows the names of all queues.
 
 use crate::error::{ErrorCode, Fault};
+use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
 /// Version of the binary form, its first byte. See `codec.rs` for why it is there.
@@ -20,6 +21,15 @@ pub enum DirectoryCommand<'a> {
     },
     /// Names in order, from the one after `after`.
     List { after: Option<&'a str>, limit: u32 },
+    /// The public half of a key that signs tickets: its name and itself (base64url), and until when
+    /// it is shown. Saying it again, for longer, is harmless.
+    PublishKey {
+        kid: &'a str,
+        x: &'a str,
+        until_ms: Millis,
+    },
+    /// The public keys, as a JSON Web Key Set.
+    Keys,
 }
 
 impl DirectoryCommand<'_> {
@@ -72,6 +82,12 @@ mod tests {
                 after: Some("a"),
                 limit: 5,
             },
+            DirectoryCommand::PublishKey {
+                kid: "a",
+                x: "b",
+                until_ms: 9,
+            },
+            DirectoryCommand::Keys,
         ] {
             assert_eq!(decode(&command.encode().unwrap()), Ok(command));
         }

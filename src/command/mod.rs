@@ -97,6 +97,8 @@ pub enum Command<'a> {
     },
     /// Hand back the dead letters that came from `source` (asked by `source`, on being redriven).
     Recall { source: &'a str, limit: u32 },
+    /// Begin to sign tickets with a new key.
+    RotateTickets,
 }
 
 /// One message to be published.

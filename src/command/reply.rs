@@ -32,12 +32,19 @@ pub enum Reply {
     Done,
     /// How many dead letters were moved back.
     Moved(u64),
+    /// The next key of tickets, and when it begins to sign.
+    Rotated {
+        /// Its name in the key set.
+        kid: String,
+        /// When it begins.
+        from_ms: Millis,
+    },
     /// Dead letters handed back to the queue they came from.
     Recalled(Vec<Delivery>),
 }
 
 /// A message's place in the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// Unique in its queue.
     pub id: Id,
@@ -49,6 +56,8 @@ pub struct Accepted {
     pub position: u64,
     /// Its place in the line, where it has to wait for one in the queue.
     pub waiting: Option<Waiting>,
+    /// Proof of the place that anyone can verify, where the queue gives one.
+    pub ticket: Option<String>,
 }
 
 /// A message's place in the line of those that wait for a place in the queue.
@@ -300,6 +309,8 @@ pub struct MessageState {
     pub result: Option<String>,
     /// Where its publisher goes on from the waiting page, where the queue says so.
     pub redirect_url: Option<String>,
+    /// Proof of its place, where the queue gives one and the message has a place.
+    pub ticket: Option<String>,
 }
 
 /// A queue's configuration and live figures.

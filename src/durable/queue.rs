@@ -5,6 +5,7 @@ use super::{Arrival, Turn};
 use crate::command::reply::SinceStart;
 use crate::command::sieve::Sieve;
 use crate::command::{Command, Envelope, Reply, Verdict, codec, verdict};
+use crate::crypto::ticket::{SEED_BYTES, TicketKey};
 use crate::engine::queue::Queue;
 use crate::error::Fault;
 use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX, VERDICT_MS_MAX};
@@ -59,6 +60,11 @@ impl QueueObject {
             requests_total: 0,
             verdict: None,
         })
+    }
+
+    /// See [`Queue::equip`].
+    pub fn equip(&mut self, entropy: [u8; SEED_BYTES], ticket_key: Option<TicketKey>) {
+        self.queue.equip(entropy, ticket_key);
     }
 
     /// Takes a request into the next turn.

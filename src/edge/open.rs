@@ -1,9 +1,11 @@
 //! The first step: from a head to what happens with it.
 
+use super::action::Target;
 use super::request::Request;
 use super::route::{Method, Part, Place, TopicPart};
-use super::{Action, Edge, Listing, Payload, auth, no_path};
-use crate::command::placement::{check_name, queue_object};
+use super::{Action, Call, Edge, Listing, Payload, auth, no_path};
+use crate::command::directory::DirectoryCommand;
+use crate::command::placement::{DIRECTORY, check_name, queue_object};
 use crate::command::topic::TopicCommand;
 use crate::command::{Command, Wait};
 use crate::error::{ErrorCode, Fault};
@@ -48,6 +50,7 @@ impl Edge {
                     br#"{"status":"ok"}"#.to_vec(),
                 )));
             }
+            Place::KeySet => return key_set(),
             _ => {}
         }
         let streams = matches!(place, Place::Queue(_, Part::Message(_)))
@@ -80,7 +83,7 @@ impl Edge {
             }),
             Place::Queue(queue, part) => self.opened_queue(request, queue, *part, method, now_ms),
             Place::Topic(topic, part) => self.opened_topic(request, topic, part, method),
-            Place::File | Place::Health => Err(no_path()),
+            Place::File | Place::Health | Place::KeySet => Err(no_path()),
         }
     }
 
@@ -148,6 +151,7 @@ impl Edge {
             (Part::Pause, _) => Command::Pause,
             (Part::Resume, _) => Command::Resume,
             (Part::Redrive, _) => Command::Redrive,
+            (Part::RotateTickets, _) => Command::RotateTickets,
         };
         Ok(Action::Call(self.call(
             queue,
@@ -292,4 +296,15 @@ fn inspect<'a>(request: &Request<'_>, id: Id) -> Result<Command<'a>, Fault> {
         wait_ms => Wait::Final { wait_ms },
     };
     Ok(Command::Inspect { id, wait })
+}
+
+/// Public keys are for everybody: verifiers have no credentials.
+fn key_set() -> Result<Action, Fault> {
+    Ok(Action::Call(Call {
+        target: Target::Directory,
+        object: DIRECTORY.to_owned(),
+        command: DirectoryCommand::Keys.encode()?,
+        payload: Payload::InCommand,
+        shareable: false,
+    }))
 }

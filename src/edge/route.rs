@@ -15,6 +15,8 @@ pub enum Place<'a> {
     Metrics,
     /// `/v1/openapi.json`.
     OpenApi,
+    /// `/.well-known/jwks.json`.
+    KeySet,
     /// `/v1/queues`.
     Queues,
     /// Something of one queue.
@@ -52,6 +54,8 @@ pub enum Part {
     Resume,
     /// `/redrive`.
     Redrive,
+    /// `/tickets/rotate`.
+    RotateTickets,
 }
 
 /// What of a topic a path names.
@@ -116,9 +120,12 @@ impl Place<'_> {
     #[must_use]
     pub const fn allow(&self) -> &'static str {
         match self {
-            Self::Health | Self::Metrics | Self::OpenApi | Self::Queues | Self::File => {
-                "GET, HEAD, OPTIONS"
-            }
+            Self::Health
+            | Self::Metrics
+            | Self::KeySet
+            | Self::OpenApi
+            | Self::Queues
+            | Self::File => "GET, HEAD, OPTIONS",
             Self::Topics => "GET, HEAD, OPTIONS",
             Self::Topic(_, part) => match part {
                 TopicPart::Itself | TopicPart::Subscription(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
@@ -135,7 +142,8 @@ impl Place<'_> {
                 Part::Messages => "GET, HEAD, POST, OPTIONS",
                 Part::Message(_) => "GET, HEAD, DELETE, OPTIONS",
                 Part::Batch | Part::Pull | Part::Ack | Part::Confirm(_) => "POST, OPTIONS",
-                Part::Purge | Part::Pause | Part::Resume | Part::Redrive => "POST, OPTIONS",
+                Part::Purge | Part::Pause | Part::Resume => "POST, OPTIONS",
+                Part::Redrive | Part::RotateTickets => "POST, OPTIONS",
             },
         }
     }
@@ -233,6 +241,7 @@ fn outside(path: &str) -> Place<'_> {
     match path {
         "/healthz" => Place::Health,
         "/metrics" => Place::Metrics,
+        "/.well-known/jwks.json" => Place::KeySet,
         _ => Place::File,
     }
 }
@@ -250,6 +259,7 @@ fn part(tail: Option<&str>) -> Result<Option<Part>, Fault> {
         "pause" => Part::Pause,
         "resume" => Part::Resume,
         "redrive" => Part::Redrive,
+        "tickets/rotate" => Part::RotateTickets,
         _ => {
             let Some(tail) = tail.strip_prefix("messages/") else {
                 return Ok(None);
@@ -315,6 +325,11 @@ mod tests {
             (&confirm, queue("q", Part::Confirm(id))),
             ("/v1/queues/q/purge", queue("q", Part::Purge)),
             ("/v1/queues/q/redrive", queue("q", Part::Redrive)),
+            (
+                "/v1/queues/q/tickets/rotate",
+                queue("q", Part::RotateTickets),
+            ),
+            ("/.well-known/jwks.json", Some(Place::KeySet)),
             ("/v1/topics", Some(Place::Topics)),
             ("/v1/topics/a%2Fb", topic("a/b", TopicPart::Itself)),
             ("/v1/topics/t/events", topic("t", TopicPart::Events)),

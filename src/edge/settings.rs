@@ -1,5 +1,6 @@
 //! What an operator chooses, read once: variables of the Worker, by their names in the environment.
 
+use crate::crypto::ticket::TicketKey;
 use serde::Deserialize;
 
 /// The settings, checked.
@@ -26,6 +27,7 @@ struct Variables {
     jwks_url: Option<String>,
     auto_create: Option<String>,
     loopback: Option<String>,
+    ticket_key: Option<String>,
 }
 
 impl Settings {
@@ -47,6 +49,11 @@ impl Settings {
                      unset it, and set ADMIN_TOKEN instead"
                 ));
             }
+        }
+        // The objects sign with it; whether it is a key is told here, to every request.
+        if let Some(jwk) = it.ticket_key.as_deref().filter(|text| !text.is_empty()) {
+            TicketKey::from_jwk(jwk)
+                .map_err(|fault| format!("TICKET_KEY is no key: {}", fault.detail))?;
         }
         let none = match it.auth.as_deref() {
             None | Some("") => false,
@@ -103,6 +110,7 @@ mod tests {
             (r#"{"AUTO_CREATE": "no"}"#, "AUTO_CREATE"),
             (r#"{"LOOPBACK": "1"}"#, "LOOPBACK"),
             (r#"{"ADMIN_TOKEN": 5}"#, "settings"),
+            (r#"{"TICKET_KEY": "s3cret"}"#, "TICKET_KEY"),
             ("", "settings"),
         ] {
             let words = Settings::parse(json).unwrap_err();
@@ -111,6 +119,6 @@ mod tests {
                 "{json}: {words}"
             );
         }
-        assert!(Settings::parse(r#"{"ALLOW_PRIVATE_TARGETS": "true", "TICKET_KEY": "x"}"#).is_ok());
+        assert!(Settings::parse(r#"{"ALLOW_PRIVATE_TARGETS": "true", "TICKET_KEY": ""}"#).is_ok());
     }
 }

@@ -67,8 +67,9 @@ impl Queue {
                 .next()
                 .map(|(at, _)| at + retention_ms),
             pruned.into_iter().filter(|at| *at > 0).min(),
-            self.outbox
-                .wakeup_ms(self.meta.dead_leaving > 0 || !self.meta.registered),
+            self.outbox.wakeup_ms(
+                self.meta.dead_leaving > 0 || !self.meta.registered || self.has_unpublished_key(),
+            ),
         ]
         .into_iter()
         .flatten()

@@ -8,7 +8,7 @@ use crate::command::placement::check_name;
 use crate::error::Fault;
 use crate::limits::{
     DELAY_MS_MAX, LEASE_MS_MAX, LEASE_MS_MIN, MESSAGE_BYTES_DEFAULT, MESSAGE_BYTES_MAX,
-    RETENTION_MS_MAX, WAITING_DEFAULT, WAITING_MAX,
+    RETENTION_MS_MAX, TICKET_TTL_MS_MAX, WAITING_DEFAULT, WAITING_MAX,
 };
 use crate::time::{DAY, MINUTE, Millis, SECOND};
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,8 @@ pub struct Capacity {
     pub closes_at_ms: Option<Millis>,
     /// Bound of the rate of accepted publishes.
     pub publish_rate: Option<PublishRate>,
+    /// How long a ticket is good for; `None`: none are given.
+    pub ticket_ttl_ms: Option<Millis>,
 }
 
 /// What happens to a publish over `max_messages`, `max_bytes` or `max_accepted`.
@@ -164,6 +166,7 @@ impl Default for Config {
                 opens_at_ms: None,
                 closes_at_ms: None,
                 publish_rate: None,
+                ticket_ttl_ms: None,
             },
             delivery: Delivery {
                 visibility_timeout_ms: 30 * SECOND,
@@ -290,7 +293,7 @@ impl Config {
                 "redirect_url": c.redirect_url,
                 "retry_after_ms": c.retry_after_ms, "max_per_key": c.max_per_key,
                 "opens_at_ms": c.opens_at_ms, "closes_at_ms": c.closes_at_ms,
-                "publish_rate": rate, "ticket_ttl_ms": null,
+                "publish_rate": rate, "ticket_ttl_ms": c.ticket_ttl_ms,
             },
             "delivery": {
                 "visibility_timeout_ms": d.visibility_timeout_ms, "max_attempts": d.max_attempts,
@@ -340,7 +343,9 @@ impl Capacity {
                 "opens_at_ms" => self.opens_at_ms = uint(value, field, 0, COUNT_MAX)?,
                 "closes_at_ms" => self.closes_at_ms = uint(value, field, 0, COUNT_MAX)?,
                 "publish_rate" => self.publish_rate = PublishRate::parse(value, field)?,
-                "ticket_ttl_ms" => absent(value, field, "tickets are not part of this version")?,
+                "ticket_ttl_ms" => {
+                    self.ticket_ttl_ms = uint(value, field, SECOND, TICKET_TTL_MS_MAX)?;
+                }
                 _ => return Err(unknown(field)),
             }
         }

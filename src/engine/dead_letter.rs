@@ -68,6 +68,8 @@ pub(super) struct Outbox {
     /// A redrive that asked the dead-letter queue: number, the client's token, what was moved here
     /// already.
     recalls: Vec<(u32, u32, u64)>,
+    /// A public key on its way to the directory: number, its name, until when it stays there.
+    publishing: Option<(u32, String, Millis)>,
     retry_at_ms: Millis,
     /// When the calls that are under way count as lost, should this object start anew meanwhile.
     lost_at_ms: Millis,
@@ -78,12 +80,22 @@ pub(super) struct Outbox {
 impl Outbox {
     /// When a call has to be tried again, if there is anything to send.
     pub fn wakeup_ms(&self, pending: bool) -> Option<Millis> {
-        let idle = self.sending.is_none() && self.registering.is_none();
-        pending.then_some(if idle {
-            self.retry_at_ms
-        } else {
+        pending.then_some(if self.is_under_way() {
             self.lost_at_ms
+        } else {
+            self.retry_at_ms
         })
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.sending.is_some() || self.registering.is_some() || self.publishing.is_some()
+    }
+
+    /// Notes that a public key is on its way; the number of its call.
+    pub fn publishes(&mut self, kid: &str, until_ms: Millis, now_ms: Millis) -> u32 {
+        let number = self.number(now_ms);
+        self.publishing = Some((number, kid.to_owned(), until_ms));
+        number
     }
 
     /// What is under way was purged here: its answer counts for nothing any more.
@@ -99,10 +111,10 @@ impl Outbox {
 
     /// Calls whose answer will not come any more have failed.
     fn give_up_lost(&mut self, now_ms: Millis) {
-        let under_way = self.sending.is_some() || self.registering.is_some();
-        if under_way && now_ms >= self.lost_at_ms {
+        if self.is_under_way() && now_ms >= self.lost_at_ms {
             self.sending = None;
             self.registering = None;
+            self.publishing = None;
             self.failed(now_ms);
         }
     }
@@ -225,6 +237,14 @@ impl Queue {
             {
                 let (_, seqs) = self.outbox.sending.take().unwrap_or_default();
                 self.settle_sent(turn, &seqs, if ok { moved(&body) } else { 0 })?;
+            } else if let Some((_, kid, until_ms)) =
+                self.outbox.publishing.take_if(|(n, ..)| *n == number)
+            {
+                if ok {
+                    self.key_published(turn, &kid, until_ms)?;
+                } else {
+                    self.outbox.failed(turn.now_ms);
+                }
             } else if let Some(at) = self
                 .outbox
                 .recalls
@@ -289,6 +309,9 @@ impl Queue {
                 object: DIRECTORY.to_owned(),
                 command,
             });
+        }
+        if self.outbox.publishing.is_none() {
+            self.publish_key(turn)?;
         }
         if self.meta.dead_leaving > 0 && self.outbox.sending.is_none() {
             self.send_dead(turn)?;

@@ -53,6 +53,7 @@ pub fn run(sql: &mut dyn Sql, command: &DirectoryCommand<'_>) -> Result<Option<N
             Ok(None)
         }
         DirectoryCommand::List { after, limit } => list(sql, after, limit).map(Some),
+        DirectoryCommand::PublishKey { .. } | DirectoryCommand::Keys => Ok(None),
     }
 }
 

@@ -55,6 +55,7 @@ impl Queue {
             return Ok(MessageState {
                 attempts: Some(attempts),
                 position,
+                ticket: self.ticket_of_place(turn, id)?,
                 ..message(id, state)
             });
         }
@@ -392,6 +393,7 @@ fn message(id: Id, state: State) -> MessageState {
         estimated_wait_ms: None,
         draw_at_ms: None,
         result: None,
+        ticket: None,
         redirect_url: None,
     }
 }

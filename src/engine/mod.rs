@@ -10,6 +10,7 @@ pub mod directory;
 pub mod filter;
 pub mod idempotency;
 pub mod journal;
+pub mod key_set;
 pub mod outcome;
 pub mod outcomes;
 pub mod outstanding;
@@ -35,6 +36,7 @@ mod pull;
 mod recovery;
 mod run;
 mod seq_map;
+mod tickets;
 mod waiter;
 
 use crate::error::Fault;

@@ -41,6 +41,7 @@ impl Queue {
             self.plan_draw(turn, &self.config())?;
             self.admit(turn)?;
         }
+        self.ready_tickets(turn)?;
         self.describe(turn, created)
     }
 

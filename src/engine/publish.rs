@@ -85,9 +85,15 @@ impl Queue {
             Some(key) if self.dedup_window_ms() > 0 => Some(print(self.secret, key)),
             _ => None,
         };
-        let published = self.publish_once(turn, draft, print);
-        if let Err(Stop::Fault(fault)) = &published {
-            self.meta.totals.reject(fault.code, false, 1);
+        let next_seq = self.meta.next_seq;
+        let mut published = self.publish_once(turn, draft, print);
+        match &mut published {
+            Ok(accepted) => {
+                let is_repeat = accepted.seq < next_seq;
+                accepted.ticket = self.ticket_of_publish(turn, accepted, draft.key, is_repeat)?;
+            }
+            Err(Stop::Fault(fault)) => self.meta.totals.reject(fault.code, false, 1),
+            Err(Stop::Store(_)) => {}
         }
         published
     }
@@ -193,6 +199,7 @@ impl Queue {
             timestamp_ms: first.at_ms,
             position: if waits { 0 } else { position },
             waiting: waits.then(|| self.waiting_at(first.seq, position)),
+            ticket: None,
         }
     }
 
@@ -378,6 +385,7 @@ impl Queue {
             timestamp_ms: now_ms,
             position: 0,
             waiting: None,
+            ticket: None,
         })
     }
 

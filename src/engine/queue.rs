@@ -19,6 +19,7 @@ use super::outstanding::Outstanding;
 use super::publish::{Builders, FORWARD_WINDOW_MS};
 use super::segment::{SINGLE, segment_id};
 use super::segments::{Segments, each_list};
+use super::tickets::Tickets;
 use super::waiter::Waiters;
 use crate::command::placement::is_subscription_queue;
 use crate::command::reply::{DrawFigures, SinceStart};
@@ -51,6 +52,7 @@ pub struct Queue {
     pub(super) builders: Builders,
     pub(super) waiters: Waiters,
     pub(super) outbox: Outbox,
+    pub(super) tickets: Tickets,
     /// Rows to give up with this commit: segments and singles whose last message became final.
     pub(super) finished_segments: Vec<u64>,
     pub(super) finished_singles: Vec<u64>,
@@ -261,6 +263,7 @@ impl Queue {
             Command::Purge => self.purge(turn)?,
             Command::Pause => self.set_paused(true),
             Command::Resume => self.set_paused(false),
+            Command::RotateTickets => self.rotate_tickets(turn)?,
             Command::Redrive => return self.redrive(turn, token),
             Command::Recall { source, limit } => self.recall(turn, source, limit)?,
             Command::Configure { .. }

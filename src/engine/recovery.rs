@@ -89,6 +89,7 @@ impl Queue {
             builders: Default::default(),
             waiters: Default::default(),
             outbox: Default::default(),
+            tickets: Default::default(),
             finished_segments: Vec::new(),
             finished_singles: Vec::new(),
             meta_changed: false,

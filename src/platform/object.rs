@@ -4,6 +4,7 @@ use super::frame;
 use super::memory::{fill_output, report_panics, with_input};
 use super::sql::HostSql;
 use crate::command::reply::SinceStart;
+use crate::crypto::ticket::{SEED_BYTES, TicketKey};
 use crate::durable::{DirectoryObject, QueueObject, TopicObject};
 use crate::store::StoreError;
 use crate::wire::base64;
@@ -52,6 +53,29 @@ extern "C" fn object_open(len: usize, kind: u32, now_ms: f64) -> usize {
             0
         }
         Err(error) => failure(&error),
+    }
+}
+
+/// Gives a queue what only the host has. Input: 32 random bytes, then the setting `TICKET_KEY`, or
+/// nothing. Zero, or the size of the output, which says what is wrong with the setting.
+#[unsafe(no_mangle)]
+extern "C" fn object_equip(len: usize) -> usize {
+    let input = with_input(len, <[u8]>::to_vec);
+    let (entropy, key) = input.split_first_chunk().unwrap_or((&[0; SEED_BYTES], &[]));
+    let key = match String::from_utf8_lossy(key).as_ref() {
+        "" => Ok(None),
+        jwk => TicketKey::from_jwk(jwk).map(Some),
+    };
+    match key {
+        Ok(key) => {
+            ROLE.with_borrow_mut(|role| {
+                if let Some(Role::Queue(queue)) = role {
+                    queue.equip(*entropy, key);
+                }
+            });
+            0
+        }
+        Err(fault) => failure(&StoreError(fault.to_string())),
     }
 }
 
@@ -108,7 +132,7 @@ extern "C" fn object_run(now_ms: f64, rows_read: f64, rows_written: f64, commits
     let turn = ROLE.with_borrow_mut(|role| match role {
         Some(Role::Queue(queue)) => queue.run(&mut HostSql, now_ms as u64, since),
         Some(Role::Topic(topic)) => topic.run(&mut HostSql, now_ms as u64, since),
-        Some(Role::Directory(directory)) => directory.run(&mut HostSql),
+        Some(Role::Directory(directory)) => directory.run(&mut HostSql, now_ms as u64),
         None => Err(StoreError("the object was never opened".into())),
     });
     match turn {

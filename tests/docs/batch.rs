@@ -55,6 +55,7 @@ fn verdicts_are_written_as_the_example_says() {
         timestamp_ms: AT_MS,
         position: 1,
         waiting: None,
+        ticket: None,
     };
     let refused = Fault::new(ErrorCode::SoldOut, "");
     let bytes = rendered(&Reply::Batch(vec![Ok(accepted), Err(refused)]));

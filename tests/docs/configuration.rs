@@ -62,7 +62,7 @@ fields! {
     "capacity.publish_rate.per_second" "publishes a second" "refused";
     "capacity.publish_rate.burst" "publishes" "`per_second`, rounded up";
     "capacity.publish_rate.per" "" "refused";
-    "capacity.ticket_ttl_ms" "" "the only value in this version";
+    "capacity.ticket_ttl_ms" "ms" "no tickets";
     "delivery.visibility_timeout_ms" "ms" DEFAULT;
     "delivery.max_attempts" "deliveries" DEFAULT;
     "delivery.backoff.initial_ms" "ms" DEFAULT;

@@ -137,6 +137,7 @@ impl Topic {
             timestamp_ms: answer.at_ms,
             position: 0,
             waiting: None,
+            ticket: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Messages as JSON: deliveries, listings, and the state of one.
 
-use crate::command::{Accepted, Delivery, MessageState, State, Waiting};
+use crate::command::{Accepted, Delivery, MessageState, State};
 use crate::id::Id;
 use crate::wire::base64;
 use crate::wire::json_text::{member_number, member_number_if, member_string, name, string};
@@ -13,21 +13,25 @@ pub fn write_accepted(out: &mut Vec<u8>, accepted: &Accepted, with_position: boo
     write_ulid(out, "id", accepted.id);
     member_number(out, "seq", accepted.seq);
     member_number(out, "timestamp_ms", accepted.timestamp_ms);
-    if let Some(place) = &accepted.waiting {
-        write_waiting(out, place);
-    }
     if with_position && accepted.position > 0 {
         member_number(out, "position", accepted.position);
     }
+    write_more(out, accepted);
     out.push(b'}');
 }
 
-/// Appends what is said of a message that waits in line, as members of an object.
-pub fn write_waiting(out: &mut Vec<u8>, place: &Waiting) {
-    member_string(out, "state", State::Waiting.name());
-    member_number_if(out, "position", place.position);
-    member_number_if(out, "estimated_wait_ms", place.estimated_wait_ms);
-    member_number_if(out, "draw_at_ms", place.draw_at_ms);
+/// Appends what not every accepted message has, as members of an object: a place in the line, a
+/// ticket.
+pub fn write_more(out: &mut Vec<u8>, accepted: &Accepted) {
+    if let Some(place) = &accepted.waiting {
+        member_string(out, "state", State::Waiting.name());
+        member_number_if(out, "position", place.position);
+        member_number_if(out, "estimated_wait_ms", place.estimated_wait_ms);
+        member_number_if(out, "draw_at_ms", place.draw_at_ms);
+    }
+    if let Some(ticket) = &accepted.ticket {
+        member_string(out, "ticket", ticket);
+    }
 }
 
 /// Appends a message with its body: text where the bytes are valid UTF-8, else base 64.
@@ -69,6 +73,9 @@ pub fn write_state(out: &mut Vec<u8>, message: &MessageState) {
     if let Some(result) = &message.result {
         name(out, "result");
         out.extend_from_slice(result.as_bytes());
+    }
+    if let Some(ticket) = &message.ticket {
+        member_string(out, "ticket", ticket);
     }
     if let Some(url) = &message.redirect_url {
         member_string(out, "redirect_url", url);

@@ -92,6 +92,13 @@ fn success(reply: &Reply, queue: &str) -> Response {
         }
         Reply::Browsed(messages) | Reply::Recalled(messages) => listing(messages, None),
         Reply::Done => Response::empty(),
+        Reply::Rotated { kid, from_ms } => {
+            let mut body = b"{".to_vec();
+            member_string(&mut body, "kid", kid);
+            member_number(&mut body, "signs_from_at_ms", *from_ms);
+            body.push(b'}');
+            Response::json(200, body)
+        }
         Reply::Moved(moved) => {
             let mut body = b"{".to_vec();
             member_number(&mut body, "moved", *moved);
@@ -225,6 +232,7 @@ mod tests {
             timestamp_ms: 1_700_000_000_000,
             position,
             waiting: None,
+            ticket: None,
         }
     }
 
@@ -360,6 +368,7 @@ mod tests {
             estimated_wait_ms: None,
             draw_at_ms: None,
             result: Some(r#"{"paid":true}"#.to_owned()),
+            ticket: None,
             redirect_url: None,
         };
         let (_, document) = rendered(Ok(Reply::State(it)));

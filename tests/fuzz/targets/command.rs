@@ -117,7 +117,7 @@ fn directory_command(bytes: &[u8]) {
     let mut database = Database::default();
     let mut object = DirectoryObject::open(&mut database).expect("the directory opens");
     object.push(1, bytes.to_vec());
-    object.run(&mut database).expect("a turn runs");
+    object.run(&mut database, NOW_MS).expect("a turn runs");
 }
 
 fn command_seeds() -> Vec<Vec<u8>> {

@@ -125,7 +125,7 @@ impl Play {
             position: a.waiting.map_or(a.position, |w| w.position.unwrap_or(0)),
             waits: a.waiting.is_some(),
         };
-        assert_eq!(reply.map(figures), expected, "publish of {wish:?}");
+        assert_eq!(reply.clone().map(figures), expected, "publish of {wish:?}");
         if let Ok(accepted) = reply {
             let is_new = !self.ids.contains_key(&accepted.seq);
             let id = *self.ids.entry(accepted.seq).or_insert(accepted.id);

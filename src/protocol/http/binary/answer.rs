@@ -45,13 +45,14 @@ fn published(verdicts: &[Result<Accepted, Fault>]) -> Vec<u8> {
     for verdict in verdicts {
         match verdict {
             Ok(it) => {
-                out.push(if it.waiting.is_some() { MORE } else { ACCEPTED });
+                let has_more = it.waiting.is_some() || it.ticket.is_some();
+                out.push(if has_more { MORE } else { ACCEPTED });
                 out.extend_from_slice(&it.id.0.to_be_bytes());
                 out.extend_from_slice(&it.seq.to_le_bytes());
                 out.extend_from_slice(&it.timestamp_ms.to_le_bytes());
-                if let Some(place) = &it.waiting {
+                if has_more {
                     let mut more = b"{".to_vec();
-                    message::write_waiting(&mut more, place);
+                    message::write_more(&mut more, it);
                     more.push(b'}');
                     put_bytes(&mut out, &more);
                 }

@@ -325,6 +325,7 @@ fn accepted() -> Accepted {
         timestamp_ms: 9,
         position: 1,
         waiting: None,
+        ticket: None,
     }
 }
 

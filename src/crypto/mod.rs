@@ -1,0 +1,6 @@
+//! Keys, hashes and signatures: what others can verify without asking.
+//!
+//! The algorithms are those of kept libraries; owns what is signed and in which form. Pure: the
+//! randomness of a key is an argument.
+
+pub mod ticket;
