@@ -162,7 +162,7 @@ fn words(reply: &Result<Reply, Fault>) -> String {
         Ok(Reply::Batch(verdicts)) => {
             let verdicts: Vec<_> = verdicts
                 .iter()
-                .map(|v| v.as_ref().map(|a| accepted(*a)).map_err(|f| f.code))
+                .map(|v| v.as_ref().map(|a| accepted(a.clone())).map_err(|f| f.code))
                 .collect();
             format!("{verdicts:?}")
         }
