@@ -15,7 +15,7 @@ const AT_MS: u64 = 1_700_000_000_000;
 
 /// The bytes of the example of this name.
 fn example(name: &str) -> Vec<u8> {
-    let document = read(&at("docs/BATCH.md"));
+    let document = read(at("docs/BATCH.md"));
     let fence = format!("```hex {name}\n");
     let (_, rest) = document.split_once(&fence).expect("the example is there");
     let (hex, _) = rest.split_once("```").expect("the example ends");
