@@ -96,10 +96,16 @@ export interface Accepted {
   seq: number;
   /** When it was accepted. */
   timestampMs?: number;
-  /** 1 is next. Only of a message that went alone, and is neither held nor delayed. */
+  /** 1 is next. In line, or of a message that went alone and is neither held nor delayed. */
   position?: number;
   /** Proof of the place: a JSON Web Token. With `ticketTtlMs`. */
   ticket?: string;
+  /** There is no room yet: the message waits in line. */
+  state?: 'waiting';
+  /** How long it will wait, at the pace of late. */
+  estimatedWaitMs?: number;
+  /** When a draw decides whether it gets a place. */
+  drawAtMs?: number;
 }
 
 export interface PullOptions extends WithSignal {
@@ -186,7 +192,8 @@ export declare class Queue {
 }
 
 export type State =
-  | 'waiting' | 'not-drawn' | 'held' | 'queued' | 'delayed' | 'leased' | 'done' | 'dead' | 'expired' | 'cancelled';
+  | 'waiting' | 'held' | 'queued' | 'delayed' | 'leased'
+  | 'done' | 'dead' | 'expired' | 'cancelled' | 'not-drawn';
 
 export declare class Message {
   protected constructor();
@@ -229,8 +236,12 @@ export interface MessageState {
   state: State;
   timestampMs: number;
   attempts?: number;
-  /** While queued; 1 is next. */
+  /** While queued or waiting; 1 is next. */
   position?: number;
+  /** While waiting, at the pace of late. */
+  estimatedWaitMs?: number;
+  /** While waiting for a draw. */
+  drawAtMs?: number;
   /** Of a message that is done, if its consumer left one. */
   result?: any;
   /** Whether it will never change again. */

@@ -8,7 +8,7 @@ import { showProblem } from "./fields.js";
 import { count, timeOfDay } from "../format.js";
 
 const WAIT_MS = 20_000;
-const FINAL = new Set(["done", "dead", "expired", "cancelled"]);
+const FINAL = new Set(["done", "dead", "expired", "cancelled", "not-drawn"]);
 const CANCELLABLE = new Set(["held", "delayed", "queued"]);
 const KINDS = {
   queued: "on",

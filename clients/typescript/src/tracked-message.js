@@ -7,7 +7,7 @@ import { onAbort, sleep } from './time.js';
 
 /** The longest wait that the server grants. */
 const WAIT_MS_MAX = 30_000;
-const FINAL = new Set(['done', 'dead', 'expired', 'cancelled']);
+const FINAL = new Set(['done', 'dead', 'expired', 'cancelled', 'not-drawn']);
 
 export class TrackedMessage {
   #http;
