@@ -29,6 +29,7 @@ const tidegate :Workerd.Worker = (
     (name = "host/frames.js", esModule = embed "host/frames.js"),
     (name = "host/gather.js", esModule = embed "host/gather.js"),
     (name = "host/object.js", esModule = embed "host/object.js"),
+    (name = "host/place.js", esModule = embed "host/place.js"),
     (name = "host/problem.js", esModule = embed "host/problem.js"),
     (name = "host/reports.js", esModule = embed "host/reports.js"),
     (name = "host/share.js", esModule = embed "host/share.js"),
@@ -45,6 +46,7 @@ const tidegate :Workerd.Worker = (
     (name = "QUEUE", durableObjectNamespace = "QueueObject"),
     (name = "TOPIC", durableObjectNamespace = "TopicObject"),
     (name = "DIRECTORY", durableObjectNamespace = "DirectoryObject"),
+    (name = "RELAY", durableObjectNamespace = "RelayObject"),
     (name = "ASSETS", service = "www"),
     (name = "AUTH", fromEnvironment = "AUTH"),
     (name = "ADMIN_TOKEN", fromEnvironment = "ADMIN_TOKEN"),
@@ -60,6 +62,7 @@ const tidegate :Workerd.Worker = (
     (className = "QueueObject", uniqueKey = "tidegate-queue", enableSql = true),
     (className = "TopicObject", uniqueKey = "tidegate-topic", enableSql = true),
     (className = "DirectoryObject", uniqueKey = "tidegate-directory", enableSql = true),
+    (className = "RelayObject", uniqueKey = "tidegate-relay", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "data"),
 );

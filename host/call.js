@@ -5,6 +5,10 @@ import { overloaded, unavailable } from './problem.js';
 /** A command, and after a dot a small message that goes with it; both base64url. */
 export const COMMAND_HEADER = 'tidegate-command';
 
+/** The path of a call that brings one publish; anything that is no publish comes to the root. */
+const PUBLISH_URL = 'http://object/publish';
+const ROOT_URL = 'http://object/';
+
 /** The path of a call that brings several commands, with commas between; their number follows. */
 export const SHARED_PATH = 'http://object/shared/';
 
@@ -19,12 +23,20 @@ const HEADER_BODY_BYTES_MAX = 4096;
  * @param {import("./frames.js").Call} call
  * @returns {Promise<Response>}
  */
-export function fetchObject(namespace, { object, command }) {
+export function fetchObject(namespace, { object, command, shareable }) {
   const init =
     typeof command === 'string'
       ? { headers: { [COMMAND_HEADER]: command } }
       : { method: 'POST', body: command };
-  return namespace.getByName(object).fetch('http://object/', init);
+  return namespace.getByName(object).fetch(shareable ? PUBLISH_URL : ROOT_URL, init);
+}
+
+/**
+ * Whether a call brings a publish: of those, a line takes in fewer.
+ * @param {Request} request
+ */
+export function isPublish({ url }) {
+  return url !== ROOT_URL;
 }
 
 /**
@@ -43,7 +55,7 @@ export async function callObject(env, call, request) {
   if (declared !== null && Number(declared) <= Math.min(HEADER_BODY_BYTES_MAX, bodyMax)) {
     const body = new Uint8Array(await request.arrayBuffer());
     const text = `${command}.${body.toBase64({ alphabet: 'base64url' })}`;
-    return withRetry(() => fetchObject(namespace, { object, command: text }));
+    return withRetry(() => fetchObject(namespace, { object, command: text, shareable: true }));
   }
   const init = { method: 'POST', headers: { [COMMAND_HEADER]: command }, body: request.body };
   try {
@@ -67,20 +79,26 @@ export function openSocket(env, { namespace, object, command }) {
 }
 
 /**
- * Brings several publishes to a queue in one call; its response has all of their answers.
- * @param {object} env
- * @param {string} object
- * @param {string[]} commands
+ * Where publishes are brought together: a queue's object or one of its relays.
+ * @typedef {{namespace: DurableObjectNamespace, object: string, hint?: string}} Target
+ */
+
+/**
+ * Brings several commands in one call; its response has all of their answers.
+ * @param {Target} target
+ * @param {string} text the commands, with commas between
+ * @param {number} count
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Response>}
  */
-export function fetchShared(env, object, commands) {
-  const url = SHARED_PATH + commands.length;
-  const text = commands.join(',');
+export function fetchShared({ namespace, object, hint }, text, count, signal) {
+  const url = SHARED_PATH + count;
   const init =
     text.length <= SHARED_HEADER_BYTES_MAX
-      ? { headers: { [COMMAND_HEADER]: text } }
-      : { method: 'POST', body: text };
-  return withRetry(() => env.QUEUE.getByName(object).fetch(url, init));
+      ? { headers: { [COMMAND_HEADER]: text }, signal }
+      : { method: 'POST', body: text, signal };
+  const options = hint === undefined ? undefined : { locationHint: hint };
+  return withRetry(() => namespace.getByName(object, options).fetch(url, init));
 }
 
 async function withRetry(attempt) {

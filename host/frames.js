@@ -22,6 +22,10 @@ export const PUBLISH = 1;
 export const SUBSCRIBE = 2;
 export const LEAVE = 3;
 
+/** Whom an object's call is for. */
+export const FOR_DIRECTORY = 1;
+export const FOR_RELAY = 2;
+
 /** Slots in which responses are kept. */
 export const SLOTS = 64;
 
@@ -179,13 +183,16 @@ export function readTurn(core) {
   const calls = [];
   for (let i = 0; i < callCount; i++) {
     const number = view.getUint32(at, true);
-    const toDirectory = view.getUint32(at + WORD, true) !== 0;
-    const objectLength = view.getUint32(at + 2 * WORD, true);
-    const commandLength = view.getUint32(at + 3 * WORD, true);
-    const start = at + 4 * WORD;
+    const to = view.getUint32(at + WORD, true);
+    const shared = view.getUint32(at + 2 * WORD, true);
+    const objectLength = view.getUint32(at + 3 * WORD, true);
+    const commandLength = view.getUint32(at + 4 * WORD, true);
+    const start = at + 5 * WORD;
     const object = core.text(start, objectLength);
-    const command = core.copy(start + objectLength, commandLength);
-    calls.push({ number, toDirectory, object, command });
+    const command = shared > 0
+      ? core.text(start + objectLength, commandLength)
+      : core.copy(start + objectLength, commandLength);
+    calls.push({ number, to, shared, object, command });
     at = start + objectLength + commandLength;
   }
   const pushes = [];

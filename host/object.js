@@ -3,10 +3,11 @@
 
 import { DurableObject } from 'cloudflare:workers';
 import { readBody } from './body.js';
-import { COMMAND_HEADER, SHARED_PATH, fetchObject } from './call.js';
+import { COMMAND_HEADER, SHARED_PATH, fetchObject, fetchShared, isPublish } from './call.js';
 import { Core } from './core.js';
-import { readTurn } from './frames.js';
-import { overloaded, unavailable } from './problem.js';
+import { FOR_DIRECTORY, FOR_RELAY, readTurn } from './frames.js';
+import { relay } from './place.js';
+import { OVERLOADED_VERDICT, VERDICT_HEADER, overloaded, unavailable } from './problem.js';
 import { sqlImport } from './sql.js';
 
 /** Requests in one turn. */
@@ -16,6 +17,9 @@ const TURN_BYTES_MAX = 8 << 20;
 /** Requests, and bytes of them, that may stand in line for a turn. */
 const LINE_REQUESTS_MAX = 4096;
 const LINE_BYTES_MAX = 32 << 20;
+/** Of these, what publishes leave to all else: confirmations, acknowledgements, changes. */
+const LINE_REQUESTS_KEPT = 512;
+const LINE_BYTES_KEPT = 4 << 20;
 /** Calls to other objects at a time: with a client's own they stay below the platform's six. */
 const CALLS_MAX = 4;
 /** How soon an alarm is tried again whose turn failed. */
@@ -24,8 +28,15 @@ const ALARM_RETRY_MS = 5_000;
 const ALARM_SKEW_MS = 1_000;
 /** Random bytes that the keys of tickets are made of. */
 const ENTROPY_BYTES = 32;
+/** A call of a relay that takes longer has failed. */
+const CALL_MS_MAX = 10_000;
 const QUEUE = 0;
 const DIRECTORY = 1;
+const RELAY = 3;
+/** What became of a call. */
+const FAILED = 0;
+const ANSWERED = 1;
+const OVERLOADED = 2;
 
 /** One call, from its arrival to its answer. */
 class Entry {
@@ -112,9 +123,7 @@ export class CoreObject extends DurableObject {
 
   /** Has a request answered: in a turn of its own while idle, else with what comes until the tick. */
   take(request, command, body, shared, sockets = null) {
-    if (this.lineRequests >= LINE_REQUESTS_MAX || this.lineBytes > LINE_BYTES_MAX) {
-      return overloaded();
-    }
+    if (!this.hasRoom(isPublish(request))) return overloaded();
     const token = this.nextToken(shared === 0 ? 1 : shared);
     const entry = new Entry(token, command, body, shared, sockets);
     this.line.push(entry);
@@ -130,6 +139,12 @@ export class CoreObject extends DurableObject {
     const first = (this.lastToken + 1) >>> 0;
     this.lastToken = (this.lastToken + count) >>> 0;
     return first;
+  }
+
+  hasRoom(forPublish) {
+    const requests = LINE_REQUESTS_MAX - (forPublish ? LINE_REQUESTS_KEPT : 0);
+    const bytes = LINE_BYTES_MAX - (forPublish ? LINE_BYTES_KEPT : 0);
+    return this.lineRequests < requests && this.lineBytes <= bytes;
   }
 
   /** Lets the core know when the caller of a waiting request goes away. */
@@ -327,25 +342,36 @@ export class CoreObject extends DurableObject {
     }
   }
 
-  async call({ number, toDirectory, object, command }, core) {
-    let ok = false;
+  async call(call, core) {
+    let outcome = FAILED;
     let body = new Uint8Array(0);
     try {
-      const namespace = toDirectory ? this.env.DIRECTORY : this.env.QUEUE;
-      const response = await fetchObject(namespace, { object, command });
-      ok = response.ok;
+      const response = await this.send(call);
+      const isOverloaded = response.headers.get(VERDICT_HEADER) === OVERLOADED_VERDICT;
       body = new Uint8Array(await response.arrayBuffer());
+      if (response.ok) outcome = ANSWERED;
+      else if (isOverloaded) outcome = OVERLOADED;
     } catch (error) {
-      console.warn(`${this.ctx.id.name}: a call to ${object} failed: ${error}`);
+      console.warn(`${this.ctx.id.name}: a call to ${call.object} failed: ${error}`);
     }
     this.callsOpen -= 1;
     // The instance that made the call may be gone, and its number with it.
     if (core === this.core && core !== null) {
       const [length] = core.putTwo(body, '');
-      core.exports.object_called(length, number, ok ? 1 : 0);
+      core.exports.object_called(length, call.number, outcome);
       this.makeDue();
     }
     this.pump();
+  }
+
+  send({ to, shared, object, command }) {
+    if (shared > 0) {
+      const toRelay = to === FOR_RELAY;
+      const target = toRelay ? relay(this.env, object) : { namespace: this.env.QUEUE, object };
+      return fetchShared(target, command, shared, AbortSignal.timeout(CALL_MS_MAX));
+    }
+    const namespace = to === FOR_DIRECTORY ? this.env.DIRECTORY : this.env.QUEUE;
+    return fetchObject(namespace, { object, command });
   }
 
   /**
@@ -370,5 +396,12 @@ export class QueueObject extends CoreObject {
 export class DirectoryObject extends CoreObject {
   constructor(ctx, env) {
     super(ctx, env, DIRECTORY);
+  }
+}
+
+/** What stands for a queue in a location or region (docs/decisions/0007). It stores nothing. */
+export class RelayObject extends CoreObject {
+  constructor(ctx, env) {
+    super(ctx, env, RELAY);
   }
 }

@@ -31,12 +31,31 @@ export function unavailable(detail = 'the queue could not be reached just now; t
   return problem(503, 'unavailable', title, detail, { 'retry-after': '1' });
 }
 
-/** @returns {Response} */
+/** The header between caller and called that says for how long the answer holds for everybody. */
+export const VERDICT_HEADER = 'tidegate-verdict';
+/** As a verdict: too much is waiting there (src/command/verdict.rs). */
+export const OVERLOADED_VERDICT = 'overloaded';
+
+/**
+ * Too much is waiting. Whoever called is told so in the verdict, too, and remembers it for a moment.
+ * @returns {Response}
+ */
 export function overloaded() {
   const detail = 'more is waiting for this queue than it can take in';
   return problem(503, 'overloaded', 'Too much is waiting; try again shortly', detail, {
     'retry-after': '1',
+    [VERDICT_HEADER]: OVERLOADED_VERDICT,
   });
+}
+
+/**
+ * @param {Response} response
+ * @returns {Response} as a client may see it
+ */
+export function withoutVerdict(response) {
+  const plain = new Response(response.body, response);
+  plain.headers.delete(VERDICT_HEADER);
+  return plain;
 }
 
 /** @returns {Response} */

@@ -1,8 +1,9 @@
 // Reports of refusals: the edge counts what it refused by itself, and the counts travel with its
 // next call to the queue. Where no call comes, they are sent after a second.
 
-import { fetchObject } from './call.js';
+import { fetchObject, fetchShared } from './call.js';
 import { readCalls } from './frames.js';
+import { targetOf } from './place.js';
 
 const INTERVAL_MS = 1_000;
 /** The platform gives work that outlasts its request 30 s; a later refusal takes over. */
@@ -16,25 +17,31 @@ let busyUntil = 0;
  * @param {import("./core.js").Core} core
  * @param {object} env
  * @param {ExecutionContext} ctx
+ * @param {() => string | null} placeOfRequest where it came in: a relay there takes reports in
  */
-export function scheduleReports(core, env, ctx) {
+export function scheduleReports(core, env, ctx, placeOfRequest) {
   const now = Date.now();
   if (now < busyUntil || core.exports.edge_has_reports() === 0) return;
   busyUntil = now + 3 * INTERVAL_MS;
-  ctx.waitUntil(sendReports(core, env));
+  ctx.waitUntil(sendReports(core, env, placeOfRequest()));
 }
 
-async function sendReports(core, env) {
+async function sendReports(core, env, place) {
   for (let round = 0; round < ROUNDS_MAX && core.exports.edge_has_reports() !== 0; round++) {
     busyUntil = Date.now() + 3 * INTERVAL_MS;
     await scheduler.wait(INTERVAL_MS);
     for (const call of readCalls(core, core.exports.edge_report(Date.now()))) {
       try {
-        await (await fetchObject(env.QUEUE, call)).body?.cancel();
+        await (await send(env, call, place)).body?.cancel();
       } catch (error) {
         console.warn(`a report of refusals was lost: ${error}`);
       }
     }
   }
   busyUntil = 0;
+}
+
+function send(env, call, place) {
+  if (place === null) return fetchObject(env.QUEUE, call);
+  return fetchShared(targetOf(env, call.object, place), call.command, 1);
 }

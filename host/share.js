@@ -9,10 +9,13 @@
 
 import { callObject, fetchShared } from './call.js';
 import { headersOf } from './frames.js';
+import { targetOf } from './place.js';
 import { overloaded, unavailable } from './problem.js';
 
 /** Publishes of one object that travel alone at a time: so few gain nothing from sharing. */
 const ALONE_MAX = 16;
+/** The same where they go to a relay, which has all isolates of its location to see to. */
+const ALONE_TO_RELAY_MAX = 1;
 /** A conductor that finds fewer than these to send is needed no longer. */
 const GATHERED_MIN = 3;
 /**
@@ -44,8 +47,10 @@ let waiting = 0;
 
 /** What is under way to one object. */
 class Lane {
-  constructor(object) {
-    this.object = object;
+  /** @param {import("./call.js").Target} target */
+  constructor(target) {
+    this.target = target;
+    this.isRelay = target.hint !== undefined;
     /** Publishes that travel alone, and when the last of them left. */
     this.alone = 0;
     this.aloneAt = 0;
@@ -57,22 +62,31 @@ class Lane {
   async send(env, call, now) {
     this.alone += 1;
     this.aloneAt = now;
-    const response = await callObject(env, call);
+    const response = await this.call(env, call);
     if (this.alone > 0) this.alone -= 1;
     this.forget();
     return response;
   }
 
+  /** One publish, in a call of its own. */
+  async call(env, call) {
+    if (!this.isRelay) return callObject(env, call);
+    const [answer] = await send(this.target, [call.command]);
+    return responseOf(answer);
+  }
+
   /** Whether one more may travel by itself. Those whose request died on the way count no longer. */
   hasRoom(now) {
     if (now - this.aloneAt > CALL_MS_MAX) this.alone = 0;
-    return this.alone < ALONE_MAX;
+    return this.alone < (this.isRelay ? ALONE_TO_RELAY_MAX : ALONE_MAX);
   }
 
   /** Leaves nothing behind. */
   forget() {
     const isIdle = this.alone === 0 && this.conductor === null;
-    if (isIdle && lanes.get(this.object) === this) lanes.delete(this.object);
+    if (isIdle && lanes.get(this.target.object) === this) {
+      lanes.delete(this.target.object);
+    }
   }
 }
 
@@ -81,15 +95,15 @@ class Gathering {
   constructor() {
     /** @type {string[]} */
     this.commands = [];
-    this.hasLeft = false;
+    /** When they left; 0 before. */
+    this.leftAt = 0;
     /** @type {Promise<string[] | null>} made by the conductor, and settled while it lives */
     this.answers = new Promise((resolve) => (this.settle = resolve));
   }
 }
 
 class Conductor {
-  constructor(env, lane, now) {
-    this.env = env;
+  constructor(lane, now) {
     this.lane = lane;
     this.endsAt = now + CONDUCT_MS_MAX;
     this.lateAt = now + CALL_MS_MAX;
@@ -109,11 +123,11 @@ class Conductor {
       const { commands } = gathering;
       if (commands.length === 0) break;
       const now = Date.now();
-      gathering.hasLeft = true;
+      gathering.leftAt = now;
       this.gathering = new Gathering();
       this.lateAt = now + CALL_MS_MAX;
       if (now > this.endsAt || commands.length < GATHERED_MIN) this.end();
-      gathering.settle(await inTime(sendAll(this.env, this.lane.object, commands)));
+      gathering.settle(await inTime(sendAll(this.lane.target, commands)));
       this.release(commands.length);
       this.expected = commands.length / 2;
     }
@@ -161,34 +175,37 @@ class Conductor {
 }
 
 /**
- * Has one publish answered by its object.
+ * Has one publish answered by its object, or by the relay that stands for it here.
  * @param {object} env
  * @param {ExecutionContext} ctx
  * @param {import("./frames.js").Call} call
+ * @param {string | null} place of the location's relay; see place.js
+ * @param {{at: number}} sent is told when the publish left
  * @returns {Response | Promise<Response>}
  */
-export function publish(env, ctx, call) {
-  const lane = laneOf(call.object);
-  if (lane === null) return callObject(env, call);
+export function publish(env, ctx, call, place, sent) {
+  const target = targetOf(env, call.object, place);
+  const lane = laneOf(target);
+  if (lane === null) return new Lane(target).call(env, call);
   const now = Date.now();
   if (lane.conductor !== null) {
-    if (now < lane.conductor.lateAt) return follow(env, ctx, call, lane.conductor);
+    if (now < lane.conductor.lateAt) return follow(env, ctx, call, lane.conductor, place, sent);
     lane.conductor.giveUp();
   }
   if (lane.hasRoom(now)) return lane.send(env, call, now);
-  const response = callObject(env, call);
-  lane.conductor = new Conductor(env, lane, now);
+  const response = lane.call(env, call);
+  lane.conductor = new Conductor(lane, now);
   ctx.waitUntil(lane.conductor.conduct(response));
   return response;
 }
 
 /** `null` where too many are kept track of. */
-function laneOf(object) {
-  let lane = lanes.get(object);
+function laneOf(target) {
+  let lane = lanes.get(target.object);
   if (lane !== undefined) return lane;
   if (lanes.size >= OBJECTS_MAX && !makeRoom()) return null;
-  lane = new Lane(object);
-  lanes.set(object, lane);
+  lane = new Lane(target);
+  lanes.set(target.object, lane);
   return lane;
 }
 
@@ -203,7 +220,7 @@ function makeRoom() {
   return lanes.size < OBJECTS_MAX;
 }
 
-async function follow(env, ctx, call, conductor) {
+async function follow(env, ctx, call, conductor, place, sent) {
   if (conductor.held >= CONDUCTOR_MESSAGES_MAX || waiting >= ISOLATE_MESSAGES_MAX) {
     return overloaded();
   }
@@ -217,8 +234,9 @@ async function follow(env, ctx, call, conductor) {
   } catch {
     // Its request is over, whatever it was about to do.
     conductor.bury();
-    return gathering.hasLeft ? unavailable() : publish(env, ctx, call);
+    return gathering.leftAt > 0 ? unavailable() : publish(env, ctx, call, place, sent);
   }
+  sent.at = gathering.leftAt;
   if (answers === null) return unavailable();
   return responseOf(answers[at]);
 }
@@ -235,30 +253,30 @@ async function inTime(answers) {
 }
 
 /** Sends publishes in as many calls as they need; the answers as texts, in the same order. */
-async function sendAll(env, object, commands) {
+async function sendAll(target, commands) {
   const calls = [];
   for (let start = 0, at = 0, bytes = 0; at < commands.length; at++) {
     bytes += commands[at].length + 1;
     const next = commands[at + 1]?.length ?? 0;
     const isFull = at + 1 - start === CALL_MESSAGES_MAX || bytes + next > CALL_BYTES_MAX;
     if (!isFull && at + 1 < commands.length) continue;
-    calls.push(send(env, object, commands.slice(start, at + 1)));
+    calls.push(send(target, commands.slice(start, at + 1)));
     start = at + 1;
     bytes = 0;
   }
   return calls.length === 1 ? calls[0] : (await Promise.all(calls)).flat();
 }
 
-async function send(env, object, commands) {
-  const response = await fetchShared(env, object, commands);
+async function send(target, commands) {
+  const response = await fetchShared(target, commands.join(','), commands.length);
   try {
     const text = await response.text();
     const answers = response.status === 200 ? text.split(SEPARATOR) : [];
     if (answers.length === commands.length) return answers.map(inFull);
     if (response.status !== 200) return forAll(commands, response, text);
-    console.warn(`${object} gave ${answers.length} answers to ${commands.length} publishes`);
+    console.warn(`${target.object} gave ${answers.length} answers to ${commands.length} publishes`);
   } catch (error) {
-    console.warn(`the answers of ${object} were lost: ${error}`);
+    console.warn(`the answers of ${target.object} were lost: ${error}`);
   }
   const failed = unavailable();
   return forAll(commands, failed, await failed.text());

@@ -3,7 +3,7 @@
 
 import { fetchObject } from './call.js';
 import { readCall } from './frames.js';
-import { unavailable } from './problem.js';
+import { unavailable, withoutVerdict } from './problem.js';
 
 const COMMENT = ':\n\n';
 const WORD = 4;
@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
  */
 export async function stream(core, env, name) {
   const first = await ask(env, next(core, name, '').call);
-  if (first.status !== 200) return first;
+  if (first.status !== 200) return withoutVerdict(first);
   const headers = new Headers(first.headers);
   headers.set('content-type', 'text/event-stream');
   headers.set('cache-control', 'no-store');

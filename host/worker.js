@@ -8,13 +8,14 @@ import { events } from './events.js';
 import { Core } from './core.js';
 import * as frames from './frames.js';
 import { gather } from './gather.js';
-import { internal, problem, unavailable } from './problem.js';
+import { placeOf } from './place.js';
+import { VERDICT_HEADER, internal, problem, unavailable, withoutVerdict } from './problem.js';
 import { scheduleReports } from './reports.js';
 import { publish } from './share.js';
 import { socket } from './socket.js';
 import { stream } from './stream.js';
 
-export { DirectoryObject, QueueObject } from './object.js';
+export { DirectoryObject, QueueObject, RelayObject } from './object.js';
 export { TopicObject } from './topic.js';
 
 /** @type {Core | null} this isolate's edge */
@@ -65,7 +66,7 @@ function refusal(request, env, ctx, now) {
   edge.exports.edge_peek(edge.putText(glanceOf(request)), now);
   const at = edge.exports.output();
   if (edge.view.getUint32(at, true) === frames.NOTHING) return null;
-  scheduleReports(edge, env, ctx);
+  scheduleReports(edge, env, ctx, () => placeOf(request.cf));
   return respond(edge, at);
 }
 
@@ -76,7 +77,7 @@ function step(request, env, ctx, head) {
   switch (core.view.getUint32(at, true)) {
     case frames.RESPOND:
     case frames.RESPOND_AGAIN:
-      scheduleReports(core, env, ctx);
+      scheduleReports(core, env, ctx, () => placeOf(request.cf));
       return respond(core, at);
     case frames.NEED_BODY:
       return withBody(request, env, ctx, head, core.view.getUint32(at + WORD, true));
@@ -138,21 +139,20 @@ async function listing(env, head, directoryCalls) {
 
 /** Hands the object's response through, unless it says what the edge shall answer for a while. */
 async function callFor(request, env, ctx, head, call) {
+  const sent = { at: Date.now() };
   const response = await (call.shareable
-    ? publish(env, ctx, call)
+    ? publish(env, ctx, call, placeOf(request.cf), sent)
     : callObject(env, call, request));
   if (response.status === ACCEPTED) return response;
-  const verdict = response.headers.get('tidegate-verdict');
+  const verdict = response.headers.get(VERDICT_HEADER);
   if (verdict === null) return response;
   return guarded(env, () => {
     const [headLength, length] = edge.putTwo(head, verdict);
-    edge.exports.edge_verdict(headLength, length, Date.now());
+    edge.exports.edge_verdict(headLength, length, sent.at, Date.now());
     refusingUntil = edge.exports.edge_refuses_until();
     const at = edge.exports.output();
     if (edge.view.getUint32(at, true) !== frames.NOTHING) return respond(edge, at);
-    const plain = new Response(response.body, response);
-    plain.headers.delete('tidegate-verdict');
-    return plain;
+    return withoutVerdict(response);
   });
 }
 

@@ -7,7 +7,7 @@
 //! | 0 | [`error`] [`id`] [`limits`] [`time`] | words every module shares |
 //! | 1 | [`command`] [`store`] [`wire`] | the contract across the hop; the SQL port; bytes |
 //! | 2 | [`engine`] [`protocol`] | decides; speaks. They meet in `command` and nowhere else |
-//! | 3 | [`edge`] [`durable`] | the Worker's and the objects' shells |
+//! | 3 | [`edge`] [`relay`] [`durable`] | the Worker's and the objects' shells; between them, relays |
 //! | – | [`platform`] | the border to the host: memory, SQL |
 //!
 //! Reading order: `command/mod.rs` (what can be asked), `engine/queue.rs` (what happens),
@@ -24,6 +24,7 @@ pub mod id;
 pub mod limits;
 pub mod platform;
 pub mod protocol;
+pub mod relay;
 pub mod store;
 pub mod time;
 pub mod wire;

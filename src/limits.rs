@@ -152,6 +152,24 @@ pub const SUBSCRIPTIONS_MAX: usize = 10_000;
 
 /// Longest time the edge may refuse by itself on the strength of one verdict.
 pub const VERDICT_MS_MAX: Millis = 1_000;
+/// Publishes that wait in one relay, and bytes of their commands: a third of a second of a location
+/// where a twentieth of a million buyers a second come in.
+pub const RELAY_LINE_MAX: usize = 8_192;
+/// See [`RELAY_LINE_MAX`].
+pub const RELAY_LINE_BYTES_MAX: usize = 8 << 20;
+/// Publishes of one call of a relay, and bytes of their commands: some 30 ms of an object's time.
+pub const RELAY_CALL_PUBLISHES_MAX: usize = 512;
+/// See [`RELAY_CALL_PUBLISHES_MAX`].
+pub const RELAY_CALL_BYTES_MAX: usize = 512 << 10;
+/// Least time between two calls of one relay: 9 regions make at most 360 calls a second.
+pub const RELAY_PACE_MS: Millis = 25;
+/// Least time from a call that was refused to the next: 9 regions make at most 72 calls a second of
+/// a queue that refuses everybody, whatever the crowd.
+pub const RELAY_REFUSED_PACE_MS: Millis = 125;
+/// How long a publish waits in a relay before it is told that too much is waiting.
+pub const RELAY_WAIT_MS_MAX: Millis = 5_000;
+/// How long a relay waits for an answer.
+pub const RELAY_CALL_MS_MAX: Millis = 8_000;
 /// Queues whose verdict one isolate remembers.
 pub const VERDICTS_MAX: usize = 4_096;
 
@@ -160,3 +178,4 @@ const _: () = assert!(MESSAGE_BYTES_MAX <= SEGMENT_BODY_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_DEFAULT <= MESSAGE_BYTES_MAX);
 const _: () = assert!(ATTRIBUTES_BYTES_MAX + 2_048 < SEGMENT_HEAD_BYTES_MAX);
 const _: () = assert!(SEQ_MAX < 1 << 53);
+const _: () = assert!(2_048 * 4 / 3 + 1_024 < RELAY_CALL_BYTES_MAX);

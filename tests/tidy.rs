@@ -46,6 +46,12 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "relay",
+        &[
+            "error", "id", "limits", "time", "command", "wire", "protocol",
+        ],
+    ),
+    (
         "durable",
         &[
             "error", "id", "limits", "time", "command", "crypto", "store", "wire", "engine",
@@ -57,7 +63,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "platform",
         &[
             "error", "id", "limits", "time", "command", "crypto", "store", "wire", "engine",
-            "protocol", "edge", "durable",
+            "protocol", "edge", "relay", "durable",
         ],
     ),
 ];

@@ -1,21 +1,15 @@
-//! The object's side of a run: calls on their way, turns, crashes, changes of the stock; and the
-//! relays of regions, where verdicts are shared through them.
+//! The object's side of a run: calls on their way, turns, crashes, changes of the stock.
 
-// Calls are large and go from line to line: moving a box is cheaper.
-#![allow(clippy::vec_box)]
-
-use super::crowd::{Request, Wish};
-use super::earth::IsolateId;
-use super::figures::{BUCKET_US, Cause, SETTLED_US};
+use super::figures::{BUCKET_US, Cause};
+use super::isolates::{Asker, body_of};
 use super::object::{Object, Waiting};
+use super::relays::{Answer, Call, Node};
 use super::settings::{MS, SECOND, START_MS, Settings, Us};
-use super::sharing::{Advice, Known, REGIONS, Shared};
-use super::world::{Event, World, member, step, verdict_in};
-use tidegate::command::{Verdict, verdict};
+use super::world::{Event, World, member, step};
+use tidegate::command::{Command, Verdict, codec, verdict};
 use tidegate::edge::Action;
-use tidegate::error::{ErrorCode, Fault};
 use tidegate::id::Id;
-use tidegate::protocol::http::Response;
+use tidegate::protocol::http::{Response, joined};
 use tidegate::wire::base64;
 
 const QUEUE: &str = "https://api.shop.example/v1/queues/drop";
@@ -23,75 +17,18 @@ const TOKEN: &str = "authorization: Bearer token-of-the-shop";
 /// How long an object is gone when it is thrown out of memory.
 const RESTART_US: Us = 300 * MS;
 /// Restarts happen until then.
-const RESTARTS_UNTIL_US: f64 = 12.0 * SECOND as f64;
+const RESTARTS_UNTIL_US: (f64, f64) = (0.1 * SECOND as f64, 12.0 * SECOND as f64);
 /// Nothing that is due later belongs to a run.
 const END_US: Us = 60 * SECOND;
+/// Stands before the instant of a decision in the words of a refusal.
+const STAMP: &[u8] = b" @us=";
 
-#[derive(Clone, Copy)]
-enum Asker {
-    Buyer(Request),
-    /// The same call once more, delivered by the platform; nobody reads its answer.
-    Copy(Request),
-    /// A change of the stock, by its number.
-    Shop(usize),
-    Report,
-}
-
-/// A call to the object.
-pub struct Call {
-    pub from: IsolateId,
-    asker: Asker,
-    command: Vec<u8>,
-    cause: Cause,
-    via_relay: bool,
-}
-
-impl Call {
-    pub fn of_buyer(request: Request, from: IsolateId, command: Vec<u8>, cause: Cause) -> Self {
-        Self {
-            from,
-            asker: Asker::Buyer(request),
-            command,
-            cause,
-            via_relay: false,
-        }
-    }
-
-    pub fn report(from: IsolateId, command: Vec<u8>) -> Self {
-        let (asker, cause) = (Asker::Report, Cause::Report);
-        Self {
-            from,
-            asker,
-            command,
-            cause,
-            via_relay: false,
-        }
-    }
-
-    /// Who waits for the answer.
-    pub fn buyer(&self) -> Option<Request> {
-        match self.asker {
-            Asker::Buyer(request) => Some(request),
-            _ => None,
-        }
-    }
-}
-
-/// A relay: what it knows, and who waits while it asks.
-#[derive(Default)]
-struct Relay {
-    shared: Shared,
-    asking: bool,
-    waiting: Vec<Box<Call>>,
-}
+/// A call of a turn, with its answer; `None` where the object failed.
+pub type Answered = (Waiting<Asker>, Option<Response>);
 
 /// The object with what is in front of it.
 pub struct Backend {
-    object: Object<Box<Call>>,
-    relays: Vec<Relay>,
-    /// From a location to its region's relay.
-    pub relay_us: Us,
-    commit_us: Us,
+    object: Object<Asker>,
     busy: bool,
     down: bool,
     /// Counts crashes: a turn that was under way at one never ends.
@@ -103,9 +40,6 @@ impl Backend {
     pub fn new(settings: &Settings) -> Self {
         Self {
             object: Object::new(settings),
-            relays: (0..REGIONS).map(|_| Relay::default()).collect(),
-            relay_us: 10 * MS,
-            commit_us: settings.commit_us,
             busy: false,
             down: false,
             epoch: 0,
@@ -139,8 +73,17 @@ impl World {
             self.agenda.note(at_us, Event::Change(number));
         }
         for number in 0..self.settings.restarts {
-            let at_us = self.random.between(SECOND as f64, RESTARTS_UNTIL_US) as Us;
+            let at_us = self
+                .random
+                .between(RESTARTS_UNTIL_US.0, RESTARTS_UNTIL_US.1) as Us;
             self.agenda.note(at_us, Event::Crash(number));
+        }
+        if let Some(at_us) = self.settings.relays_die_us {
+            self.agenda.note(at_us, Event::RelayCrash(Node::Region(0)));
+            for location in (0..self.settings.locations as u16).step_by(10) {
+                self.agenda
+                    .note(at_us, Event::RelayCrash(Node::Location(location)));
+            }
         }
     }
 
@@ -163,80 +106,38 @@ impl World {
         let Action::Call(call) = action else {
             panic!("the shop's change was answered with {action:?}");
         };
-        let (asker, cause) = (Asker::Shop(number), Cause::Other);
+        let asker = Asker::Shop(from, number);
+        let (commands, shared) = (vec![call.command], false);
         let call = Call {
-            from,
             asker,
-            command: call.command,
-            cause,
-            via_relay: false,
+            commands,
+            shared,
         };
         if self.now_us == 0 {
             // Before the sale: nothing can be in its way.
-            self.arrive(Box::new(call));
+            self.arrive(call);
         } else {
-            self.send(Box::new(call));
+            self.send(Node::Object, call);
         }
     }
 
-    /// Sends a call on its way to the object.
-    pub fn send(&mut self, call: Box<Call>) {
-        let travel_us = self.earth.travel_us(call.from);
-        if let Asker::Buyer(request) = call.asker
-            && self.random.chance(self.settings.delivered_twice)
-        {
-            let copy = Call {
-                asker: Asker::Copy(request),
-                command: call.command.clone(),
-                via_relay: false,
-                ..*call
-            };
-            let travel_us = self.earth.travel_us(call.from);
-            self.figures.delivered_twice += 1;
-            self.agenda
-                .note(self.now_us + travel_us, Event::Arrive(Box::new(copy)));
-        }
-        self.agenda
-            .note(self.now_us + travel_us, Event::Arrive(call));
-    }
-
-    pub fn arrive(&mut self, mut call: Box<Call>) {
-        let now_us = self.now_us;
-        self.figures.bucket(now_us).calls[call.cause as usize] += 1;
-        let command = std::mem::take(&mut call.command);
-        if let Err(call) = self.backend.object.arrive(Waiting {
-            asker: call,
-            command,
-        }) {
-            let overloaded = self.overloaded();
-            return self.send_back(call, Some(overloaded));
+    /// A call has arrived at the object.
+    pub fn arrive(&mut self, call: Call) {
+        let Call {
+            asker,
+            commands,
+            shared,
+        } = call;
+        let waiting = Waiting {
+            asker,
+            commands,
+            shared,
+        };
+        if let Err(asker) = self.backend.object.arrive(waiting) {
+            self.figures.bucket(self.now_us).calls[Cause::Shed as usize] += 1;
+            return self.send_back(Node::Object, asker, Answer::Overloaded);
         }
         self.begin_turn();
-    }
-
-    /// The answer of an object whose line is full.
-    fn overloaded(&mut self) -> Response {
-        let response = Response {
-            status: 503,
-            ..Response::default()
-        };
-        if !self.settings.remembers_overload {
-            return response;
-        }
-        let fault = Fault::new(ErrorCode::Overloaded, "too much is waiting")
-            .with(|f| f.retry_after_ms = Some(1_000));
-        // Spread, so that not all isolates ask again at once.
-        let valid_ms = self.random.between(500.0, 1_000.0) as u64;
-        let verdict = Verdict {
-            fault: Some(fault),
-            answered: None,
-            valid_ms,
-            cors_origins: Vec::new(),
-        };
-        match verdict.encode() {
-            Ok(bytes) => response.with(verdict::HEADER, base64::encode_url(&bytes)),
-            Err(_) => response,
-        }
     }
 
     /// Begins a turn, unless one is under way or there is nothing to do.
@@ -253,9 +154,12 @@ impl World {
         if alarm {
             self.backend.alarm_at_us = None;
         }
-        let ran = self.backend.object.run(now_us);
+        let mut ran = self.backend.object.run(now_us);
         self.backend.busy = true;
         self.book(&ran.answers);
+        for (_, response) in &mut ran.answers {
+            stamp(response, now_us);
+        }
         if let Some(at_us) = ran.alarm_at_us.filter(|at_us| *at_us < END_US) {
             self.backend.alarm_at_us = Some(at_us);
             self.agenda.note(at_us.max(now_us), Event::Alarm);
@@ -265,83 +169,101 @@ impl World {
     }
 
     /// Enters what a turn committed in the ledger: what gives places back came first.
-    fn book(&mut self, answers: &[(Box<Call>, Option<Response>)]) {
+    fn book(&mut self, answers: &[Answered]) {
         let now_us = self.now_us;
         self.ledger.pass(now_us);
         for (call, response) in answers {
-            let status = response.as_ref().map_or(0, |it| it.status);
-            let is_done = (200..300).contains(&status);
-            let wish = match call.asker {
-                Asker::Buyer(request) | Asker::Copy(request) => request.wish,
-                Asker::Shop(number) if is_done && number > 0 => {
-                    let (_, stock) = self.settings.changes[number];
-                    self.ledger.change(stock, now_us);
-                    continue;
+            let is_done = response.as_ref().is_some_and(|it| it.status < 300);
+            if !is_done || call.shared {
+                continue;
+            }
+            // By what was done, not by who asked: a copy may have come first.
+            match codec::decode(&call.commands[0]).unwrap().command {
+                Command::Confirm { id } => self.ledger.confirm(id),
+                Command::Cancel { id } => self.ledger.cancel(id, now_us),
+                Command::Configure { .. } => {
+                    if let Asker::Shop(_, number) = call.asker
+                        && number > 0
+                    {
+                        let (_, stock) = self.settings.changes[number];
+                        self.ledger.change(stock, now_us);
+                    }
                 }
-                Asker::Shop(_) | Asker::Report => continue,
-            };
-            match wish {
-                Wish::Confirm(id) if is_done => self.ledger.confirm(id),
-                Wish::Cancel(id) if is_done => self.ledger.cancel(id, now_us),
                 _ => {}
             }
         }
         let mut refused = 0;
         for (call, response) in answers {
-            let (Asker::Buyer(request) | Asker::Copy(request)) = call.asker else {
+            let cause = if call.shared {
+                self.book_publishes(call, response.as_ref(), &mut refused)
+            } else {
+                Cause::Other
+            };
+            self.figures.bucket(now_us).calls[cause as usize] += 1;
+        }
+        if now_us >= self.settings.opens_at_us.unwrap_or(0) {
+            self.ledger.refused_by_object(refused);
+        }
+        self.figures.bucket(now_us).refused_by_object += refused;
+        self.observe();
+    }
+
+    /// Enters the answers of one shared call; what the call was.
+    fn book_publishes(
+        &mut self,
+        call: &Waiting<Asker>,
+        response: Option<&Response>,
+        refused: &mut u64,
+    ) -> Cause {
+        let Some(answers) = response.and_then(|it| joined::split(&it.body)) else {
+            return Cause::Refused;
+        };
+        let mut cause = Cause::Report;
+        for (command, text) in call.commands.iter().zip(answers) {
+            let envelope = codec::decode(command).unwrap();
+            let Command::Publish(draft) = envelope.command else {
                 continue;
             };
-            let Some(response) = response.as_ref().filter(|_| request.wish == Wish::Place) else {
-                continue;
-            };
-            let is_open = now_us >= self.settings.opens_at_us.unwrap_or(0);
-            if response.status == 202 {
-                let id = member(response, "id").as_str().and_then(Id::parse).unwrap();
+            if joined::status(text) == 202 {
+                cause = Cause::Accepted;
+                let id = member(body_of(text), "id");
+                let id = id.as_str().and_then(Id::parse).unwrap();
+                let buyer = draft
+                    .key
+                    .and_then(|key| key.strip_prefix("buyer-"))
+                    .unwrap();
+                let buyer = buyer.parse().unwrap();
                 self.ledger
-                    .accept(id, request.buyer, self.settings.hold_ms, now_us);
-            } else if is_open && verdict_in(response).is_some() {
-                refused += 1;
+                    .accept(id, buyer, self.settings.hold_ms, self.now_us);
+            } else {
+                if cause == Cause::Report {
+                    cause = Cause::Refused;
+                }
+                *refused += u64::from(joined::header(text, verdict::HEADER).is_some());
             }
         }
-        self.ledger.refused_by_object(refused);
-        self.figures.bucket(now_us).handled += answers.len() as u64;
-        self.observe();
+        cause
     }
 
     fn observe(&mut self) {
         let now_us = self.now_us;
-        let (taken, full) = (self.ledger.taken(), self.ledger.full_since_us());
-        let settled = full.is_some_and(|since_us| since_us + SETTLED_US <= now_us);
+        let taken = self.ledger.taken();
         let bucket = self.figures.bucket(now_us / BUCKET_US * BUCKET_US);
-        (bucket.taken, bucket.settled) = (taken, settled);
-        self.figures.sold_out_us = full;
+        bucket.taken = taken;
+        self.figures.sold_out_us = self.ledger.full_since_us();
     }
 
-    pub fn end_turn(&mut self, epoch: u32, answers: Vec<(Box<Call>, Option<Response>)>) {
+    pub fn end_turn(&mut self, epoch: u32, answers: Vec<Answered>) {
         if epoch != self.backend.epoch {
             // It was committed, or not; nobody is told.
-            return self.fail(answers.into_iter().map(|(call, _)| call).collect());
+            return self.fail(answers.into_iter().map(|(call, _)| call.asker).collect());
         }
         self.backend.busy = false;
         for (call, response) in answers {
-            let lost = self.random.chance(self.settings.answers_lost);
-            self.send_back(call, response.filter(|_| !lost));
+            let answer = response.map_or(Answer::Lost, Answer::Response);
+            self.send_back(Node::Object, call.asker, answer);
         }
         self.begin_turn();
-    }
-
-    fn send_back(&mut self, call: Box<Call>, response: Option<Response>) {
-        if let Asker::Shop(number) = call.asker {
-            let answered = response.is_some_and(|it| it.status < 300);
-            if !answered {
-                self.agenda
-                    .note(self.now_us + 100 * MS, Event::Change(number));
-            }
-            return;
-        }
-        let travel_us = self.backend.commit_us + self.earth.travel_us(call.from);
-        self.agenda
-            .note(self.now_us + travel_us, Event::Answer(call, response));
     }
 
     /// The alarm fires, or would have: what it was set for may have been done meanwhile.
@@ -369,60 +291,65 @@ impl World {
         self.begin_turn();
     }
 
-    fn fail(&mut self, calls: Vec<Box<Call>>) {
-        for call in calls {
-            self.send_back(call, None);
+    fn fail(&mut self, askers: Vec<Asker>) {
+        for asker in askers {
+            self.send_back(Node::Object, asker, Answer::Lost);
         }
     }
+}
 
-    /// A call has come to its region's relay instead of the object.
-    pub fn relay(&mut self, mut call: Box<Call>) {
-        let now_us = self.now_us;
-        let relay = &mut self.backend.relays[usize::from(call.from.location) % REGIONS];
-        match relay.shared.advice(now_us) {
-            Advice::Refuse(verdict) => {
-                let known = Known {
-                    verdict: verdict.clone(),
-                    since_us: now_us,
-                };
-                self.agenda
-                    .note(now_us, Event::Put(call.from, Box::new(known)));
-                self.tell(&call, verdict);
+/// Writes into each refusal of a shared answer when it was decided. Wherever a relay or an edge
+/// repeats it, its words then say how old it is.
+fn stamp(response: &mut Option<Response>, now_us: Us) {
+    let Some(response) = response else {
+        return;
+    };
+    let Some(answers) = joined::split(&response.body) else {
+        return;
+    };
+    let mut all = joined::Joined::default();
+    let mut last: Option<(&[u8], usize)> = None;
+    for text in answers {
+        match last {
+            Some((same, place)) if std::ptr::eq(same, text) => all.repeat(place),
+            _ => {
+                let stamped = verdict_in(text).map(|verdict| stamped(text, verdict, now_us));
+                let place = all.add_text(stamped.as_deref().unwrap_or(text));
+                last = Some((text, place));
             }
-            Advice::Renew | Advice::Pass if !relay.asking => {
-                relay.asking = true;
-                relay.shared.mark(now_us);
-                call.via_relay = true;
-                self.send(call);
-            }
-            Advice::Renew | Advice::Pass => relay.waiting.push(call),
         }
     }
+    response.body = all.finish().body;
+}
 
-    /// The answer to what a relay asked: it keeps a verdict, and sees to those who wait.
-    pub fn relayed(&mut self, call: &Call, response: Option<&Response>) {
-        if !call.via_relay {
-            return;
-        }
-        let relay = &mut self.backend.relays[usize::from(call.from.location) % REGIONS];
-        relay.asking = false;
-        let waiting = std::mem::take(&mut relay.waiting);
-        let verdict = response
-            .and_then(verdict_in)
-            .filter(|it| it.fault.is_some());
-        let is_closed = verdict.is_some();
-        if let Some(verdict) = verdict {
-            relay.shared.put(Known {
-                verdict,
-                since_us: self.now_us,
-            });
-        }
-        for call in waiting {
-            if is_closed {
-                self.agenda.note(self.now_us, Event::Relay(call));
-            } else {
-                self.send(call);
-            }
-        }
+fn stamped(text: &[u8], mut verdict: Verdict, now_us: Us) -> Vec<u8> {
+    if let Some(fault) = &mut verdict.fault {
+        fault.detail += &format!("{}{now_us};", String::from_utf8_lossy(STAMP));
     }
+    let header = base64::encode_url(&verdict.encode().unwrap());
+    let status = joined::status(text);
+    format!("{status}\n{}: {header}\n\n", verdict::HEADER).into_bytes()
+}
+
+fn verdict_in(text: &[u8]) -> Option<Verdict> {
+    let header = joined::header(text, verdict::HEADER)?;
+    Verdict::decode(&base64::decode_url(header)?)
+}
+
+/// When the refusal in these words was decided.
+pub fn decided_us(body: &[u8]) -> Option<Us> {
+    let at = body.windows(STAMP.len()).position(|it| it == STAMP)?;
+    let digits = body[at + STAMP.len()..]
+        .split(|byte| *byte == b';')
+        .next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// A refusal that a relay repeats: when it was decided, and whether the relay itself did so rather
+/// than hand on what another one had said.
+pub fn repeated_from(text: &[u8]) -> Option<(Us, bool)> {
+    let verdict = verdict_in(text).filter(|it| it.is_repeated)?;
+    let decided_us = decided_us(verdict.fault?.detail.as_bytes())?;
+    // What is refused from memory always has some time left.
+    Some((decided_us, verdict.valid_ms > 0))
 }

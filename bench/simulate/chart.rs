@@ -44,11 +44,10 @@ fn panel(out: &mut String, world: &World, top: f64) {
     let settings = &world.settings;
     let (low, high) = (top + PANEL - BOTTOM, top + TOP);
     let title = format!(
-        "{}: {} buyers, {} places, verdicts shared by {}",
+        "{}: {} buyers, {} places",
         settings.scenario,
         number(settings.buyers.into()),
         number(settings.stock),
-        settings.sharing.name()
     );
     text(out, LEFT, top + 20.0, "title", "start", &title);
     text(

@@ -1,9 +1,9 @@
 //! Where requests enter: locations, the isolates that come and go in them, and how far away the
 //! object is. An isolate is the production edge with a clock of its own.
 
+use super::crowd::Request;
 use super::random::Random;
 use super::settings::{MS, SECOND, START_MS, Settings, Us};
-use super::sharing::Shared;
 use tidegate::edge::Edge;
 
 /// Over which a location's rate is averaged.
@@ -23,14 +23,22 @@ pub struct Isolate {
     pub edge: Edge,
     /// Whether somebody sends its reports already (`host/reports.js`).
     pub reporting: bool,
-    /// Until when a refusal that it was told of holds; only to tell probes from cold starts.
-    pub known_until_us: Us,
+    /// Calls of publishes that are out (`host/share.js`): those that travel alone, and the
+    /// conductor's with what gathers behind it.
+    pub alone: u8,
+    pub conducts: bool,
+    pub gathering: Vec<(Request, Vec<u8>)>,
     generation: u32,
     dies_us: Us,
     skew_ms: i64,
 }
 
 impl Isolate {
+    /// The platform ends no isolate that requests wait in.
+    fn is_alive(&self, now_us: Us) -> bool {
+        now_us < self.dies_us || self.alone > 0 || self.conducts
+    }
+
     /// What its clock says.
     pub fn now_ms(&self, now_us: Us) -> u64 {
         (START_MS + now_us / MS).saturating_add_signed(self.skew_ms)
@@ -44,7 +52,6 @@ struct Location {
     counted_us: Us,
     /// The share of the crowd in this location and all before it.
     share_until: f64,
-    shared: Shared,
 }
 
 /// All locations.
@@ -76,7 +83,6 @@ impl Earth {
                 recent: 0.0,
                 counted_us: 0,
                 share_until: share,
-                shared: Shared::default(),
             }
         });
         Self {
@@ -110,13 +116,15 @@ impl Earth {
     fn wake(&mut self, at: usize, slot: usize, now_us: Us) -> IsolateId {
         let (random, started) = (&mut self.random, &mut self.started);
         let place = &mut self.locations[at].isolates[slot];
-        let is_alive = place.as_ref().is_some_and(|it| now_us < it.dies_us);
+        let is_alive = place.as_ref().is_some_and(|it| it.is_alive(now_us));
         if !is_alive {
             *started += 1;
             *place = Some(Isolate {
                 edge: Edge::new(VARIABLES).unwrap(),
                 reporting: false,
-                known_until_us: 0,
+                alone: 0,
+                conducts: false,
+                gathering: Vec::new(),
                 generation: *started,
                 dies_us: now_us + 1 + random.exponential(self.life_us) as Us,
                 skew_ms: random.between(-self.skew_ms, self.skew_ms).round() as i64,
@@ -135,7 +143,7 @@ impl Earth {
         let place = &mut self.locations[usize::from(id.location)].isolates[usize::from(id.slot)];
         place
             .as_mut()
-            .filter(|it| it.generation == id.generation && now_us < it.dies_us)
+            .filter(|it| it.generation == id.generation && it.is_alive(now_us))
     }
 
     /// How long something is on its way between a location and the object.
@@ -150,8 +158,9 @@ impl Earth {
         (base + self.random.exponential(base / 10.0) + again) as Us
     }
 
-    /// What the location's isolates share.
-    pub fn shared(&mut self, id: IsolateId) -> &mut Shared {
-        &mut self.locations[usize::from(id.location)].shared
+    /// How long something is on its way that takes `round_trip_us` there and back.
+    pub fn way_us(&mut self, round_trip_us: f64) -> Us {
+        let base = round_trip_us / 2.0;
+        (base + self.random.exponential(base / 10.0)) as Us
     }
 }

@@ -5,31 +5,32 @@ use std::collections::BTreeMap;
 
 pub const BUCKET_US: Us = 100 * MS;
 const BUCKETS_A_SECOND: usize = (SECOND / BUCKET_US) as usize;
-/// A queue counts as sold out from here on: every answer of before has arrived.
-pub const SETTLED_US: Us = 2 * SECOND;
 
-/// Why a call to the object is made.
+/// What became of a call to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The isolate knows no reason to refuse.
-    Cold,
-    /// It knows one, and asks whether it still holds.
-    Probe,
-    /// The publish has a key and may be a repeat.
-    Keyed,
-    /// Counts of refusals that nothing else carried.
+    /// A place was given out, or had been given before.
+    Accepted,
+    /// Nobody in it got a place.
+    Refused,
+    /// It brought nothing but counts of refusals.
     Report,
+    /// It found the line full.
+    Shed,
     /// A buyer confirms or cancels, or the shop changes the stock.
     Other,
 }
 
 impl Cause {
-    pub const ALL: [(Self, &str); 5] = [
-        (Self::Cold, "cold"),
-        (Self::Probe, "probes"),
-        (Self::Keyed, "keyed"),
-        (Self::Report, "reports"),
-        (Self::Other, "other"),
+    pub const COUNT: usize = 5;
+    /// What refusing costs the object.
+    pub const REFUSING: [Self; 3] = [Self::Refused, Self::Report, Self::Shed];
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Accepted,
+        Self::Refused,
+        Self::Report,
+        Self::Shed,
+        Self::Other,
     ];
 }
 
@@ -38,15 +39,14 @@ impl Cause {
 pub struct Bucket {
     /// Requests of buyers.
     pub asked: u64,
+    /// Refusals by isolates, by relays and by the object.
     pub refused_by_edge: u64,
+    pub refused_by_relay: u64,
+    pub refused_by_object: u64,
     /// Calls that reached the object, by cause.
-    pub calls: [u64; Cause::ALL.len()],
-    /// Calls that it took into a turn.
-    pub handled: u64,
+    pub calls: [u64; Cause::COUNT],
     /// Places given out, at the end of the bucket.
     pub taken: u64,
-    /// Whether it had been sold out for a while.
-    pub settled: bool,
 }
 
 /// Durations; each is kept to within a twentieth.
@@ -93,6 +93,9 @@ pub struct Figures {
     pub repeated: u64,
     pub isolates: u32,
     pub crashes: u64,
+    pub relay_crashes: u64,
+    /// The most calls that one relay took in a second, by tier: locations', regions'.
+    pub relay_load: [u64; 2],
 }
 
 impl Figures {
@@ -102,7 +105,6 @@ impl Figures {
             let last = self.buckets.last().copied().unwrap_or_default();
             let empty = Bucket {
                 taken: last.taken,
-                settled: last.settled,
                 ..Bucket::default()
             };
             self.buckets.resize(at + 1, empty);
@@ -127,16 +129,9 @@ impl Figures {
             .unwrap_or(0)
     }
 
-    /// The most calls in any second throughout which the queue was sold out, of these causes.
-    pub fn most_while_sold_out(&self, causes: &[Cause]) -> u64 {
-        let windows = self.buckets.windows(BUCKETS_A_SECOND);
-        let settled = windows.filter(|it| it.iter().all(|bucket| bucket.settled));
-        let sum = |it: &[Bucket]| {
-            it.iter()
-                .map(|b| causes.iter().map(|c| b.calls[*c as usize]).sum::<u64>())
-                .sum()
-        };
-        settled.map(sum).max().unwrap_or(0)
+    /// The most calls of these kinds in any second.
+    pub fn most_calls(&self, causes: &[Cause]) -> u64 {
+        self.most_a_second(|b| causes.iter().map(|c| b.calls[*c as usize]).sum())
     }
 
     pub fn sum(&self, of: impl Fn(&Bucket) -> u64) -> u64 {

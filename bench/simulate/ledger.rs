@@ -31,8 +31,8 @@ pub struct Ledger {
     pub over_per_key: u64,
     /// Refusals by the object while there was room.
     pub wrong_at_object: u64,
-    /// Refusals by an edge while there was room, by a verdict that was valid no more.
-    pub wrong_at_edge: u64,
+    /// The oldest verdict by which an edge or a relay refused, from the object's decision on.
+    pub age_us_max: Us,
     /// Refusals by an edge while there was room.
     pub late: u64,
     /// The longest that there had been room when an edge refused.
@@ -121,10 +121,11 @@ impl Ledger {
         }
     }
 
-    /// An edge refused for want of a place, or because the queue was not open, by a verdict that was
-    /// valid until `until_us`.
-    pub fn refused_by_edge(&mut self, now_us: Us, until_us: Us) {
+    /// An edge or a relay refused for want of a place, or because the queue was not open, by what
+    /// the object had decided at `decided_us`.
+    pub fn refused_by_edge(&mut self, now_us: Us, decided_us: Us) {
         self.pass(now_us);
+        self.age_us_max = self.age_us_max.max(now_us.saturating_sub(decided_us));
         let Some(late_us) = self
             .room_since_us
             .and_then(|since| now_us.checked_sub(since))
@@ -133,7 +134,6 @@ impl Ledger {
         };
         self.late += 1;
         self.late_us_max = self.late_us_max.max(late_us);
-        self.wrong_at_edge += u64::from(now_us >= until_us);
     }
 
     fn remove(&mut self, id: Id) {

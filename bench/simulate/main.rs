@@ -1,12 +1,12 @@
 //! Runs the simulation: `npm run simulate [-- --buyers N --stock N --seed S --scenario NAME
-//! --sharing NAME --overload NAME --svg FILE]`. Ends with 1 when something was wrong that must not be.
+//! --svg FILE]`. Ends with 1 when something was wrong that must not be.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "mod.rs"]
 mod simulate;
 
-use simulate::settings::{Settings, Sharing};
+use simulate::settings::Settings;
 use simulate::world::World;
 use simulate::{chart, report};
 use std::process::ExitCode;
@@ -14,24 +14,13 @@ use std::time::Instant;
 
 /// What runs where nothing is chosen: the first with the whole crowd, the others with a tenth
 /// of crowd and stock.
-const RUNS: [(&str, Sharing, bool); 8] = [
-    ("sale", Sharing::Isolate, false),
-    ("resize", Sharing::Isolate, false),
-    ("opening", Sharing::Isolate, false),
-    ("keyed", Sharing::Isolate, false),
-    ("returns", Sharing::Isolate, true),
-    ("sale", Sharing::Isolate, true),
-    ("sale", Sharing::Location, true),
-    ("sale", Sharing::Region, true),
-];
+const RUNS: [&str; 6] = ["sale", "opening", "resize", "returns", "relays", "keyed"];
 
 struct Options {
     buyers: u32,
     stock: u64,
     seed: u64,
     scenario: Option<String>,
-    sharing: Sharing,
-    overload: bool,
     svg: Option<String>,
 }
 
@@ -46,26 +35,18 @@ fn main() -> ExitCode {
     let seed = options.seed;
     println!("Seed {seed}: the same seed gives the same figures.\n");
     let mut worlds = Vec::new();
-    for (scenario, sharing, remembers_overload) in chosen(&options) {
+    for scenario in chosen(&options) {
         let is_tenth = options.scenario.is_none() && !worlds.is_empty();
         let part = if is_tenth { 10 } else { 1 };
         let (buyers, stock) = (options.buyers / part as u32, options.stock / part);
         let settings = Settings::new(scenario, seed, buyers, stock);
-        let Some(settings) = settings.map(|it| Settings {
-            sharing,
-            remembers_overload,
-            ..it
-        }) else {
+        let Some(settings) = settings else {
             eprintln!("There is no scenario {scenario:?}.\n\n{}", usage());
             return ExitCode::from(2);
         };
         let began = Instant::now();
         let world = World::new(settings).run();
-        eprintln!(
-            "{scenario}, {}: {:.1} s",
-            sharing.name(),
-            began.elapsed().as_secs_f64()
-        );
+        eprintln!("{scenario}: {:.1} s", began.elapsed().as_secs_f64());
         worlds.push(world);
     }
     println!("{}", report::table(&worlds));
@@ -78,11 +59,7 @@ fn main() -> ExitCode {
     let mut wrong = false;
     for world in &worlds {
         for violation in report::violations(world) {
-            let sharing = world.settings.sharing.name();
-            println!(
-                "WRONG in {} ({sharing}): {violation}",
-                world.settings.scenario
-            );
+            println!("WRONG in {}: {violation}", world.settings.scenario);
             wrong = true;
         }
     }
@@ -93,11 +70,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn chosen(options: &Options) -> Vec<(&str, Sharing, bool)> {
+fn chosen(options: &Options) -> Vec<&str> {
     let Some(scenario) = &options.scenario else {
         return RUNS.to_vec();
     };
-    vec![(scenario, options.sharing, options.overload)]
+    vec![scenario]
 }
 
 fn read(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
@@ -106,8 +83,6 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> 
         stock: 10_000,
         seed: 1,
         scenario: None,
-        sharing: Sharing::Isolate,
-        overload: false,
         svg: None,
     };
     while let Some(name) = arguments.next() {
@@ -126,18 +101,6 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> 
             "--stock" => it.stock = number()?,
             "--seed" => it.seed = number()?,
             "--scenario" => it.scenario = Some(value),
-            "--sharing" => {
-                let found = Sharing::NAMES.iter().find(|(known, _)| *known == value);
-                let (_, sharing) = found.ok_or_else(|| format!("What is {value:?}?"))?;
-                it.sharing = *sharing;
-            }
-            "--overload" => {
-                it.overload = match value.as_str() {
-                    "remembered" => true,
-                    "forgotten" => false,
-                    _ => return Err(format!("What is {value:?}?")),
-                };
-            }
             "--svg" => it.svg = Some(value),
             _ => return Err(format!("What is {name:?}?")),
         }
@@ -146,10 +109,9 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> 
 }
 
 fn usage() -> String {
-    let mut words = "Options: --buyers N, --stock N, --seed N, --svg FILE, and with a scenario\n  \
-                     --sharing isolate | location | region, --overload forgotten | remembered\n  \
-                     --scenario NAME, one of\n"
-        .to_owned();
+    let mut words =
+        "Options: --buyers N, --stock N, --seed N, --svg FILE, --scenario NAME, one of\n"
+            .to_owned();
     for (name, what) in Settings::SCENARIOS {
         words += &format!("    {name:10}{what}\n");
     }

@@ -5,8 +5,8 @@
 //! | file | is |
 //! | --- | --- |
 //! | `settings` | what is assumed, in numbers |
-//! | `world`, `backend` | the run, on the edge's side and on the object's |
-//! | `crowd`, `earth`, `object`, `sharing` | what it runs with |
+//! | `world`, `isolates`, `backend`, `relays` | the run: buyers, edges, the object, what lies between |
+//! | `crowd`, `earth`, `object` | what it runs with |
 //! | `ledger` | what really is, and everything that was wrong |
 //! | `figures`, `report`, `chart` | what is said of it |
 
@@ -20,10 +20,11 @@ pub mod chart;
 mod crowd;
 mod earth;
 pub mod figures;
+mod isolates;
 mod ledger;
 mod object;
 mod random;
+mod relays;
 pub mod report;
 pub mod settings;
-mod sharing;
 pub mod world;

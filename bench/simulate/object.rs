@@ -4,21 +4,25 @@ use super::database::Database;
 use super::settings::{MS, START_MS, Settings, Us};
 use std::collections::VecDeque;
 use tidegate::command::reply::SinceStart;
-use tidegate::command::{Command, codec};
 use tidegate::durable::QueueObject;
 use tidegate::protocol::http::Response;
 use tidegate::store::StoreError;
 
 const NAME: &str = "drop#0";
 
+/// What publishes leave of the line to all else (`host/object.js`).
+const LINE_KEPT: usize = 512;
+
 /// A call that waits for its answer; `T` is who asked.
 pub struct Waiting<T> {
     pub asker: T,
-    pub command: Vec<u8>,
+    pub commands: Vec<Vec<u8>>,
+    /// Whether they share the call, which is answered with all of their answers.
+    pub shared: bool,
 }
 
 /// Calls with their answers; `None` where the object failed.
-pub type Answers<T> = Vec<(T, Option<Response>)>;
+pub type Answers<T> = Vec<(Waiting<T>, Option<Response>)>;
 
 /// One turn that has run.
 pub struct Ran<T> {
@@ -61,7 +65,8 @@ impl<T> Object<T> {
 
     /// Takes a call into the line; gives it back when the line is too long.
     pub fn arrive(&mut self, call: Waiting<T>) -> Result<(), T> {
-        if self.line.len() >= self.line_calls_max {
+        let kept = if call.shared { LINE_KEPT } else { 0 };
+        if self.line.len() + kept >= self.line_calls_max {
             return Err(call.asker);
         }
         self.line.push_back(call);
@@ -84,19 +89,20 @@ impl<T> Object<T> {
             .line
             .drain(..self.line.len().min(self.turn_calls_max))
             .collect();
-        let work_us = self.turn_us + calls.iter().map(|it| self.work_us(&it.command)).sum::<Us>();
+        let work_us = self.turn_us + calls.iter().map(|it| self.work_us(it)).sum::<Us>();
         let fails = std::mem::take(&mut self.fails_next);
         let ran = self.run_calls(&calls, START_MS + now_us / MS, fails);
-        let askers = calls.into_iter().map(|it| it.asker);
         match ran {
             Ok(mut turn) => {
                 turn.replies.sort_unstable_by_key(|(token, _)| *token);
                 let mut replies = turn.replies.into_iter().peekable();
-                let answer = |(token, asker)| {
+                let mut token = 0;
+                let answer = |call: Waiting<T>| {
                     let reply = replies.next_if(|(of, _)| *of == token);
-                    (asker, reply.map(|(_, response)| response))
+                    token += call.commands.len() as u32;
+                    (call, reply.map(|(_, response)| response))
                 };
-                let answers = (0..).zip(askers).map(answer).collect();
+                let answers = calls.into_iter().map(answer).collect();
                 let alarm_at_us = turn.alarm_at_ms.map(|at| at.saturating_sub(START_MS) * MS);
                 Ran {
                     answers,
@@ -106,7 +112,7 @@ impl<T> Object<T> {
             }
             Err(_) => {
                 self.queue = None;
-                let answers = askers.map(|asker| (asker, None)).collect();
+                let answers = calls.into_iter().map(|call| (call, None)).collect();
                 Ran {
                     answers,
                     alarm_at_us: None,
@@ -131,8 +137,14 @@ impl<T> Object<T> {
                     queue.insert(QueueObject::open(sql, NAME, [*starts; 16], now_ms)?)
                 }
             };
-            for (token, call) in (0..).zip(calls) {
-                queue.push(token, call.command.clone(), Vec::new());
+            let mut token = 0;
+            for call in calls {
+                if call.shared {
+                    queue.push_shared(token, call.commands.iter().cloned());
+                } else {
+                    queue.push(token, call.commands[0].clone(), Vec::new());
+                }
+                token += call.commands.len() as u32;
             }
             let turn = queue.run(sql, now_ms, SinceStart::default())?;
             if fails {
@@ -143,11 +155,7 @@ impl<T> Object<T> {
         })
     }
 
-    fn work_us(&self, command: &[u8]) -> Us {
-        let messages = match codec::decode(command).map(|it| it.command) {
-            Ok(Command::PublishBatch(drafts)) => drafts.len() as u64,
-            _ => 1,
-        };
-        self.call_us + messages.saturating_sub(1) * self.message_us
+    fn work_us(&self, call: &Waiting<T>) -> Us {
+        self.call_us + (call.commands.len() as u64 - 1) * self.message_us
     }
 }

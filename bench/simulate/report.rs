@@ -5,7 +5,9 @@ use super::settings::SECOND;
 use super::world::World;
 use std::fmt::Write;
 
-const LABEL_CHARS: usize = 42;
+/// Calls a second that refusing may cost the object, whatever the crowd.
+pub const REFUSING_MAX: u64 = 100;
+const LABEL_CHARS: usize = 52;
 const COLUMN_CHARS: usize = 13;
 
 /// One line of the table, computed from a run.
@@ -15,17 +17,6 @@ const LINES: [(&str, &[Line]); 4] = [
     (
         "The crowd",
         &[
-            ("verdicts are shared by", |w| {
-                w.settings.sharing.name().to_owned()
-            }),
-            ("overload is remembered", |w| {
-                if w.settings.remembers_overload {
-                    "yes"
-                } else {
-                    "no"
-                }
-                .to_owned()
-            }),
             ("buyers", |w| number(u64::from(w.settings.buyers))),
             ("requests for a place", |w| {
                 number(w.figures.sum(|b| b.asked))
@@ -35,11 +26,12 @@ const LINES: [(&str, &[Line]); 4] = [
                 number(w.figures.most_a_second(|b| b.asked))
             }),
             ("isolates, in all", |w| number(w.figures.isolates.into())),
-            ("calls delivered twice · object crashes", |w| {
+            ("calls twice · crashes of object · of relays", |w| {
                 format!(
-                    "{} · {}",
+                    "{} · {} · {}",
                     number(w.figures.delivered_twice),
-                    w.figures.crashes
+                    w.figures.crashes,
+                    w.figures.relay_crashes
                 )
             }),
         ],
@@ -62,8 +54,12 @@ const LINES: [(&str, &[Line]); 4] = [
             ("object refused while there was room", |w| {
                 number(w.ledger.wrong_at_object)
             }),
-            ("edge refused by a verdict that was over", |w| {
-                number(w.ledger.wrong_at_edge)
+            ("a verdict was used that was over a second old", |w| {
+                number(u64::from(w.ledger.age_us_max > SECOND))
+            }),
+            ("refusing took the object over 100 calls a second", |w| {
+                let calls = w.figures.most_calls(&Cause::REFUSING);
+                number(u64::from(calls > REFUSING_MAX))
             }),
         ],
     ),
@@ -75,16 +71,22 @@ const LINES: [(&str, &[Line]); 4] = [
                 Some(us) => format!("{:.2} s", us as f64 / SECOND as f64),
                 None => "never".to_owned(),
             }),
-            ("refused by edges (no object call)", |w| {
+            ("refused by isolates", |w| {
                 number(w.figures.sum(|b| b.refused_by_edge))
             }),
-            ("refused by the object: sold out, not open", |w| {
-                number(w.figures.answers("sold out") + w.figures.answers("not open"))
+            ("refused by relays", |w| {
+                number(w.figures.sum(|b| b.refused_by_relay))
+            }),
+            ("refused by the object", |w| {
+                number(w.figures.sum(|b| b.refused_by_object))
             }),
             ("turned away, try again (503)", |w| {
                 number(w.figures.answers("overloaded") + w.figures.answers("unavailable"))
             }),
-            ("edge refused while there was room", |w| {
+            ("oldest verdict used", |w| {
+                format!("{} ms", number(w.ledger.age_us_max.div_ceil(1_000)))
+            }),
+            ("refused by a verdict while there was room", |w| {
                 number(w.ledger.late)
             }),
             ("  after at most", |w| {
@@ -103,28 +105,20 @@ const LINES: [(&str, &[Line]); 4] = [
                 number(w.figures.sum(|b| b.calls.iter().sum()))
             }),
             ("most calls in a second", |w| {
-                number(w.figures.most_a_second(|b| b.calls.iter().sum()))
+                number(w.figures.most_calls(&Cause::ALL))
             }),
-            ("most it took into turns in a second", |w| {
-                number(w.figures.most_a_second(|b| b.handled))
+            ("  that gave places out", |w| {
+                number(w.figures.most_calls(&[Cause::Accepted]))
             }),
-            ("most in a second while sold out", |w| {
-                number(
-                    w.figures
-                        .most_while_sold_out(&Cause::ALL.map(|(cause, _)| cause)),
-                )
+            ("  refused, reports and shed", |w| {
+                number(w.figures.most_calls(&Cause::REFUSING))
             }),
-            ("  of them probes", |w| {
-                number(w.figures.most_while_sold_out(&[Cause::Probe]))
+            ("  confirmations, cancellations, changes", |w| {
+                number(w.figures.most_calls(&[Cause::Other]))
             }),
-            ("  isolates that know nothing", |w| {
-                number(w.figures.most_while_sold_out(&[Cause::Cold]))
-            }),
-            ("  publishes with a key", |w| {
-                number(w.figures.most_while_sold_out(&[Cause::Keyed]))
-            }),
-            ("  reports of refusals", |w| {
-                number(w.figures.most_while_sold_out(&[Cause::Report]))
+            ("most at a location's · a region's relay", |w| {
+                let [location, region] = w.figures.relay_load;
+                format!("{} · {}", number(location), number(region))
             }),
         ],
     ),

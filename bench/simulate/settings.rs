@@ -10,34 +10,6 @@ pub const SECOND: Us = 1_000 * MS;
 /// What the clock says when a run begins.
 pub const START_MS: u64 = 1_700_000_000_000;
 
-/// How far a verdict travels once an object has given it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sharing {
-    /// Each isolate asks for itself: what the code does today.
-    Isolate,
-    /// A cache in each location, as the platform's Cache API: a few milliseconds away, shared by the
-    /// location's isolates, without anything that keeps two of them from asking at once.
-    Location,
-    /// As `Location`; behind it one relay for each region, an object of its own, that asks once at a
-    /// time.
-    Region,
-}
-
-impl Sharing {
-    pub const NAMES: [(&str, Self); 3] = [
-        ("isolate", Self::Isolate),
-        ("location", Self::Location),
-        ("region", Self::Region),
-    ];
-
-    pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(_, it)| *it == self)
-            .map_or("", |(name, _)| name)
-    }
-}
-
 /// One run.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -46,7 +18,6 @@ pub struct Settings {
     pub buyers: u32,
     /// `max_accepted` at the beginning and at the end.
     pub stock: u64,
-    pub sharing: Sharing,
 
     /// Places on earth that requests enter at, and isolates each may run.
     pub locations: usize,
@@ -57,8 +28,11 @@ pub struct Settings {
     pub isolate_life_us: f64,
     /// Clocks of isolates are wrong by up to this much.
     pub skew_ms: f64,
-    /// There and back between a location and the object.
+    /// There and back between a location, or a region, and the object.
     pub round_trip_ms: (f64, f64),
+    /// There and back between an isolate and its location's relay, and from there to the region's.
+    pub to_relay_ms: (f64, f64),
+    pub to_region_ms: (f64, f64),
 
     /// The object's time for a turn, for each call in it, and for each further message of a call.
     pub turn_us: Us,
@@ -69,9 +43,10 @@ pub struct Settings {
     /// Calls in one turn, and in line for one (`host/object.js`).
     pub turn_calls_max: usize,
     pub line_calls_max: usize,
-    /// Whether the object's "too much is waiting" is a verdict that edges repeat for up to a second:
-    /// a proposal, not what the host does.
-    pub remembers_overload: bool,
+    /// A relay's time for each publish of a call; for turns and calls it takes what the object takes.
+    pub relay_message_us: Us,
+    /// When a region's relay and some locations' relays are thrown out of memory.
+    pub relays_die_us: Option<Us>,
     /// How often the object is thrown out of memory, at random instants of the first 12 s.
     pub restarts: u32,
 
@@ -91,7 +66,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub const SCENARIOS: [(&str, &str); 5] = [
+    pub const SCENARIOS: [(&str, &str); 6] = [
         ("sale", "open from the start, sold out, stays sold out"),
         (
             "resize",
@@ -104,6 +79,10 @@ impl Settings {
         (
             "opening",
             "opens at 5 s; who comes before is told when to come back",
+        ),
+        (
+            "relays",
+            "as sale; a region's relay and every tenth location's die at 0.4 s",
         ),
         (
             "keyed",
@@ -121,20 +100,22 @@ impl Settings {
             seed,
             buyers,
             stock,
-            sharing: Sharing::Isolate,
             locations: 300,
             isolates_max: 50,
             isolate_rate: 33.0,
             isolate_life_us: 60.0 * SECOND as f64,
             skew_ms: 500.0,
             round_trip_ms: (5.0, 150.0),
+            to_relay_ms: (1.0, 8.0),
+            to_region_ms: (5.0, 40.0),
             turn_us: 200,
             call_us: 950,
             message_us: 60,
             commit_us: 5 * MS,
             turn_calls_max: 256,
             line_calls_max: 4_096,
-            remembers_overload: false,
+            relay_message_us: 5,
+            relays_die_us: None,
             restarts: 3,
             keyed: 0.001,
             delivered_twice: 0.01,
@@ -154,6 +135,7 @@ impl Settings {
             }
             "returns" => it.hold_ms = Some(6_000),
             "opening" => it.opens_at_us = Some(5 * SECOND),
+            "relays" => it.relays_die_us = Some(400 * MS),
             "keyed" => it.keyed = 0.2,
             _ => {}
         }

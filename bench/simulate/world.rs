@@ -1,44 +1,35 @@
 //! The run: events in order of time, from the buyers through the edges and back.
 //!
-//! Owns the edge's side; the object's is in `backend.rs`. What the host does between the two cores
-//! (`host/worker.js`, `host/call.js`, `host/reports.js`) is done here the same way.
+//! Owns the agenda and the buyers; the isolates' side is in `isolates.rs`, the relays' in
+//! `relays.rs`, the object's in `backend.rs`.
 
 use super::agenda::Agenda;
-use super::backend::{Backend, Call};
+use super::backend::{Answered, Backend};
 use super::crowd::{ATTEMPTS_MAX, Crowd, Mind, PATIENCE_US, Request, Wish};
 use super::earth::{Earth, IsolateId};
-use super::figures::{Cause, Figures};
+use super::figures::Figures;
+use super::isolates::Asker;
 use super::ledger::Ledger;
 use super::random::Random;
-use super::settings::{MS, SECOND, Settings, Sharing, Us};
-use super::sharing::{Advice, Known};
-use tidegate::command::{Verdict, verdict};
+use super::relays::{Answer, Call, Node, Relays};
+use super::settings::{MS, SECOND, Settings, Us};
 use tidegate::edge::{Action, Edge};
-use tidegate::limits::VERDICT_MS_MAX;
-use tidegate::protocol::http::Response;
-use tidegate::wire::base64;
-
-/// How long the host waits between reports, and how often it looks for more.
-const REPORT_EVERY_US: Us = SECOND;
-const REPORT_ROUNDS_MAX: u8 = 20;
+use tidegate::relay::Step;
 
 /// Something that is going to happen.
 pub enum Event {
     /// A buyer asks again, confirms or cancels.
     Ask(Request),
-    /// What the location knows has arrived at the isolate.
-    Look(Box<Call>),
-    /// A call has arrived at its region's relay.
-    Relay(Box<Call>),
-    /// Others of the location can see that somebody asks, or what the answer was.
-    Mark(IsolateId),
-    Put(IsolateId, Box<Known>),
-    /// A call has arrived at the object.
-    Arrive(Box<Call>),
-    /// The object's answer has arrived at the isolate; `None`: there is none.
-    Answer(Box<Call>, Option<Response>),
+    /// A call has arrived, or its answer.
+    Arrive(Node, Box<Call>),
+    Answer(Box<(Asker, Answer)>),
     Report(IsolateId, u8),
-    TurnEnds(u32, Vec<(Box<Call>, Option<Response>)>),
+    /// A relay's timer, the end of its turn, its return.
+    Wake(Node),
+    RelayDone(Node, u32, Box<Step>),
+    RelayCrash(Node),
+    RelayBack(Node),
+    TurnEnds(u32, Vec<Answered>),
     Alarm,
     Crash(u32),
     Restarted,
@@ -51,6 +42,7 @@ pub struct World {
     pub crowd: Crowd,
     pub earth: Earth,
     pub backend: Backend,
+    pub relays: Relays,
     pub ledger: Ledger,
     pub figures: Figures,
     pub agenda: Agenda<Event>,
@@ -70,6 +62,7 @@ impl World {
             crowd: Crowd::new(&settings),
             earth: Earth::new(&settings),
             backend: Backend::new(&settings),
+            relays: Relays::new(&settings),
             ledger: Ledger::new(stock, opens_at_us),
             figures: Figures::default(),
             agenda: Agenda::new(),
@@ -108,6 +101,7 @@ impl World {
             }
         }
         self.figures.isolates = self.earth.started;
+        self.figures.relay_load = self.relays.load();
         self
     }
 
@@ -117,16 +111,14 @@ impl World {
                 sent_us: self.now_us,
                 ..request
             }),
-            Event::Look(call) => self.look(call),
-            Event::Relay(call) => self.relay(call),
-            Event::Mark(from) => {
-                let now_us = self.now_us;
-                self.earth.shared(from).mark(now_us);
-            }
-            Event::Put(from, known) => self.earth.shared(from).put(*known),
-            Event::Arrive(call) => self.arrive(call),
-            Event::Answer(call, response) => self.answer(*call, response),
+            Event::Arrive(Node::Object, call) => self.arrive(*call),
+            Event::Arrive(node, call) => self.arrive_at_relay(node, *call),
+            Event::Answer(it) => self.answer(it.0, &it.1),
             Event::Report(from, round) => self.report(from, round),
+            Event::Wake(node) => self.wake_relay(node),
+            Event::RelayDone(node, epoch, step) => self.relay_done(node, epoch, *step),
+            Event::RelayCrash(node) => self.crash_relay(node),
+            Event::RelayBack(node) => self.relays.post(node).down = false,
             Event::TurnEnds(epoch, answers) => self.end_turn(epoch, answers),
             Event::Alarm => self.wake(),
             Event::Crash(number) => self.crash(number),
@@ -147,134 +139,96 @@ impl World {
         };
         let now_ms = isolate.now_ms(now_us);
         let action = step(&mut isolate.edge, &self.head, body, now_ms);
-        let until_us = isolate.known_until_us;
-        let is_known = now_us < until_us;
         if request.wish == Wish::Place {
             self.figures.bucket(now_us).asked += 1;
             self.figures.repeated += u64::from(request.attempt > 0);
         }
         match action {
-            Action::Respond(response) => {
-                self.figures.bucket(now_us).refused_by_edge += 1;
-                if response.status != 503 {
-                    self.ledger.refused_by_edge(now_us, until_us);
-                }
-                self.schedule_reports(from);
-                self.receive(request, &response, true);
+            Action::Respond(response) => self.refused_here(from, request, &response),
+            Action::Call(it) if request.wish == Wish::Place => {
+                self.publish(from, request, it.command);
             }
             Action::Call(it) => {
-                let cause = match request.wish {
-                    Wish::Place if self.crowd.is_keyed(request.buyer) => Cause::Keyed,
-                    Wish::Place if is_known => Cause::Probe,
-                    Wish::Place => Cause::Cold,
-                    _ => Cause::Other,
-                };
-                let call = Box::new(Call::of_buyer(request, from, it.command, cause));
-                let asks_others = matches!(cause, Cause::Probe | Cause::Cold);
-                if asks_others && self.settings.sharing != Sharing::Isolate {
-                    let at_us = now_us + self.cache_us();
-                    self.agenda.note(at_us, Event::Look(call));
-                } else {
-                    self.send(call);
-                }
+                let asker = Asker::Buyer(from, request);
+                let (commands, shared) = (vec![it.command], false);
+                self.send(
+                    Node::Object,
+                    Call {
+                        asker,
+                        commands,
+                        shared,
+                    },
+                );
             }
             other => panic!("a publish cannot lead to {other:?}"),
         }
     }
 
-    /// One to three milliseconds: a read or a write of the location's cache.
-    fn cache_us(&mut self) -> Us {
-        self.random.between(1.0 * MS as f64, 3.0 * MS as f64) as Us
-    }
-
-    fn look(&mut self, call: Box<Call>) {
-        let now_us = self.now_us;
-        match self.earth.shared(call.from).advice(now_us) {
-            Advice::Refuse(verdict) => self.tell(&call, verdict),
-            Advice::Renew => {
-                let at_us = now_us + self.cache_us();
-                self.agenda.note(at_us, Event::Mark(call.from));
-                if self.settings.sharing == Sharing::Region {
-                    let at_us = now_us + self.backend.relay_us;
-                    self.agenda.note(at_us, Event::Relay(call));
-                } else {
-                    self.send(call);
-                }
-            }
-            Advice::Pass => self.send(call),
+    /// Sends a call on its way; now and then the platform delivers it twice.
+    pub fn send(&mut self, to: Node, call: Call) {
+        let way_us = self.way_us(to, &call.asker);
+        let is_isolates = !matches!(call.asker, Asker::Relay(..));
+        if is_isolates && self.random.chance(self.settings.delivered_twice) {
+            let copy = Call {
+                asker: Asker::Nobody(call.asker.isolate()),
+                commands: call.commands.clone(),
+                ..call
+            };
+            let way_us = self.way_us(to, &call.asker);
+            self.figures.delivered_twice += 1;
+            self.agenda
+                .note(self.now_us + way_us, Event::Arrive(to, Box::new(copy)));
         }
+        self.agenda
+            .note(self.now_us + way_us, Event::Arrive(to, Box::new(call)));
     }
 
-    /// Refuses by what others were told.
-    pub fn tell(&mut self, call: &Call, verdict: Verdict) {
-        let Ok(bytes) = verdict.encode() else {
-            return;
-        };
-        let response = Response::default().with(verdict::HEADER, base64::encode_url(&bytes));
-        self.hand_over(call, &response, true);
-    }
-
-    fn answer(&mut self, call: Call, response: Option<Response>) {
-        self.relayed(&call, response.as_ref());
-        let Some(response) = response else {
-            if let Some(request) = call.buyer() {
-                self.come_back(request, "unavailable");
+    /// Sends an answer on its way; now and then one is lost.
+    pub fn send_back(&mut self, from: Node, asker: Asker, answer: Answer) {
+        if let Asker::Shop(_, number) = asker {
+            let done = matches!(&answer, Answer::Response(it) if it.status < 300);
+            if !done {
+                self.agenda
+                    .note(self.now_us + 100 * MS, Event::Change(number));
             }
             return;
-        };
-        if let Some(verdict) = verdict_in(&response).filter(|it| it.fault.is_some())
-            && self.settings.sharing != Sharing::Isolate
-        {
-            let known = Box::new(Known {
-                verdict,
-                since_us: self.now_us,
-            });
-            let at_us = self.now_us + self.cache_us();
-            self.agenda.note(at_us, Event::Put(call.from, known));
         }
-        self.hand_over(&call, &response, false);
+        let lost = self.random.chance(self.settings.answers_lost);
+        let answer = if lost { Answer::Lost } else { answer };
+        let commit_us = if from == Node::Object {
+            self.settings.commit_us
+        } else {
+            0
+        };
+        let way_us = commit_us + self.way_us(from, &asker);
+        self.agenda.note(
+            self.now_us + way_us,
+            Event::Answer(Box::new((asker, answer))),
+        );
     }
 
-    /// An answer with or without a verdict reaches the isolate that asked, and through it the buyer.
-    fn hand_over(&mut self, call: &Call, response: &Response, by_edge: bool) {
-        let now_us = self.now_us;
-        let Some(request) = call.buyer() else {
-            return;
-        };
-        let Some(isolate) = self.earth.isolate(call.from, now_us) else {
-            return self.come_back(request, "lost");
-        };
-        let said = response.header(verdict::HEADER).and_then(|header| {
-            self.crowd.write(&request, &mut self.head);
-            let now_ms = isolate.now_ms(now_us);
-            if let Some(verdict) = verdict_in(response).filter(|it| it.fault.is_some()) {
-                isolate.known_until_us = now_us + verdict.valid_ms.min(VERDICT_MS_MAX) * MS;
+    fn answer(&mut self, asker: Asker, answer: &Answer) {
+        match asker {
+            Asker::Publishes(from, requests, sent_us, conducts) => {
+                self.answer_publishes(from, requests, sent_us, conducts, answer);
             }
-            isolate.edge.verdict(&self.head, header, now_ms)
-        });
-        if by_edge {
-            self.figures.bucket(now_us).refused_by_edge += 1;
-            if said.as_ref().is_some_and(|it| it.status != 503) {
-                self.ledger.refused_by_edge(now_us, Us::MAX);
-            }
+            Asker::Relay(node, epoch, number) => self.answer_relay(node, epoch, number, answer),
+            Asker::Buyer(_, request) => match answer {
+                Answer::Response(it) if it.status != 503 => {}
+                _ => self.come_back(request, "unavailable"),
+            },
+            Asker::Report(_) | Asker::Nobody(_) | Asker::Shop(..) => {}
         }
-        self.receive(request, said.as_ref().unwrap_or(response), by_edge);
     }
 
     /// A buyer reads an answer.
-    fn receive(&mut self, request: Request, response: &Response, by_edge: bool) {
+    pub fn receive(&mut self, request: Request, status: u16, body: &[u8], by_edge: bool) {
         let wait_us = self.now_us - request.sent_us;
-        if request.wish != Wish::Place {
-            if response.status == 503 {
-                self.come_back(request, "overloaded");
-            }
-            return;
-        }
-        match response.status {
+        match status {
             202 => {
                 self.figures.count("admitted");
                 self.figures.admitted.note(wait_us);
-                self.decide(request, response);
+                self.decide(request, body);
             }
             410 => {
                 self.figures.count(if by_edge {
@@ -288,22 +242,29 @@ impl World {
                     self.again(request, again_us as Us);
                 }
             }
-            409 if member(response, "type") == "not-open" => {
+            409 if member(body, "type") == "not-open" => {
                 self.figures.count(if by_edge {
                     "not open, by an edge"
                 } else {
                     "not open"
                 });
                 self.figures.refused.note(wait_us);
-                let after_ms = member(response, "retry_after_ms").as_u64().unwrap_or(1_000);
+                let after_ms = member(body, "retry_after_ms").as_u64().unwrap_or(1_000);
                 if self.random.chance(0.9) {
                     let late_us = self.random.exponential(20.0 * MS as f64) as Us;
                     self.again(request, after_ms * MS + late_us);
                 }
             }
             409 => self.figures.count("has a place already"),
-            503 => self.come_back(request, "overloaded"),
-            other => panic!("{other}: {}", String::from_utf8_lossy(&response.body)),
+            503 => {
+                let text = if member(body, "type") == "overloaded" {
+                    "overloaded"
+                } else {
+                    "unavailable"
+                };
+                self.come_back(request, text);
+            }
+            other => panic!("{other}: {}", String::from_utf8_lossy(body)),
         }
     }
 
@@ -332,8 +293,8 @@ impl World {
     }
 
     /// Who got a place that is held makes up their mind.
-    fn decide(&mut self, request: Request, response: &Response) {
-        let id = member(response, "id")
+    fn decide(&mut self, request: Request, body: &[u8]) {
+        let id = member(body, "id")
             .as_str()
             .and_then(tidegate::id::Id::parse);
         let Some(id) = id.filter(|_| self.settings.hold_ms.is_some()) else {
@@ -353,35 +314,6 @@ impl World {
         self.agenda
             .note(self.now_us + after_us as Us, Event::Ask(request));
     }
-
-    fn schedule_reports(&mut self, from: IsolateId) {
-        let now_us = self.now_us;
-        if let Some(isolate) = self.earth.isolate(from, now_us)
-            && isolate.edge.has_reports()
-            && !isolate.reporting
-        {
-            isolate.reporting = true;
-            self.agenda
-                .note(now_us + REPORT_EVERY_US, Event::Report(from, 1));
-        }
-    }
-
-    fn report(&mut self, from: IsolateId, round: u8) {
-        let now_us = self.now_us;
-        let Some(isolate) = self.earth.isolate(from, now_us) else {
-            return;
-        };
-        let now_ms = isolate.now_ms(now_us);
-        let calls = isolate.edge.report(now_ms);
-        isolate.reporting = isolate.edge.has_reports() && round < REPORT_ROUNDS_MAX;
-        if isolate.reporting {
-            self.agenda
-                .note(now_us + REPORT_EVERY_US, Event::Report(from, round + 1));
-        }
-        for call in calls {
-            self.send(Box::new(Call::report(from, call.command)));
-        }
-    }
 }
 
 /// A request through the edge, as the host takes it: head, then body where it is wanted.
@@ -392,14 +324,8 @@ pub fn step(edge: &mut Edge, head: &str, body: &[u8], now_ms: u64) -> Action {
     }
 }
 
-/// The verdict that an object's response carries.
-pub fn verdict_in(response: &Response) -> Option<Verdict> {
-    let header = response.header(verdict::HEADER)?;
-    Verdict::decode(&base64::decode_url(header)?)
-}
-
 /// A member of a JSON body; null where there is none.
-pub fn member(response: &Response, name: &str) -> serde_json::Value {
-    let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
+pub fn member(body: &[u8], name: &str) -> serde_json::Value {
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     body.get(name).cloned().unwrap_or_default()
 }

@@ -36,13 +36,14 @@ const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'SSL_CERT_FILE'];
  * @param {(server: Server) => void} [options.onSpawn] is given the server as soon as there is a
  *   process, so that whoever ends before it answers can end it too
  * @param {(line: string, stream: 'stdout' | 'stderr') => void} [options.onLine]
+ * @param {string} [options.configuration] of workerd; the repository's own unless given
  * @returns {Promise<Server>}
  */
-export async function launch(settings, { onSpawn, onLine } = {}) {
+export async function launch(settings, { onSpawn, onLine, configuration = CONFIGURATION } = {}) {
   await refuseTakenPort(settings.host, settings.port);
   const lock = lockDataDirectory(settings.dataDir);
   try {
-    const server = new Server(settings, lock, onLine);
+    const server = new Server(settings, lock, onLine, configuration);
     onSpawn?.(server);
     await server.ready();
     return server;
@@ -62,9 +63,9 @@ export class Server {
   #port;
   #stopping = false;
 
-  constructor(settings, lock, onLine) {
+  constructor(settings, lock, onLine, configuration) {
     this.#host = settings.host;
-    const args = ['serve', CONFIGURATION];
+    const args = ['serve', configuration];
     args.push('--socket-addr', `${SOCKET}=${authority(settings.host, settings.port)}`);
     args.push('--directory-path', `${STORAGE}=${settings.dataDir}`);
     args.push('--directory-path', `${PAGES}=${path.join(ROOT, 'www')}`, '--control-fd=3');

@@ -39,6 +39,28 @@ pub fn queue_object(name: &str) -> String {
     format!("{name}#0")
 }
 
+/// What the relay `relay` of an object stands for asks in its turn, and whether that is a relay
+/// too.
+///
+/// A relay is named by the object it is for and by its place: `name#0@region/location` asks
+/// `name#0@region`, which asks `name#0`. `@` cannot occur in a queue's name.
+#[must_use]
+pub fn above(relay: &str) -> (&str, bool) {
+    let Some((object, place)) = relay.rsplit_once('@') else {
+        return (relay, false);
+    };
+    match place.split_once('/') {
+        Some((region, _)) => (&relay[..object.len() + 1 + region.len()], true),
+        None => (object, false),
+    }
+}
+
+/// The queue that an object, or the relay of one, is for.
+#[must_use]
+pub fn queue_of(object: &str) -> &str {
+    object.rsplit_once('#').map_or(object, |(name, _)| name)
+}
+
 /// Checks the name of a queue or topic: 1–128 of `A–Z a–z 0–9 . _ -`, with `/` between levels.
 ///
 /// # Errors
@@ -66,4 +88,17 @@ pub fn check_name(name: &str, field: &str) -> Result<(), Fault> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_is_named_by_whom_it_asks() {
+        assert_eq!(above("a/b#0@weur/AMS"), ("a/b#0@weur", true));
+        assert_eq!(above("a/b#0@weur"), ("a/b#0", false));
+        assert_eq!(queue_of("a/b#0@weur/AMS"), "a/b");
+        assert_eq!(queue_of("a/b#0"), "a/b");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::share::{self, Share};
 use super::{Arrival, Turn};
+use crate::command::placement::queue_of;
 use crate::command::reply::SinceStart;
 use crate::command::sieve::Sieve;
 use crate::command::{Command, Envelope, Reply, Verdict, codec, verdict};
@@ -48,8 +49,7 @@ impl QueueObject {
         entropy: [u8; 16],
         now_ms: Millis,
     ) -> Result<Self, StoreError> {
-        // Without the partition; see `command/placement.rs`.
-        let name = object.rsplit_once('#').map_or(object, |(name, _)| name);
+        let name = queue_of(object);
         let queue = Queue::open(sql, name, entropy, now_ms)?;
         Ok(Self {
             name: name.to_owned(),
@@ -226,6 +226,7 @@ impl QueueObject {
             fault,
             answered,
             valid_ms: valid_ms.min(VERDICT_MS_MAX),
+            is_repeated: false,
             cors_origins: self.queue.cors_origins().to_vec(),
         };
         let bytes = verdict.encode().map_err(|fault| StoreError(fault.detail))?;

@@ -1,14 +1,13 @@
 //! Calls that several publishes share: the answers of one turn, joined to one.
 //!
-//! A publish is always answered in the turn that takes it, so a shared call waits for nothing but
-//! its turn. How publishes come to share a call is `host/share.js`'s.
+//! A publish is always answered in the turn that takes it, and so is a report of refusals, which a
+//! relay sends along; so a shared call waits for nothing but its turn. How publishes come to share
+//! a call is `host/share.js`'s.
 
 use crate::command::Command;
 use crate::error::{ErrorCode, Fault};
+use crate::protocol::http::joined::Joined;
 use crate::protocol::http::{DecidedBy, Response, problem};
-
-/// Stands between answers. Headers hold no control characters, and JSON text has them escaped.
-const SEPARATOR: u8 = 0x1e;
 
 /// One call and the tokens of its publishes.
 #[derive(Debug)]
@@ -38,44 +37,19 @@ impl Share {
         (place < self.answers.len()).then_some(place)
     }
 
-    /// All answers as one: status, header lines, an empty line and the body of each. One that has
-    /// been said already is `=` and its place: refusals are alike, and large with their verdicts.
+    /// All answers as one.
     fn joined(&mut self) -> Response {
-        let mut body = Vec::new();
+        let mut joined = Joined::default();
         let mut said: Option<(usize, Response)> = None;
-        for (at, answer) in self.answers.drain(..).enumerate() {
-            if at > 0 {
-                body.push(SEPARATOR);
-            }
+        for answer in self.answers.drain(..) {
             let answer = answer.unwrap_or_else(unanswered);
             match &said {
-                Some((place, same)) if *same == answer => {
-                    body.extend_from_slice(format!("={place}").as_bytes());
-                }
-                _ => {
-                    write(&mut body, &answer);
-                    said = Some((at, answer));
-                }
+                Some((place, same)) if *same == answer => joined.repeat(*place),
+                _ => said = Some((joined.add(&answer), answer)),
             }
         }
-        Response {
-            status: 200,
-            headers: Vec::new(),
-            body,
-        }
+        joined.finish()
     }
-}
-
-fn write(out: &mut Vec<u8>, answer: &Response) {
-    out.extend_from_slice(answer.status.to_string().as_bytes());
-    out.push(b'\n');
-    for (name, value) in &answer.headers {
-        for part in [name, ": ", value.as_str(), "\n"] {
-            out.extend_from_slice(part.as_bytes());
-        }
-    }
-    out.push(b'\n');
-    out.extend_from_slice(&answer.body);
 }
 
 /// How many calls brought `commands` commands.
@@ -90,8 +64,8 @@ pub fn calls(shares: &[Share], commands: usize) -> u64 {
 /// `internal`: it is a defect of the caller.
 pub fn admit(shares: &[Share], token: u32, command: &Command<'_>) -> Result<(), Fault> {
     let is_shared = shares.iter().any(|share| share.place(token).is_some());
-    if is_shared && !matches!(command, Command::Publish(_)) {
-        let detail = "only publishes share a call";
+    if is_shared && !matches!(command, Command::Publish(_) | Command::Report) {
+        let detail = "only publishes and reports share a call";
         return Err(Fault::new(ErrorCode::Internal, detail));
     }
     Ok(())

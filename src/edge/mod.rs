@@ -21,7 +21,8 @@ mod verdict;
 mod watch;
 
 use crate::command::placement::queue_object;
-use crate::command::{Command, Envelope, State, codec};
+use crate::command::verdict::OVERLOADED;
+use crate::command::{Command, Envelope, State, Verdict, codec};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
 use crate::limits::HEAD_BYTES_MAX;
@@ -71,35 +72,59 @@ impl Edge {
         })
     }
 
-    /// An object's response carried the header `tidegate-verdict` with this value: remembers it.
+    /// The response to a call carried the header `tidegate-verdict` with this value: remembers it.
+    /// The call was made at `sent_ms`, and the verdict is no older.
     ///
     /// `Some` is answered instead of the object's response, whose body may be empty then: the
     /// refusal of one publish. `None`: the object's own response is handed through (nothing is
     /// refused any more, a batch, a preflight). A verdict with a fault rides on refusals only, and
     /// on answers to batches.
-    pub fn verdict(&mut self, head: &str, verdict: &str, now_ms: Millis) -> Option<Response> {
+    pub fn verdict(
+        &mut self,
+        head: &str,
+        verdict: &str,
+        sent_ms: Millis,
+        now_ms: Millis,
+    ) -> Option<Response> {
         let request = Request::parse(head)?;
         let Ok(Some(Place::Queue(queue, part))) = route::find(request.head.path) else {
             return None;
         };
-        let Some(verdict) =
-            base64::decode_url(verdict).and_then(|bytes| crate::command::Verdict::decode(&bytes))
-        else {
+        let (verdict, sent_ms) = if verdict == OVERLOADED {
+            (Some(self.verdicts.overloaded()), now_ms)
+        } else {
+            let bytes = base64::decode_url(verdict);
+            (bytes.and_then(|bytes| Verdict::decode(&bytes)), sent_ms)
+        };
+        let Some(mut verdict) = verdict else {
             let detail = "the queue runs another version just now; try again";
             return Some(respond(&Fault::new(ErrorCode::Unavailable, detail)));
         };
-        let is_publish = part == Part::Messages && Method::of(request.head.method) == Method::Post;
-        let response = verdict.fault.as_ref().filter(|_| is_publish).map(|fault| {
-            let mut response = problem::response(fault, DecidedBy::Object);
-            cors::expose(&mut response, request.origin, &verdict.cors_origins);
-            response
-        });
+        if verdict.is_overloaded() {
+            let origins = self.verdicts.origins(&queue, now_ms).unwrap_or_default();
+            verdict.cors_origins = origins.to_vec();
+        }
+        let response = Self::refusal_by(&request, part, &verdict);
         if request.head.method == "OPTIONS" {
             self.verdicts.store_origins(&queue, verdict, now_ms);
         } else {
-            self.verdicts.store(&queue, verdict, now_ms);
+            self.verdicts.store(&queue, verdict, sent_ms, now_ms);
         }
         response
+    }
+
+    /// What a verdict says to the publish that was answered with it.
+    fn refusal_by(request: &Request<'_>, part: Part, verdict: &Verdict) -> Option<Response> {
+        let is_publish = part == Part::Messages && Method::of(request.head.method) == Method::Post;
+        let fault = verdict.fault.as_ref().filter(|_| is_publish)?;
+        let decided_by = if verdict.is_repeated {
+            DecidedBy::Edge
+        } else {
+            DecidedBy::Object
+        };
+        let mut response = problem::response(fault, decided_by);
+        cors::expose(&mut response, request.origin, &verdict.cors_origins);
+        Some(response)
     }
 
     /// The answer after [`Action::Gather`]. `gathered` is `{"names":[…],"cursor":null|"…",

@@ -60,6 +60,7 @@ fn verdict(fault: Option<Fault>) -> String {
         fault,
         answered: None,
         valid_ms: 1_000,
+        is_repeated: false,
         cors_origins: vec!["https://shop".to_owned()],
     };
     base64::encode_url(&verdict.encode().unwrap())
@@ -71,7 +72,7 @@ const PUBLISH: &str = "/v1/queues/eu%2Forders/messages";
 fn closed() -> Edge {
     let mut edge = edge();
     let response = edge
-        .verdict(&head("POST", PUBLISH, ""), &verdict(Some(full())), NOW)
+        .verdict(&head("POST", PUBLISH, ""), &verdict(Some(full())), NOW, NOW)
         .unwrap();
     assert_eq!(response.header("tidegate-decided-by"), Some("object"));
     edge
@@ -183,10 +184,12 @@ fn counts_that_nobody_carries_are_reported() {
 fn an_open_verdict_ends_a_closed_one_and_hands_the_response_through() {
     let mut edge = closed();
     let head = head("POST", PUBLISH, "content-length: 5000");
-    assert_eq!(edge.verdict(&head, &verdict(None), NOW + 1), None);
+    assert_eq!(edge.verdict(&head, &verdict(None), NOW + 1, NOW + 1), None);
     assert!(matches!(edge.open(&head, NOW + 2), Action::Call(_)));
     assert_eq!(
-        edge.verdict(&head, "no verdict", NOW + 2).unwrap().status,
+        edge.verdict(&head, "no verdict", NOW + 2, NOW + 2)
+            .unwrap()
+            .status,
         503
     );
 }
@@ -523,7 +526,7 @@ fn credentials_guard_all_but_health_and_pages() {
         );
     }
     // A stranger learns nothing of what the verdict cache holds.
-    edge.verdict(&head("POST", PUBLISH, ""), &verdict(Some(full())), NOW);
+    edge.verdict(&head("POST", PUBLISH, ""), &verdict(Some(full())), NOW, NOW);
     assert_eq!(
         response(edge.open(&head("POST", PUBLISH, ""), NOW + 1)).status,
         401
@@ -584,7 +587,7 @@ fn preflights_are_the_queues_to_answer_then_the_edges() {
         (envelope.origin, envelope.command),
         (Some("https://shop"), Command::Preflight)
     );
-    assert_eq!(edge.verdict(&head, &verdict(None), NOW), None);
+    assert_eq!(edge.verdict(&head, &verdict(None), NOW, NOW), None);
     let answer = response(edge.open(&head, NOW + 999));
     assert_eq!(
         (answer.status, answer.header("access-control-allow-origin")),
@@ -677,7 +680,7 @@ fn every_prefix_of_a_head_is_answered() {
     for end in 0..=full.len() {
         edge.open(&full[..end], NOW);
         edge.body(&full[..end], b"{}", NOW);
-        edge.verdict(&full[..end], &verdict(None), NOW);
+        edge.verdict(&full[..end], &verdict(None), NOW, NOW);
         edge.gathered(&full[..end], "{}", NOW);
     }
 }

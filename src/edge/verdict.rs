@@ -8,6 +8,7 @@
 
 use crate::command::Verdict;
 use crate::command::sieve::Sieve;
+use crate::command::verdict::spread;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::{VERDICT_MS_MAX, VERDICTS_MAX};
 use crate::protocol::http::problem;
@@ -57,23 +58,43 @@ struct Closed {
 }
 
 impl Verdicts {
-    /// Remembers what an object said at `now_ms`.
-    pub fn store(&mut self, queue: &str, verdict: Verdict, now_ms: Millis) {
-        let until_ms = now_ms + verdict.valid_ms.min(VERDICT_MS_MAX);
+    /// Remembers what was said, to a question asked at `sent_ms`: it holds from then on. What is
+    /// over already changes nothing.
+    pub fn store(&mut self, queue: &str, verdict: Verdict, sent_ms: Millis, now_ms: Millis) {
+        let until_ms = sent_ms.min(now_ms) + verdict.valid_ms.min(VERDICT_MS_MAX);
+        let is_overloaded = verdict.is_overloaded();
+        let is_over = until_ms <= now_ms && verdict.fault.is_some();
+        if is_over || (is_overloaded && self.knows_better(queue, now_ms)) {
+            return;
+        }
         let closed = verdict
             .fault
             .and_then(|fault| Closed::new(fault, verdict.answered, now_ms, until_ms));
         let refuses_until_ms = closed.as_ref().map_or(0, |closed| closed.until_ms);
-        if let Some(entry) = self.learn(queue, verdict.cors_origins, until_ms, now_ms) {
+        // Who could not even take the question in does not say whom the queue talks to.
+        let origins = (!is_overloaded).then_some(verdict.cors_origins);
+        if let Some(entry) = self.learn(queue, origins, until_ms, now_ms) {
             entry.closed = closed;
             self.refuses_until_ms = self.refuses_until_ms.max(refuses_until_ms);
         }
     }
 
+    /// "Too much is waiting", for as long as its turn says.
+    pub fn overloaded(&mut self) -> Verdict {
+        self.turn = self.turn.wrapping_add(1);
+        Verdict::overloaded(self.turn)
+    }
+
+    /// Whether a verdict is known that says more than that too much is waiting.
+    fn knows_better(&self, queue: &str, now_ms: Millis) -> bool {
+        let closed = self.queues.get(queue).and_then(|it| it.closed.as_ref());
+        closed.is_some_and(|it| now_ms < it.until_ms && it.fault.code != ErrorCode::Overloaded)
+    }
+
     /// Remembers whom a queue talks to; the answer to a preflight says nothing else.
     pub fn store_origins(&mut self, queue: &str, verdict: Verdict, now_ms: Millis) {
         let until_ms = now_ms + verdict.valid_ms.min(VERDICT_MS_MAX);
-        self.learn(queue, verdict.cors_origins, until_ms, now_ms);
+        self.learn(queue, Some(verdict.cors_origins), until_ms, now_ms);
     }
 
     /// Forgets what was said of a queue: it is about to be changed. Counts stay.
@@ -87,20 +108,22 @@ impl Verdicts {
     fn learn(
         &mut self,
         queue: &str,
-        origins: Vec<String>,
+        origins: Option<Vec<String>>,
         until_ms: Millis,
         now_ms: Millis,
     ) -> Option<&mut Entry> {
         if !self.queues.contains_key(queue) {
-            if until_ms == now_ms || (self.queues.len() >= VERDICTS_MAX && !self.make_room(now_ms))
+            if until_ms <= now_ms || (self.queues.len() >= VERDICTS_MAX && !self.make_room(now_ms))
             {
                 return None;
             }
             self.queues.insert(queue.to_owned(), Entry::default());
         }
         let entry = self.queues.get_mut(queue)?;
-        entry.origins = origins;
-        entry.origins_until_ms = until_ms;
+        if let Some(origins) = origins {
+            entry.origins = origins;
+            entry.origins_until_ms = until_ms;
+        }
         Some(entry)
     }
 
@@ -224,18 +247,25 @@ impl Verdicts {
     /// Forgets what has ended and counts nothing.
     fn make_room(&mut self, now_ms: Millis) -> bool {
         self.queues
-            .retain(|_, entry| now_ms < entry.origins_until_ms || !entry.refused.is_empty());
+            .retain(|_, entry| entry.holds(now_ms) || !entry.refused.is_empty());
         self.queues.len() < VERDICTS_MAX
     }
 }
 
 impl Entry {
+    /// Whether anything it says still holds.
+    fn holds(&self, now_ms: Millis) -> bool {
+        let until_ms = self.closed.as_ref().map_or(0, |closed| closed.until_ms);
+        now_ms < self.origins_until_ms.max(until_ms)
+    }
+
     /// Whether none of these keys can be a repeat of one that was accepted.
     fn is_new<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {
-        let answered = self
-            .closed
-            .as_ref()
-            .and_then(|closed| closed.answered.as_ref());
+        let closed = self.closed.as_ref();
+        if closed.is_some_and(|it| it.fault.code == ErrorCode::Overloaded) {
+            return true;
+        }
+        let answered = closed.and_then(|closed| closed.answered.as_ref());
         keys.all(|key| answered.is_some_and(|sieve| !sieve.may_hold(key)))
     }
 
@@ -302,12 +332,6 @@ impl Closed {
     }
 }
 
-/// The `turn`th value of a sequence that fills 0 to `width_ms` evenly (multiples of the golden
-/// ratio).
-fn spread(turn: u32, width_ms: Millis) -> Millis {
-    (u64::from(turn.wrapping_mul(0x9E37_79B9)) * width_ms) >> 32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,6 +344,7 @@ mod tests {
             fault: Some(Fault::new(code, "no")),
             answered: None,
             valid_ms,
+            is_repeated: false,
             cors_origins: vec!["https://a".into()],
         }
     }
@@ -329,6 +354,7 @@ mod tests {
             fault: None,
             answered: None,
             valid_ms: 1_000,
+            is_repeated: false,
             cors_origins: Vec::new(),
         }
     }
@@ -337,7 +363,7 @@ mod tests {
     fn a_verdict_refuses_until_its_end_with_one_probe() {
         let mut verdicts = Verdicts::default();
         assert!(verdicts.refuse("q", None, NOW).is_none());
-        verdicts.store("q", closed(ErrorCode::QueueFull, 400), NOW);
+        verdicts.store("q", closed(ErrorCode::QueueFull, 400), NOW, NOW);
         assert_eq!(verdicts.refuse("q", None, NOW + 299).unwrap().status, 429);
         assert!(verdicts.refuse("q", None, NOW + 300).is_none(), "the probe");
         assert!(
@@ -356,19 +382,19 @@ mod tests {
     #[test]
     fn no_verdict_outlives_the_limit_and_an_open_one_ends_it() {
         let mut verdicts = Verdicts::default();
-        verdicts.store("q", closed(ErrorCode::SoldOut, 1 << 60), NOW);
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1 << 60), NOW, NOW);
         assert!(verdicts.refuse("q", None, NOW + VERDICT_MS_MAX).is_none());
-        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW, NOW);
         assert!(verdicts.refuse("q", None, NOW).is_some());
-        verdicts.store("q", open(), NOW + 1);
+        verdicts.store("q", open(), NOW + 1, NOW + 1);
         assert!(verdicts.refuse("q", None, NOW + 2).is_none());
-        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW, NOW);
         verdicts.store_origins("q", open(), NOW + 1);
         assert!(
             verdicts.refuse("q", None, NOW + 2).is_some(),
             "a preflight says nothing of publishes"
         );
-        verdicts.store("z", closed(ErrorCode::SoldOut, 0), NOW);
+        verdicts.store("z", closed(ErrorCode::SoldOut, 0), NOW, NOW);
         assert!(verdicts.refuse("z", None, NOW).is_none());
     }
 
@@ -381,9 +407,10 @@ mod tests {
             fault: Some(fault),
             answered: None,
             valid_ms: 1_000,
+            is_repeated: false,
             cors_origins: Vec::new(),
         };
-        verdicts.store("q", verdict, NOW);
+        verdicts.store("q", verdict, NOW, NOW);
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..50 {
             let after_ms = verdicts
@@ -411,7 +438,7 @@ mod tests {
     #[test]
     fn counts_wait_for_a_command_or_a_report() {
         let mut verdicts = Verdicts::default();
-        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW, NOW);
         verdicts.refuse("q", None, NOW);
         verdicts.refuse_many("q", 5, [].into_iter(), NOW + 1);
         assert!(verdicts.has_reports());
@@ -429,7 +456,7 @@ mod tests {
     #[test]
     fn what_is_about_to_change_is_forgotten_but_for_the_counts() {
         let mut verdicts = Verdicts::default();
-        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW, NOW);
         assert!(verdicts.refuse("q", None, NOW).is_some());
         verdicts.forget("q");
         assert!(verdicts.refuse("q", None, NOW).is_none() && verdicts.origins("q", NOW).is_none());
@@ -440,7 +467,7 @@ mod tests {
     fn origins_are_known_for_a_while() {
         let mut verdicts = Verdicts::default();
         assert_eq!(verdicts.origins("q", NOW), None);
-        verdicts.store("q", closed(ErrorCode::SoldOut, 500), NOW);
+        verdicts.store("q", closed(ErrorCode::SoldOut, 500), NOW, NOW);
         assert_eq!(verdicts.origins("q", NOW + 499).unwrap(), ["https://a"]);
         assert_eq!(verdicts.origins("q", NOW + 500), None);
     }
@@ -448,13 +475,23 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_counts_are_not_forgotten() {
         let mut verdicts = Verdicts::default();
-        verdicts.store("counted", closed(ErrorCode::SoldOut, 1_000), NOW);
+        verdicts.store("counted", closed(ErrorCode::SoldOut, 1_000), NOW, NOW);
         verdicts.refuse("counted", None, NOW);
         for i in 0..2 * VERDICTS_MAX {
-            verdicts.store(&format!("q{i}"), closed(ErrorCode::SoldOut, 1_000), NOW);
+            verdicts.store(
+                &format!("q{i}"),
+                closed(ErrorCode::SoldOut, 1_000),
+                NOW,
+                NOW,
+            );
         }
         assert_eq!(verdicts.queues.len(), VERDICTS_MAX);
-        verdicts.store("late", closed(ErrorCode::SoldOut, 1_000), NOW + 1_000);
+        verdicts.store(
+            "late",
+            closed(ErrorCode::SoldOut, 1_000),
+            NOW + 1_000,
+            NOW + 1_000,
+        );
         assert_eq!(verdicts.queues.len(), 2);
         assert!(verdicts.refuse("late", None, NOW + 1_001).is_some());
         assert_eq!(verdicts.take_refused("counted").len(), 1);
@@ -464,13 +501,13 @@ mod tests {
     fn a_publish_that_may_be_a_repeat_goes_to_the_object() {
         let secret = Secret([1, 2]);
         let mut verdicts = Verdicts::default();
-        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW);
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW, NOW);
         assert!(verdicts.refuse("q", Some("new"), NOW).is_none(), "no sieve");
         let verdict = Verdict {
             answered: Sieve::new(secret, [print(secret, "old").0].into_iter()),
             ..closed(ErrorCode::SoldOut, 1_000)
         };
-        verdicts.store("q", verdict, NOW);
+        verdicts.store("q", verdict, NOW, NOW);
         assert!(verdicts.refuse("q", Some("old"), NOW).is_none());
         assert!(verdicts.refuse("q", Some("new"), NOW).is_some());
         let many = |verdicts: &mut Verdicts, keys: [&str; 2]| {

@@ -78,13 +78,22 @@ extern "C" fn edge_body(head_len: usize, body_len: usize, now_ms: f64) -> usize 
     })
 }
 
-/// An object's response carried a verdict. Input: head, the header's value. Nothing: the response
-/// is right as it is.
+/// The response to a call that was made at `sent_ms` carried a verdict. Input: head, the header's
+/// value. Nothing: the response is right as it is.
 #[unsafe(no_mangle)]
-extern "C" fn edge_verdict(head_len: usize, verdict_len: usize, now_ms: f64) -> usize {
+extern "C" fn edge_verdict(
+    head_len: usize,
+    verdict_len: usize,
+    sent_ms: f64,
+    now_ms: f64,
+) -> usize {
     step(head_len + verdict_len, |role, input, out| {
         let (head, verdict) = input.split_at(head_len);
-        match role.edge.verdict(text(head), text(verdict), now_ms as u64) {
+        let (head, verdict) = (text(head), text(verdict));
+        match role
+            .edge
+            .verdict(head, verdict, sent_ms as u64, now_ms as u64)
+        {
             Some(response) => role.respond(out, &response),
             None => frame::words(out, &[frame::NOTHING]),
         }

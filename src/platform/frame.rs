@@ -6,6 +6,7 @@ use crate::durable::Turn;
 use crate::edge::{Action, Call, Payload, SocketStep, Target};
 use crate::engine::outcome;
 use crate::protocol::http::{Response, binary};
+use crate::relay::Step;
 use crate::time::Millis;
 use crate::wire::base64;
 
@@ -53,6 +54,12 @@ const BYTES: u32 = 1 << 16;
 const TO_DIRECTORY: u32 = 4;
 /// A call goes to a topic.
 const TO_TOPIC: u32 = 8;
+/// Whom an object's call is for: a queue, a directory or a relay.
+const FOR_QUEUE: u32 = 0;
+/// See [`FOR_QUEUE`].
+const FOR_DIRECTORY: u32 = 1;
+/// See [`FOR_QUEUE`].
+const FOR_RELAY: u32 = 2;
 /// Stands for "none" where a word is a size.
 const NONE: u32 = u32::MAX;
 
@@ -192,43 +199,25 @@ pub fn socket_step(out: &mut Vec<u8>, step: &SocketStep) {
 
 /// A turn: number of replies, number of calls, whether to wipe, number of pushes; the alarm's and
 /// the timer's instants as `f64` (negative: none). Each reply: token, then as in [`response`]. Each
-/// call: number, kind of object ([`kind_of`]), size of the object's name, size of the command; name;
-/// command. Each push: number of tokens, size of the text, size of the memory, whether it is the
-/// last; tokens; text; memory.
+/// call: number, whom it is for, how many publishes share it (none: it is a command of its own),
+/// size of the object's name, size of the command; name; command. Each push: number of tokens, size
+/// of the text, size of the memory, whether it is the last; tokens; text; memory.
 pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
-    words(
-        out,
-        &[
-            turn.replies.len() as u32,
-            turn.calls.len() as u32,
-            turn.wipe.into(),
-            turn.pushes.len() as u32,
-        ],
-    );
-    for instant in [turn.alarm_at_ms, turn.timer_at_ms] {
-        out.extend_from_slice(&instant.map_or(-1.0, |at: Millis| at as f64).to_le_bytes());
-    }
-    for (token, response) in &turn.replies {
-        words(out, &[*token]);
-        tail(out, response);
-    }
+    let counts = [
+        turn.replies.len(),
+        turn.calls.len(),
+        usize::from(turn.wipe),
+        turn.pushes.len(),
+    ];
+    turn_head(out, counts, [turn.alarm_at_ms, turn.timer_at_ms]);
+    replies(out, &turn.replies);
     for outcome::Call {
         number,
         object,
         command,
     } in &turn.calls
     {
-        words(
-            out,
-            &[
-                *number,
-                kind_of(object),
-                size(object.as_bytes()),
-                size(command),
-            ],
-        );
-        out.extend_from_slice(object.as_bytes());
-        out.extend_from_slice(command);
+        turn_call(out, (*number, kind_of(object), 0), object, command);
     }
     for push in &turn.pushes {
         words(
@@ -248,5 +237,48 @@ pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
 
 /// What an object calls is a directory or a queue: nothing calls a topic.
 fn kind_of(object: &str) -> u32 {
-    u32::from(object == DIRECTORY || object == TOPIC_DIRECTORY)
+    if object == DIRECTORY || object == TOPIC_DIRECTORY {
+        FOR_DIRECTORY
+    } else {
+        FOR_QUEUE
+    }
+}
+
+/// What a relay wants done, in the form of a turn. The commands of its call are text.
+pub fn step(out: &mut Vec<u8>, step: &Step) {
+    let counts = [step.replies.len(), usize::from(step.call.is_some()), 0, 0];
+    turn_head(out, counts, [None, step.timer_at_ms]);
+    replies(out, &step.replies);
+    if let Some(call) = &step.call {
+        let to = if call.to_relay { FOR_RELAY } else { FOR_QUEUE };
+        let commands: Vec<String> = call
+            .commands
+            .iter()
+            .map(|it| base64::encode_url(it))
+            .collect();
+        let what = (call.number, to, call.commands.len() as u32);
+        turn_call(out, what, &call.object, commands.join(",").as_bytes());
+    }
+}
+
+fn turn_head(out: &mut Vec<u8>, counts: [usize; 4], instants: [Option<Millis>; 2]) {
+    words(out, &counts.map(|count| count as u32));
+    for instant in instants {
+        out.extend_from_slice(&instant.map_or(-1.0, |at: Millis| at as f64).to_le_bytes());
+    }
+}
+
+fn replies(out: &mut Vec<u8>, replies: &[(u32, Response)]) {
+    for (token, response) in replies {
+        words(out, &[*token]);
+        tail(out, response);
+    }
+}
+
+fn turn_call(out: &mut Vec<u8>, what: (u32, u32, u32), object: &str, command: &[u8]) {
+    let (number, to, shared) = what;
+    let sizes = [size(object.as_bytes()), size(command)];
+    words(out, &[number, to, shared, sizes[0], sizes[1]]);
+    out.extend_from_slice(object.as_bytes());
+    out.extend_from_slice(command);
 }

@@ -6,6 +6,7 @@ use super::sql::HostSql;
 use crate::command::reply::SinceStart;
 use crate::crypto::ticket::{SEED_BYTES, TicketKey};
 use crate::durable::{DirectoryObject, QueueObject, TopicObject};
+use crate::relay::{Outcome, Relay};
 use crate::store::StoreError;
 use crate::wire::base64;
 use std::cell::RefCell;
@@ -14,6 +15,12 @@ use std::cell::RefCell;
 const DIRECTORY: u32 = 1;
 /// See [`DIRECTORY`].
 const TOPIC: u32 = 2;
+/// See [`DIRECTORY`].
+const RELAY: u32 = 3;
+/// What became of a call, as `object_called` has it; anything else is that it failed.
+const ANSWERED: u32 = 1;
+/// See [`ANSWERED`].
+const OVERLOADED: u32 = 2;
 /// Random bytes before the object's name in `object_open`'s input.
 const ENTROPY_BYTES: usize = 16;
 /// Bytes of a page of Wasm memory.
@@ -23,6 +30,7 @@ enum Role {
     Queue(Box<QueueObject>),
     Directory(DirectoryObject),
     Topic(Box<TopicObject>),
+    Relay(Box<Relay>),
 }
 
 thread_local! {
@@ -42,6 +50,7 @@ extern "C" fn object_open(len: usize, kind: u32, now_ms: f64) -> usize {
     let (name, now_ms) = (String::from_utf8_lossy(name), now_ms as u64);
     let opened = match kind {
         DIRECTORY => DirectoryObject::open(&mut HostSql).map(Role::Directory),
+        RELAY => Ok(Role::Relay(Box::new(Relay::new(&name)))),
         TOPIC => TopicObject::open(&mut HostSql, &name, *entropy, now_ms)
             .map(|topic| Role::Topic(Box::new(topic))),
         _ => QueueObject::open(&mut HostSql, &name, *entropy, now_ms)
@@ -98,7 +107,8 @@ extern "C" fn object_push(command_len: usize, body_len: usize, token: u32, is_te
         Some(Role::Queue(queue)) => queue.push(token, command, body),
         Some(Role::Topic(topic)) => topic.push(token, command, body),
         Some(Role::Directory(directory)) => directory.push(token, command),
-        None => {}
+        // A relay takes calls of several commands only; the host knows.
+        Some(Role::Relay(_)) | None => {}
     });
 }
 
@@ -110,8 +120,11 @@ extern "C" fn object_push_shared(len: usize, first: u32) {
     // Decoded in place of a copy: nothing is read from storage meanwhile.
     with_input(len, |input| {
         ROLE.with_borrow_mut(|role| {
-            if let Some(Role::Queue(queue)) = role {
-                queue.push_shared(first, input.split(|byte| *byte == b',').map(decode));
+            let commands = input.split(|byte| *byte == b',').map(decode);
+            match role {
+                Some(Role::Queue(queue)) => queue.push_shared(first, commands),
+                Some(Role::Relay(relay)) => relay.push_shared(first, commands),
+                _ => {}
             }
         });
     });
@@ -129,11 +142,17 @@ extern "C" fn object_run(now_ms: f64, rows_read: f64, rows_written: f64, commits
         commits_total: commits as u64,
         wasm_memory_bytes: (core::arch::wasm32::memory_size(0) * PAGE_BYTES) as u64,
     };
+    if let Some(step) = ROLE.with_borrow_mut(|role| match role {
+        Some(Role::Relay(relay)) => Some(relay.run(now_ms as u64)),
+        _ => None,
+    }) {
+        return fill_output(|out| frame::step(out, &step)).cast_signed();
+    }
     let turn = ROLE.with_borrow_mut(|role| match role {
         Some(Role::Queue(queue)) => queue.run(&mut HostSql, now_ms as u64, since),
         Some(Role::Topic(topic)) => topic.run(&mut HostSql, now_ms as u64, since),
         Some(Role::Directory(directory)) => directory.run(&mut HostSql, now_ms as u64),
-        None => Err(StoreError("the object was never opened".into())),
+        Some(Role::Relay(_)) | None => Err(StoreError("the object was never opened".into())),
     });
     match turn {
         Ok(turn) => fill_output(|out| frame::turn(out, &turn)).cast_signed(),
@@ -173,15 +192,23 @@ extern "C" fn object_credit(token: u32, pieces: u32) {
     });
 }
 
-/// The answer to a call of an earlier turn; `ok`: its status was a success, and the input is its
-/// body.
+/// What became of a call of an earlier turn: 0 it failed, 1 its status was a success and the input
+/// is its body, 2 too much is waiting there.
 #[unsafe(no_mangle)]
-extern "C" fn object_called(len: usize, number: u32, ok: u32) {
+extern "C" fn object_called(len: usize, number: u32, outcome: u32) {
     with_input(len, |body| {
         ROLE.with_borrow_mut(|role| match role {
-            Some(Role::Queue(queue)) => queue.called(number, ok != 0, body),
-            Some(Role::Topic(topic)) => topic.called(number, ok != 0, body),
-            _ => {}
+            Some(Role::Queue(queue)) => queue.called(number, outcome == ANSWERED, body),
+            Some(Role::Topic(topic)) => topic.called(number, outcome == ANSWERED, body),
+            Some(Role::Relay(relay)) => {
+                let outcome = match outcome {
+                    ANSWERED => Outcome::Answered,
+                    OVERLOADED => Outcome::Overloaded,
+                    _ => Outcome::Failed,
+                };
+                relay.called(number, outcome, body);
+            }
+            Some(Role::Directory(_)) | None => {}
         });
     });
 }

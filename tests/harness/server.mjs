@@ -1,13 +1,13 @@
 // A server of its own for a test: the real workerd on a free loopback port, with a data directory
 // that is gone afterwards. Launched by the code that npm start uses.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { buildCore, coreExists } from '../../scripts/lib/core.mjs';
 import { launch } from '../../scripts/lib/server.mjs';
 import { readSettings } from '../../scripts/lib/settings.mjs';
-import { installPackages } from '../../scripts/lib/tools.mjs';
+import { ROOT, installPackages } from '../../scripts/lib/tools.mjs';
 
 /** Everything that has to be gone when this process ends, however it ends. */
 const running = new Set();
@@ -41,13 +41,15 @@ for (const [signal, code] of [['SIGHUP', 129], ['SIGINT', 130], ['SIGTERM', 143]
  *   in `npm start`: open to anyone, on loopback
  * @param {string} [options.dataDir] a new temporary one unless given; a given one is kept
  * @param {number} [options.port] any free one unless given
+ * @param {boolean} [options.placed] whether the header `x-cf` says where a request comes in, as
+ *   the platform would in `request.cf`: then there are relays
  * @returns {Promise<TestServer>}
  */
-export async function startServer({ env = {}, dataDir, port = 0 } = {}) {
+export async function startServer({ env = {}, dataDir, port = 0, placed = false } = {}) {
   await installPackages({ quiet: true });
   if (!coreExists()) await buildCore({ quiet: true });
   const directory = dataDir ?? temporaryDirectory();
-  const start = (at) => launchTracked({ ...env, DATA_DIR: directory, PORT: String(at) });
+  const start = (at) => launchTracked({ ...env, DATA_DIR: directory, PORT: String(at) }, placed);
   let server = await start(port);
   const end = async (kill) => {
     if (kill) server.kill();
@@ -87,12 +89,24 @@ export function temporaryDirectory() {
   return directory;
 }
 
-async function launchTracked(variables) {
+async function launchTracked(variables, placed) {
   const settings = readSettings(variables, os.tmpdir());
-  const server = await launch(settings, { onSpawn: (spawned) => running.add(spawned) });
+  const configuration = placed ? placedConfiguration() : undefined;
+  const onSpawn = (spawned) => running.add(spawned);
+  const server = await launch(settings, { onSpawn, configuration });
   // A test that forgets to stop its server must end all the same, and the server with it.
   server.unref();
   return server;
+}
+
+/** The repository's configuration, but that a header says where requests come in. */
+function placedConfiguration() {
+  const file = path.join(ROOT, 'build', 'placed.capnp');
+  const text = readFileSync(path.join(ROOT, 'workerd.capnp'), 'utf8')
+    .replace('http = (forwarded', 'http = (cfBlobHeader = "x-cf", forwarded')
+    .replaceAll('embed "', 'embed "../');
+  writeFileSync(file, text);
+  return file;
 }
 
 function removeDirectory(directory) {

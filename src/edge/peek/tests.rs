@@ -33,6 +33,7 @@ fn verdict(code: Option<ErrorCode>, sieved: bool, origins: &[&str]) -> String {
             .then(|| Sieve::new(secret, [print(secret, "old").0].into_iter()))
             .flatten(),
         valid_ms: 800,
+        is_repeated: false,
         cors_origins: origins.iter().map(|&it| it.to_owned()).collect(),
     };
     base64::encode_url(&verdict.encode().unwrap())
@@ -43,6 +44,7 @@ fn edge(settings: &str, verdict: &str) -> Edge {
     edge.verdict(
         "POST\nhttp://localhost/v1/queues/full/messages\n",
         verdict,
+        NOW,
         NOW,
     );
     edge

@@ -13,6 +13,7 @@ pub mod cors;
 pub mod description;
 pub mod fields;
 pub mod incoming;
+pub mod joined;
 pub mod media;
 pub mod message;
 pub mod metrics;

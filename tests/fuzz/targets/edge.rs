@@ -141,7 +141,7 @@ fn verdict(bytes: &[u8]) {
         base64::encode_url(verdict),
     ] {
         // It is the object's word, whatever it says; reading it must stand.
-        let _ = edge.verdict(&head, &text, NOW_MS);
+        let _ = edge.verdict(&head, &text, NOW_MS, NOW_MS);
     }
     let _ = edge.open(&head, NOW_MS);
 }
@@ -250,6 +250,7 @@ fn verdict_seeds() -> Vec<Vec<u8>> {
         fault: Some(fault),
         answered: None,
         valid_ms: 1_000,
+        is_repeated: false,
         cors_origins: vec!["https://shop.example".to_owned()],
     };
     let bytes = verdict.encode().expect("a verdict can be written");
