@@ -184,3 +184,63 @@ fn error(reference: Option<&str>, fault: &Fault) -> String {
     out.push(b'}');
     String::from_utf8(out).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEAD: &str = "GET\nhttp://127.0.0.1/v1/topics/eu%2Fnews/socket\nupgrade: websocket";
+
+    fn edge() -> Edge {
+        Edge::new(r#"{"AUTH":"none","LOOPBACK":"true"}"#).unwrap()
+    }
+
+    #[test]
+    fn frames_become_steps() {
+        let edge = edge();
+        let publish = r#"{"type":"publish","ref":{"a":1},"body":"x"}"#;
+        let SocketStep::Publish { reference, call } = edge.frame(HEAD, publish) else {
+            panic!("no publish");
+        };
+        assert_eq!(
+            (reference.as_str(), call.object.as_str()),
+            (r#"{"a":1}"#, "eu/news#0")
+        );
+        let subscribe = r#"{"type":"subscribe","topic":"b","from_seq":7,"filter":"a = 1"}"#;
+        let SocketStep::Follow { reference, stream } = edge.frame(HEAD, subscribe) else {
+            panic!("no subscription");
+        };
+        assert_eq!(
+            (reference.as_str(), stream.as_str()),
+            ("null", "b\n\nlines\n7\n\n\"a = 1\"")
+        );
+        assert!(edge.follow(&stream, None).is_some() && edge.follow(&stream, Some(9)).is_some());
+        assert!(edge.follow("b\n\nlines\nsoon\n\n", None).is_none());
+    }
+
+    #[test]
+    fn a_frame_needs_the_credentials_of_its_socket() {
+        let closed = Edge::new(r#"{"ADMIN_TOKEN":"t"}"#).unwrap();
+        let SocketStep::Send(text) = closed.frame(HEAD, r#"{"type":"ping"}"#) else {
+            panic!("let in");
+        };
+        assert!(text.contains("unauthorized"), "{text}");
+        let head = HEAD.replace("/socket", "/socket?access_token=t");
+        assert!(matches!(closed.frame(&head, r#"{"type":"ping"}"#),
+            SocketStep::Send(text) if text == r#"{"type":"pong"}"#));
+    }
+
+    proptest! {
+        #[test]
+        fn no_frame_makes_the_edge_panic(words in prop::collection::vec(prop::sample::select(vec![
+            "{", "}", "[", ",", ":", "\"type\"", "\"publish\"", "\"subscribe\"", "\"ref\"", "1",
+            "\"topic\"", "\"a\"", "\"from_seq\"", "null", "\"filter\"", "\"body\"", "-1", "\\",
+        ]), 0..24), text in ".{0,60}") {
+            let edge = edge();
+            let _ = edge.frame(HEAD, &words.concat());
+            let _ = edge.frame(HEAD, &text);
+            let _ = edge.follow(&text, None);
+        }
+    }
+}
