@@ -9,14 +9,26 @@ const UNAUTHORIZED = { status: 401, type: 'unauthorized' };
 
 const bearer = (token) => ({ authorization: `Bearer ${token}` });
 
+const ID = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
+
 /** One request of every kind, none of which may pass. */
 const EVERYTHING = [
   ['GET', '/v1/queues'], ['PUT', '/v1/queues/q'], ['GET', '/v1/queues/q'],
   ['DELETE', '/v1/queues/q'],
   ['POST', '/v1/queues/q/messages'], ['POST', '/v1/queues/q/messages/batch'],
   ['POST', '/v1/queues/q/messages/pull'], ['POST', '/v1/queues/q/messages/ack'],
-  ['GET', '/v1/queues/q/messages'], ['GET', '/v1/queues/q/messages/01ARZ3NDEKTSV4RRFFQ69G5FAV'],
-  ['POST', '/v1/queues/q/purge'], ['GET', '/metrics'],
+  ['GET', '/v1/queues/q/messages'], ['GET', `/v1/queues/q/messages/${ID}`],
+  ['DELETE', `/v1/queues/q/messages/${ID}`], ['POST', `/v1/queues/q/messages/${ID}/confirm`],
+  ['POST', '/v1/queues/q/purge'], ['POST', '/v1/queues/q/pause'],
+  ['POST', '/v1/queues/q/resume'], ['POST', '/v1/queues/q/redrive'],
+  ['GET', '/v1/topics'], ['PUT', '/v1/topics/t'], ['GET', '/v1/topics/t'],
+  ['DELETE', '/v1/topics/t'], ['POST', '/v1/topics/t/messages'],
+  ['POST', '/v1/topics/t/messages/batch'], ['GET', '/v1/topics/t/messages'],
+  ['GET', '/v1/topics/t/events'], ['GET', '/v1/topics/t/socket'],
+  ['GET', '/v1/topics/t/subscriptions'], ['PUT', '/v1/topics/t/subscriptions/s'],
+  ['GET', '/v1/topics/t/subscriptions/s'], ['DELETE', '/v1/topics/t/subscriptions/s'],
+  ['POST', '/v1/topics/t/subscriptions/s/pull'], ['POST', '/v1/topics/t/subscriptions/s/ack'],
+  ['POST', '/v1/topics/t/subscriptions/s/seek'], ['GET', '/metrics'],
 ];
 
 describe('with an ADMIN_TOKEN', () => {
