@@ -39,6 +39,18 @@ pub fn check(
     }
 }
 
+/// Whether anybody is let in at all. A deployment without credentials serves nothing, not even what
+/// is for everybody elsewhere.
+///
+/// # Errors
+/// `unauthorized`, with what to set.
+pub fn check_is_set_up(settings: &Settings) -> Result<(), Fault> {
+    if settings.open || settings.admin_token.is_some() {
+        return Ok(());
+    }
+    Err(unset(settings))
+}
+
 /// A page whose own host name was made to resolve to 127.0.0.1 ("DNS rebinding") is of the same
 /// origin as far as its browser can tell; its host name gives it away.
 fn check_loopback(head: &Head<'_>) -> Result<(), Fault> {

@@ -50,7 +50,10 @@ impl Edge {
                     br#"{"status":"ok"}"#.to_vec(),
                 )));
             }
-            Place::KeySet => return key_set(),
+            Place::KeySet => {
+                auth::check_is_set_up(&self.settings)?;
+                return key_set();
+            }
             _ => {}
         }
         let streams = matches!(place, Place::Queue(_, Part::Message(_)))

@@ -21,6 +21,7 @@ const EVERYTHING = [
   ['DELETE', `/v1/queues/q/messages/${ID}`], ['POST', `/v1/queues/q/messages/${ID}/confirm`],
   ['POST', '/v1/queues/q/purge'], ['POST', '/v1/queues/q/pause'],
   ['POST', '/v1/queues/q/resume'], ['POST', '/v1/queues/q/redrive'],
+  ['POST', '/v1/queues/q/tickets/rotate'],
   ['GET', '/v1/topics'], ['PUT', '/v1/topics/t'], ['GET', '/v1/topics/t'],
   ['DELETE', '/v1/topics/t'], ['POST', '/v1/topics/t/messages'],
   ['POST', '/v1/topics/t/messages/batch'], ['GET', '/v1/topics/t/messages'],
@@ -120,7 +121,8 @@ describe('with nothing set, beyond loopback', () => {
   after(() => tide.stop());
 
   test('nothing passes, and the answer says what to set', async () => {
-    for (const [method, path] of EVERYTHING) {
+    const everything = [...EVERYTHING, ['GET', '/.well-known/jwks.json']];
+    for (const [method, path] of everything) {
       for (const headers of [{}, bearer('anything'), bearer('')]) {
         const answer = await tide.request(method, path, { headers });
         assert.ok(answer.status === 401 || answer.status === 403, `${method} ${path}: ${answer}`);
