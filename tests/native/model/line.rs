@@ -120,7 +120,15 @@ impl Model {
             line.next().map(|(seq, m)| (seq, m.body.len() as u64))
         };
         while let Some((seq, bytes)) = first(self) {
-            if self.is_backlog_full(bytes) || self.is_sold_out() || self.is_held_back(seq) {
+            if self.is_backlog_full(0) || self.is_sold_out() || self.is_held_back(seq) {
+                break;
+            }
+            // A retention that was shortened in this very turn counts from now on.
+            if self.messages[&seq].at_ms + self.limits.retention_ms <= self.now_ms {
+                self.leave_line(seq, State::Expired);
+                continue;
+            }
+            if self.is_backlog_full(bytes) {
                 break;
             }
             let (hold_ms, delay_ms) = self.messages[&seq].wish;
