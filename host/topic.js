@@ -76,12 +76,12 @@ export class TopicObject extends CoreObject {
     for (const { tokens, text, memory, isLast } of pushes) {
       for (const token of tokens) {
         const socket = this.sockets.get(token);
-        if (socket !== undefined) this.send(socket, text, memory, isLast);
+        if (socket !== undefined) this.tell(socket, text, memory, isLast);
       }
     }
   }
 
-  send(socket, text, memory, isLast) {
+  tell(socket, text, memory, isLast) {
     try {
       socket.send(text);
       if (memory !== null) socket.serializeAttachment(memory);
