@@ -88,5 +88,5 @@ macro_rules! targets {
 }
 
 targets!(
-    batch, head, body, verdict, settings, command, directory, segment, filter, text
+    batch, head, body, verdict, settings, command, directory, segment, filter, text, topic, relay
 );

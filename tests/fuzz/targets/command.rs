@@ -59,7 +59,7 @@ fn turn(
 }
 
 /// The bytes of a command, as an edge would send it.
-fn encoded(command: Command<'_>) -> Vec<u8> {
+pub fn encoded(command: Command<'_>) -> Vec<u8> {
     let envelope = Envelope {
         queue: "q",
         origin: None,
@@ -97,7 +97,8 @@ fn command(bytes: &[u8]) {
     );
 }
 
-fn split(mut bytes: &[u8]) -> Vec<&[u8]> {
+/// Commands, each behind its length.
+pub fn split(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut commands = Vec::new();
     while commands.len() < COMMANDS_MAX
         && let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>()

@@ -77,6 +77,8 @@ fn head(bytes: &[u8]) {
     let head = String::from_utf8_lossy(head);
     for settings in [OPEN, LOCKED] {
         ask(&mut edge(settings), &head, body);
+        // Where the head opens a socket, the body is a frame that comes in by it.
+        let _ = edge(settings).frame(&head, &String::from_utf8_lossy(body));
     }
 }
 
@@ -210,6 +212,15 @@ fn head_seeds() -> Vec<Vec<u8>> {
     for seed in &mut seeds {
         seed.extend_from_slice(b"\0{\"body\":1}");
     }
+    let socket =
+        "GET\nhttp://127.0.0.1/v1/topics/chat%2Froom/socket?from_seq=5\nupgrade: websocket\n";
+    let frames = [
+        r#"{"type":"publish","ref":"1","body":"hi","key":"k","attributes":{"a":"b"}}"#,
+        r#"{"type":"subscribe","ref":2,"topic":"chat/other","from_seq":"earliest","filter":"a = 'b'"}"#,
+        r#"{"type":"unsubscribe","ref":"3","topic":"chat/other"}"#,
+        r#"{"type":"ping"}"#,
+    ];
+    seeds.extend(frames.map(|frame| [socket.as_bytes(), &[0], frame.as_bytes()].concat()));
     seeds
 }
 

@@ -9,8 +9,10 @@ mod batch;
 mod command;
 mod edge;
 mod filter;
+mod relay;
 mod stored;
 mod text;
+mod topic;
 
 /// One place where bytes are read.
 pub struct Target {
@@ -34,6 +36,8 @@ pub const TARGETS: &[Target] = &[
     stored::SEGMENT,
     filter::FILTER,
     text::TEXT,
+    topic::TOPIC,
+    relay::RELAY,
 ];
 
 /// A text as a seed.
