@@ -1,7 +1,8 @@
 //! Requests as clients send them, through the whole edge.
 
 use super::{Target, halves, seed};
-use tidegate::command::{Verdict, codec, directory};
+use tidegate::command::{Verdict, codec, directory, topic};
+use tidegate::edge::action::Target as Kind;
 use tidegate::edge::{Action, Call, Edge};
 use tidegate::error::{ErrorCode, Fault};
 use tidegate::protocol::http::Response;
@@ -125,11 +126,10 @@ fn check_response(response: &Response) {
 
 /// What the edge sends, an object can read.
 fn check_call(call: &Call) {
-    let directory = call.object.starts_with('#');
-    let read = if directory {
-        directory::decode(&call.command).is_ok()
-    } else {
-        codec::decode(&call.command).is_ok()
+    let read = match call.target {
+        Kind::Queue => codec::decode(&call.command).is_ok(),
+        Kind::Directory => directory::decode(&call.command).is_ok(),
+        Kind::Topic => topic::decode(&call.command).is_ok(),
     };
     assert!(read, "an object cannot read {:?}", call.command);
 }
