@@ -59,18 +59,16 @@ impl Queue {
             };
             self.give_back(turn, key.as_deref())?;
         }
-        self.remove_outstanding(seq);
-        if let Some(result) = ack.result {
-            let (attempts, at_ms) = (entry.attempts, turn.now_ms);
-            let result = Some(result.to_owned());
+        if ack.result.is_some() || self.is_soon_forgotten(turn, seq, &entry)? {
             self.outcomes.add(End {
                 seq,
                 state: State::Done,
-                attempts,
-                at_ms,
-                result,
+                attempts: entry.attempts,
+                at_ms: turn.now_ms,
+                result: ack.result.map(str::to_owned),
             });
         }
+        self.remove_outstanding(seq);
         self.waiters.finished(seq);
         Ok(())
     }

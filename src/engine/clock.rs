@@ -5,7 +5,7 @@
 //! when nothing else does. Bounded: what one turn does not finish, the next one does at once.
 
 use super::dead_letter::Reason;
-use super::outcomes::{End, Outcomes};
+use super::outcomes::End;
 use super::outstanding::{Entry, Status};
 use super::queue::{Queue, Turn};
 use super::recovery::first;
@@ -483,14 +483,8 @@ impl Queue {
 
     /// Forgets ends and idempotency keys whose time is over.
     fn prune(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let due = |at_ms: Millis| at_ms > 0 && at_ms <= turn.now_ms;
-        if due(self.meta.outcomes_prune_at_ms) {
-            let (forgotten, next_ms) = Outcomes::prune(turn.sql, turn.now_ms)?;
-            self.meta.forgotten_seq = self.meta.forgotten_seq.max(forgotten);
-            self.meta.outcomes_prune_at_ms = next_ms.map_or(0, |at| at.max(turn.now_ms) + MINUTE);
-            self.meta_changed = true;
-        }
-        if due(self.meta.idempotency_prune_at_ms) {
+        self.forget_ends(turn)?;
+        if (1..=turn.now_ms).contains(&self.meta.idempotency_prune_at_ms) {
             let next_ms = self.idempotency.prune(turn.sql, turn.now_ms)?;
             self.meta.idempotency_prune_at_ms =
                 next_ms.map_or(0, |at| at.max(turn.now_ms) + MINUTE);

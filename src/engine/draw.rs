@@ -434,6 +434,7 @@ impl Queue {
             };
         }
         self.line.state.losers += participants - drawn;
+        self.put_off_forgetting(turn.now_ms);
         // Everybody who waits for the outcome is answered.
         self.waiters.purged();
         self.meta_changed = true;

@@ -153,9 +153,7 @@ impl Queue {
         if !turn.sql.exec(statement, &[seq.into()])?.is_empty() {
             return Ok(Some(message(id, State::Dead)));
         }
-        let is_forgotten = is_over
-            || seq <= self.meta.forgotten_seq
-            || id.at_ms() + config.retention_ms <= turn.now_ms;
+        let is_forgotten = is_over || self.is_forgotten(id, turn.now_ms);
         let has_lost = self.draws.has_lost(id);
         let state = if has_lost {
             State::NotDrawn

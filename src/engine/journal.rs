@@ -11,6 +11,7 @@
 //! numbers come after the last row's. Invariant: replaying these gives the state that was in memory
 //! when the last commit ended.
 
+use super::forgetting::Forgetting;
 use super::idempotency::Answer;
 use super::journal_old;
 use super::line::LineState;
@@ -25,7 +26,9 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// Version of the stored form; `journal_old.rs` reads those before.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+/// The version byte before it was kept what is forgotten next.
+const VERSION_WITH_RUNS: u8 = 3;
 /// Entries in one page of a checkpoint: about 40 bytes each at most, so 800 KB.
 const PAGE_ENTRIES: usize = 20_000;
 /// Bytes of journal rows since the last checkpoint after which a new one is due, beyond the size of
@@ -175,6 +178,8 @@ pub struct SmallState<'a> {
     pub meta: &'a Meta,
     /// See [`LineState`].
     pub line: &'a LineState,
+    /// See [`Forgetting`].
+    pub forgetting: &'a Forgetting,
 }
 
 /// What a start found.
@@ -183,6 +188,8 @@ pub struct Recovered {
     pub meta: Meta,
     /// The line's part of it.
     pub line: LineState,
+    /// And what is forgotten next.
+    pub forgetting: Forgetting,
     /// Outstanding messages as of the last journal row.
     pub outstanding: Outstanding,
     /// Idempotency keys since the last checkpoint.
@@ -215,7 +222,7 @@ impl Journal {
     pub fn write(
         &mut self,
         sql: &mut dyn Sql,
-        SmallState { meta, line }: SmallState<'_>,
+        small: SmallState<'_>,
         outstanding: &mut Outstanding,
         answers: Vec<Answer>,
     ) -> Result<(), StoreError> {
@@ -227,19 +234,19 @@ impl Journal {
             }
         }
         let record = Record {
-            meta: Cow::Borrowed(meta),
+            meta: Cow::Borrowed(small.meta),
             put: Run::all_of(put),
             removed: spans_of(removed),
             answers,
         };
-        let data = to_bytes(&record, line)?;
+        let data = to_bytes(&record, small)?;
         self.bytes += data.len();
         sql.exec(
             "INSERT INTO journal (slot, number, data) VALUES (?, ?, ?)
              ON CONFLICT (slot) DO UPDATE SET number = excluded.number, data = excluded.data",
             &[
-                (meta.number % JOURNAL_SLOTS).into(),
-                meta.number.into(),
+                (small.meta.number % JOURNAL_SLOTS).into(),
+                small.meta.number.into(),
                 Arg::Blob(&data),
             ],
         )?;
@@ -253,7 +260,7 @@ impl Journal {
     pub fn checkpoint(
         &mut self,
         sql: &mut dyn Sql,
-        SmallState { meta, line }: SmallState<'_>,
+        small: SmallState<'_>,
         outstanding: &mut Outstanding,
     ) -> Result<(), StoreError> {
         outstanding.take_changed();
@@ -267,10 +274,10 @@ impl Journal {
         }
         for (number, entries) in pages.iter().enumerate() {
             let page = Page {
-                meta: (number == 0).then_some(Cow::Borrowed(meta)),
+                meta: (number == 0).then_some(Cow::Borrowed(small.meta)),
                 entries: Run::all_of(entries.iter().copied()),
             };
-            let data = to_bytes(&page, line)?;
+            let data = to_bytes(&page, small)?;
             sql.exec(
                 "INSERT INTO checkpoint (page, data) VALUES (?, ?)
                  ON CONFLICT (page) DO UPDATE SET data = excluded.data",
@@ -282,7 +289,7 @@ impl Journal {
             sql.exec("DELETE FROM checkpoint WHERE page >= ?", &[count.into()])?;
         }
         *self = Self {
-            checkpoint_number: meta.number,
+            checkpoint_number: small.meta.number,
             checkpoint_pages: count,
             bytes: 0,
         };
@@ -301,17 +308,18 @@ impl Journal {
                 ..Meta::default()
             },
             line: LineState::default(),
+            forgetting: Forgetting::default(),
             outstanding: Outstanding::default(),
             answers: Vec::new(),
         };
         let mut journal = Self::default();
         for row in sql.exec("SELECT data FROM checkpoint ORDER BY page", &[])? {
-            let (page, line): (Page<'_>, _) = from_row(row)?;
+            let (page, rest): (Page<'_>, _) = from_row(row)?;
             journal.checkpoint_pages += 1;
             if let Some(meta) = page.meta {
                 journal.checkpoint_number = meta.number;
                 found.meta = meta.into_owned();
-                found.line = line;
+                (found.line, found.forgetting) = rest;
             }
             found.put_all(&page.entries);
         }
@@ -323,9 +331,9 @@ impl Journal {
             journal.bytes += row
                 .first()
                 .map_or(0, |v| if let Value::Blob(b) = v { b.len() } else { 0 });
-            let (record, line): (Record<'_>, _) = from_row(row)?;
+            let (record, rest): (Record<'_>, _) = from_row(row)?;
             found.meta = record.meta.into_owned();
-            found.line = line;
+            (found.line, found.forgetting) = rest;
             found.put_all(&record.put);
             for (first, last) in record.removed {
                 found.outstanding.remove_span(first, last);
@@ -337,25 +345,30 @@ impl Journal {
     }
 }
 
-fn to_bytes<T: Serialize>(value: &T, line: &LineState) -> Result<Vec<u8>, StoreError> {
+fn to_bytes<T: Serialize>(value: &T, small: SmallState<'_>) -> Result<Vec<u8>, StoreError> {
     postcard::to_extend(value, vec![VERSION])
-        .and_then(|bytes| postcard::to_extend(line, bytes))
+        .and_then(|bytes| postcard::to_extend(small.line, bytes))
+        .and_then(|bytes| postcard::to_extend(small.forgetting, bytes))
         .map_err(|e| StoreError(format!("a journal row cannot be written: {e}")))
 }
 
-fn from_row<T: Stored>(row: Vec<Value>) -> Result<(T, LineState), StoreError> {
+fn from_row<T: Stored>(row: Vec<Value>) -> Result<(T, (LineState, Forgetting)), StoreError> {
     let bytes = scalar(vec![row]).map(Value::into_blob).unwrap_or_default();
     let Some((&version, rest)) = bytes.split_first() else {
         return Err(StoreError("a journal row is empty".into()));
     };
     let read = match version {
-        VERSION => postcard::take_from_bytes(rest),
+        VERSION | VERSION_WITH_RUNS => postcard::take_from_bytes(rest),
         journal_old::VERSION_WITH_LINE | journal_old::VERSION => T::from_old(rest),
         _ => return Err(StoreError("a journal row is of another version".into())),
     };
-    let read = read.and_then(|(value, rest)| match version {
-        journal_old::VERSION => Ok((value, LineState::default())),
-        _ => Ok((value, postcard::from_bytes(rest)?)),
+    let read = read.and_then(|(value, rest)| {
+        let rest = match version {
+            VERSION => postcard::from_bytes(rest)?,
+            journal_old::VERSION => Default::default(),
+            _ => (postcard::from_bytes(rest)?, Forgetting::default()),
+        };
+        Ok((value, rest))
     });
     read.map_err(|e| StoreError(format!("a journal row is damaged: {e}")))
 }

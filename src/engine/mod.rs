@@ -25,6 +25,7 @@ mod browse;
 mod clock;
 mod dead_letter;
 pub mod draw;
+mod forgetting;
 mod holes;
 mod inspect;
 mod journal_old;

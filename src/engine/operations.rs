@@ -31,6 +31,7 @@ impl Queue {
             self.create(turn, config)?;
             self.plan_draw(turn, &self.config())?;
         } else {
+            self.raise_retention(turn.now_ms, config.retention_ms);
             let reordered = config.delivery.order != self.order();
             self.store_config(turn, &config)?;
             self.config = Some(Rc::new(config));
@@ -142,6 +143,7 @@ impl Queue {
         self.journal = Default::default();
         self.idempotency = Idempotency::default();
         self.outcomes = Default::default();
+        self.forgetting = Default::default();
         self.key_counts = Default::default();
         self.builders = Default::default();
         self.finished_segments.clear();

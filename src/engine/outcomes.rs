@@ -2,7 +2,8 @@
 //!
 //! A message that was acknowledged without a result leaves nothing behind: a genuine identifier
 //! that is nowhere else and not too old was acknowledged. All other ends are written down, 64
-//! sequence numbers to a row, and kept for `result_retention_ms`.
+//! sequence numbers to a row, and can be read for `result_retention_ms`; when their rows go, and
+//! what follows from it for the others, is `forgetting.rs`'s.
 
 use crate::command::State;
 use crate::store::{Arg, Sql, StoreError, Value};
@@ -94,30 +95,45 @@ impl Outcomes {
         Ok(wrote)
     }
 
-    /// Drops rows whose time is over. Returns the highest sequence number that may have been
-    /// forgotten, and when to look again if any rows are left.
+    /// The highest sequence number of the rows whose time was over then; zero: there are none.
     ///
     /// # Errors
     /// Storage.
-    pub fn prune(sql: &mut dyn Sql, now_ms: Millis) -> Result<(u64, Option<Millis>), StoreError> {
+    pub fn last_over(sql: &mut dyn Sql, now_ms: Millis) -> Result<u64, StoreError> {
         let over = sql.exec(
             "SELECT max(chunk) FROM outcomes WHERE until_ms <= ?",
             &[now_ms.into()],
         )?;
-        let forgotten = match over.first().and_then(|row| row.first()) {
+        Ok(match over.first().and_then(|row| row.first()) {
             Some(Value::Int(chunk)) => ((chunk.cast_unsigned() + 1) << CHUNK_BITS) - 1,
             _ => 0,
-        };
+        })
+    }
+
+    /// Drops rows whose time was over then. Returns the highest sequence number that may have been
+    /// forgotten.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn prune(sql: &mut dyn Sql, now_ms: Millis) -> Result<u64, StoreError> {
+        let forgotten = Self::last_over(sql, now_ms)?;
         if forgotten > 0 {
             sql.exec("DELETE FROM outcomes WHERE until_ms <= ?", &[now_ms.into()])?;
         }
+        Ok(forgotten)
+    }
+
+    /// When the time of the next row is over, if there are any.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn next_over_ms(sql: &mut dyn Sql) -> Result<Option<Millis>, StoreError> {
         let next = sql.exec("SELECT min(until_ms) FROM outcomes", &[])?;
-        let next = next
+        Ok(next
             .first()
             .and_then(|row| row.first())
             .map(Value::uint)
-            .filter(|at| *at > 0);
-        Ok((forgotten, next))
+            .filter(|at| *at > 0))
     }
 }
 

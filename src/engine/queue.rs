@@ -9,6 +9,7 @@ use super::Stop;
 use super::config::{Config, Order};
 use super::dead_letter::Outbox;
 use super::draw::Draws;
+use super::forgetting::Forgetting;
 use super::idempotency::Idempotency;
 use super::journal::{Journal, Meta, SmallState};
 use super::key_count::KeyCounts;
@@ -48,6 +49,7 @@ pub struct Queue {
     pub(super) journal: Journal,
     pub(super) idempotency: Idempotency,
     pub(super) outcomes: Outcomes,
+    pub(super) forgetting: Forgetting,
     pub(super) key_counts: KeyCounts,
     pub(super) builders: Builders,
     pub(super) waiters: Waiters,
@@ -349,6 +351,7 @@ impl Queue {
         let small = SmallState {
             meta: &self.meta,
             line: &self.line.state,
+            forgetting: &self.forgetting,
         };
         if due {
             self.journal

@@ -54,6 +54,7 @@ impl Queue {
         queue.journal = journal;
         queue.meta = found.meta;
         queue.line = Line::recovered(found.line);
+        queue.forgetting = found.forgetting;
         queue.meta.now_ms = queue.meta.now_ms.max(now_ms);
         queue.outstanding = found.outstanding;
         let journaled = found.answers.len();
@@ -85,6 +86,7 @@ impl Queue {
             journal: Journal::default(),
             idempotency: Idempotency::default(),
             outcomes: Default::default(),
+            forgetting: Default::default(),
             key_counts: Default::default(),
             builders: Default::default(),
             waiters: Default::default(),

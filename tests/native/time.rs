@@ -105,6 +105,75 @@ fn retention_counts_from_acceptance_or_from_the_end_of_a_delay() {
 }
 
 #[test]
+fn what_has_expired_stays_so_when_retention_is_raised() {
+    let mut bench = Bench::new(r#"{"retention_ms":10000}"#);
+    let expired = bench.put("expired").id;
+    bench.pass(9_000);
+    let done = bench.put("done").id;
+    bench.pass(1_000);
+    let next = bench.pull(1).remove(0);
+    let patch = r#"{"retention_ms":86400000}"#;
+    bench.ask(Command::Configure { patch }).unwrap();
+    bench.ack(&lease(&next)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(bench.state(expired).unwrap_err().code, ErrorCode::NotFound);
+        assert_eq!(bench.state(done).unwrap().state, State::Done);
+        bench.reopen();
+    }
+    bench.pass(60_000);
+    assert_eq!(bench.state(expired).unwrap_err().code, ErrorCode::NotFound);
+    assert_eq!(bench.state(done).unwrap().state, State::Done);
+}
+
+#[test]
+fn an_acknowledgement_stays_when_older_ends_beside_it_are_forgotten() {
+    let mut bench = Bench::new(r#"{"delivery":{"visibility_timeout_ms":3600000}}"#);
+    let before = bench.put("acknowledged before the look").id;
+    let cancelled = bench.put("cancelled").id;
+    let after = bench.put("acknowledged after it").id;
+    bench.ask(Command::Cancel { id: cancelled }).unwrap();
+    let leased = bench.pull(2);
+    bench.pass(650_000);
+    bench.ack(&lease(&leased[0])).unwrap();
+    bench.pass(20_000);
+    bench.ack(&lease(&leased[1])).unwrap();
+    let acked_ms = bench.now_ms;
+    for _ in 0..58 {
+        bench.pass(10_000);
+        bench.reopen();
+        let state = bench.state(cancelled).unwrap_err().code;
+        assert_eq!(state, ErrorCode::NotFound);
+        assert_eq!(bench.state(before).unwrap().state, State::Done);
+        assert_eq!(bench.state(after).unwrap().state, State::Done);
+    }
+    bench.now_ms = acked_ms + 599_999;
+    bench.turn(Vec::new());
+    assert_eq!(bench.state(after).unwrap().state, State::Done);
+    for _ in 0..60 {
+        bench.pass(60_000);
+    }
+    assert_eq!(bench.database.count("outcomes"), 0, "rows go in the end");
+    assert_eq!(bench.state(after).unwrap_err().code, ErrorCode::NotFound);
+}
+
+#[test]
+fn who_is_acknowledged_shortly_before_retention_ends_can_be_read() {
+    let mut bench = Bench::new(r#"{"retention_ms":10000,"result_retention_ms":8000}"#);
+    let (early, late) = (bench.put("early").id, bench.put("late").id);
+    let both = bench.pull(2);
+    bench.pass(1_000);
+    bench.ack(&lease(&both[0])).unwrap();
+    assert_eq!(bench.database.count("outcomes"), 0, "its age says it all");
+    bench.pass(5_000);
+    bench.ack(&lease(&both[1])).unwrap();
+    bench.pass(7_999);
+    assert_eq!(bench.state(early).unwrap_err().code, ErrorCode::NotFound);
+    assert_eq!(bench.state(late).unwrap().state, State::Done);
+    bench.pass(1);
+    assert_eq!(bench.state(late).unwrap_err().code, ErrorCode::NotFound);
+}
+
+#[test]
 fn a_repeat_within_the_window_is_the_first_answer_even_when_the_queue_is_full() {
     let mut bench = Bench::new(r#"{"capacity":{"max_messages":1},"dedup_window_ms":60000}"#);
     let once = || Draft {

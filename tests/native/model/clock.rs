@@ -126,7 +126,6 @@ impl Model {
         self.dead.clear();
         self.keys.clear();
         self.firsts.clear();
-        self.noted_ms.clear();
         self.accepted = 0;
         self.last_due = (0, 0);
         self.purged_seq = self.next_seq - 1;

@@ -135,6 +135,14 @@ impl Model {
             }
         }
         self.remembered_ms = self.remembered_ms.min(limits.result_retention_ms);
+        if limits.retention_ms < self.limits.retention_ms {
+            for message in self.messages.values_mut() {
+                if let At::Ended(end) = &mut message.at {
+                    end.by_age = true;
+                }
+            }
+        }
+        self.retained_ms = self.retained_ms.min(limits.retention_ms);
         self.limits = limits.clone();
         self.plan_draw();
         self.admit();

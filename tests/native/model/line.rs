@@ -107,6 +107,7 @@ impl Model {
                 at_ms: self.now_ms,
                 result: None,
                 noted: false,
+                by_age: true,
             };
             self.messages.get_mut(&seq).unwrap().at = At::Ended(end);
         }

@@ -48,6 +48,9 @@ pub struct End {
     /// Whether the end is written down: not for a plain acknowledgement, nor for one past its
     /// retention.
     pub noted: bool,
+    /// Whether its message's age may end its memory too: retention was shortened since, or a draw
+    /// remembers it.
+    pub by_age: bool,
 }
 
 /// One message.
@@ -128,9 +131,8 @@ pub struct Model {
     pub dead: BTreeMap<u64, Message>,
     /// The least `result_retention_ms` there ever was: ends are remembered that long at least.
     pub remembered_ms: u64,
-    /// When the first end was noted in each group of 64 sequence numbers, which are forgotten
-    /// together.
-    pub noted_ms: BTreeMap<u64, u64>,
+    /// The least `retention_ms` there ever was.
+    pub retained_ms: u64,
 }
 
 /// Counters that only grow.
@@ -163,11 +165,12 @@ pub struct Figures {
 
 impl Model {
     pub fn new(now_ms: u64) -> Self {
-        let remembered_ms = 600_000;
+        let (remembered_ms, retained_ms) = (600_000, 345_600_000);
         Self {
             now_ms,
             next_seq: 1,
             remembered_ms,
+            retained_ms,
             ..Self::default()
         }
     }
@@ -226,10 +229,8 @@ impl Model {
             at_ms: self.now_ms,
             result,
             noted,
+            by_age: false,
         });
-        if noted {
-            self.noted_ms.entry(seq >> 6).or_insert(self.now_ms);
-        }
         match state {
             State::Dead => {
                 self.totals.dead += 1;
@@ -250,22 +251,16 @@ impl Model {
         }
     }
 
-    /// Whether a read of a message that has ended may find nothing any more. Ends go in groups; a
-    /// plain acknowledgement is inferred, and no more so once later ends are forgotten
-    /// (`outcomes.rs`).
+    /// Whether a read of a message that has ended may find nothing any more: its time is over, or
+    /// retention was shortened since and it is older than that; for one that retention ended it is
+    /// so at once.
     pub fn may_be_forgotten(&self, seq: u64, end: &End) -> bool {
-        let is_over = |at_ms: &u64| at_ms + self.remembered_ms <= self.now_ms;
         if self.dead.contains_key(&seq) {
             return false;
         }
-        if self.messages[&seq].at_ms + self.limits.retention_ms <= self.now_ms {
-            return true;
-        }
-        if end.noted {
-            return is_over(self.noted_ms.get(&(seq >> 6)).unwrap_or(&end.at_ms));
-        }
-        self.noted_ms
-            .range(seq >> 6..)
-            .any(|(_, at_ms)| is_over(at_ms))
+        let is_old = || self.messages[&seq].at_ms + self.retained_ms <= self.now_ms;
+        end.at_ms + self.remembered_ms <= self.now_ms
+            || end.state == State::Expired && !end.noted
+            || end.by_age && is_old()
     }
 }
