@@ -3,69 +3,23 @@
 
 import { DurableObject } from 'cloudflare:workers';
 import { readBody } from './body.js';
-import { COMMAND_HEADER, SHARED_PATH, fetchObject, fetchShared, isPublish } from './call.js';
+import { COMMAND_HEADER, SHARED_PATH, isPublish } from './call.js';
+import { Calls } from './calls.js';
 import { Core } from './core.js';
-import { FOR_DIRECTORY, FOR_RELAY, readTurn } from './frames.js';
-import { relay } from './place.js';
-import { OVERLOADED_VERDICT, VERDICT_HEADER, overloaded, unavailable } from './problem.js';
+import { readTurn } from './frames.js';
+import { Entry, Line } from './line.js';
+import { overloaded, unavailable } from './problem.js';
 import { sqlImport } from './sql.js';
 
-/** Requests in one turn. */
-const TURN_REQUESTS_MAX = 256;
-/** Bytes of commands and bodies in one turn: an instance's memory never shrinks. */
-const TURN_BYTES_MAX = 8 << 20;
-/** Requests, and bytes of them, that may stand in line for a turn. */
-const LINE_REQUESTS_MAX = 4096;
-const LINE_BYTES_MAX = 32 << 20;
-/** Of these, what publishes leave to all else: confirmations, acknowledgements, changes. */
-const LINE_REQUESTS_KEPT = 512;
-const LINE_BYTES_KEPT = 4 << 20;
-/** Calls to other objects at a time: with a client's own they stay below the platform's six. */
-const CALLS_MAX = 4;
 /** How soon an alarm is tried again whose turn failed. */
 const ALARM_RETRY_MS = 5_000;
 /** How much the clock may lag behind the alarm it set. */
 const ALARM_SKEW_MS = 1_000;
 /** Random bytes that the keys of tickets are made of. */
 const ENTROPY_BYTES = 32;
-/** A call of a relay that takes longer has failed. */
-const CALL_MS_MAX = 10_000;
 const QUEUE = 0;
 const DIRECTORY = 1;
 const RELAY = 3;
-/** What became of a call. */
-const FAILED = 0;
-const ANSWERED = 1;
-const OVERLOADED = 2;
-
-/** One call, from its arrival to its answer. */
-class Entry {
-  constructor(token, command, body, shared, sockets) {
-    this.token = token;
-    /** Both ends of the socket that the call opens, if it opens one. */
-    this.sockets = sockets;
-    this.command = command;
-    this.body = body;
-    /** How many publishes share the call, with a token each; 0 for a command of its own. */
-    this.shared = shared;
-    this.requests = shared === 0 ? 1 : shared;
-    this.size = command.length + (body === null ? 0 : body.length);
-    /** @type {Response | null} */
-    this.response = null;
-    /** @type {((response: Response) => void) | null} */
-    this.resolve = null;
-  }
-
-  answer(response) {
-    if (this.resolve === null) this.response = response;
-    else this.resolve(response);
-  }
-
-  /** The response, at once where it is there already. */
-  wait() {
-    return this.response ?? new Promise((resolve) => (this.resolve = resolve));
-  }
-}
 
 /** How many publishes share a call; 0 where it brings one command. */
 function sharedBy({ url }) {
@@ -80,10 +34,7 @@ export class CoreObject extends DurableObject {
     /** @type {Core | null} opened from storage when needed, dropped when a turn fails */
     this.core = null;
     this.work = { rowsRead: 0, rowsWritten: 0, commits: 0 };
-    /** Requests for the next turn. */
-    this.line = [];
-    this.lineRequests = 0;
-    this.lineBytes = 0;
+    this.line = new Line();
     /** Requests that a turn has taken and not answered yet, by token. */
     this.open = new Map();
     this.lastToken = 0;
@@ -93,8 +44,7 @@ export class CoreObject extends DurableObject {
     this.isDue = false;
     this.isWiping = false;
     this.timer = null;
-    this.calls = [];
-    this.callsOpen = 0;
+    this.calls = new Calls(env, ctx.id.name, (answer) => this.called(answer));
     /** When the alarm is armed for, as far as this instance knows, and when the last one was. */
     this.alarmAt = 0;
     this.firedAt = 0;
@@ -123,12 +73,10 @@ export class CoreObject extends DurableObject {
 
   /** Has a request answered: in a turn of its own while idle, else with what comes until the tick. */
   take(request, command, body, shared, sockets = null) {
-    if (!this.hasRoom(isPublish(request))) return overloaded();
+    if (!this.line.hasRoom(isPublish(request))) return overloaded();
     const token = this.nextToken(shared === 0 ? 1 : shared);
     const entry = new Entry(token, command, body, shared, sockets);
     this.line.push(entry);
-    this.lineRequests += entry.requests;
-    this.lineBytes += entry.size;
     if (!this.gathering && !this.isWiping) this.turn();
     if (entry.response === null && this.open.has(entry.token)) this.watch(entry, request);
     return entry.wait();
@@ -141,12 +89,6 @@ export class CoreObject extends DurableObject {
     return first;
   }
 
-  hasRoom(forPublish) {
-    const requests = LINE_REQUESTS_MAX - (forPublish ? LINE_REQUESTS_KEPT : 0);
-    const bytes = LINE_BYTES_MAX - (forPublish ? LINE_BYTES_KEPT : 0);
-    return this.lineRequests < requests && this.lineBytes <= bytes;
-  }
-
   /** Lets the core know when the caller of a waiting request goes away. */
   watch(entry, request) {
     request.signal.addEventListener('abort', () => {
@@ -156,7 +98,7 @@ export class CoreObject extends DurableObject {
 
   /** Runs what is in line. The next requests gather until the platform has seen to all other events. */
   turn() {
-    const entries = this.takeLine();
+    const entries = this.line.take();
     this.isDue = false;
     this.gather();
     return this.run(entries);
@@ -167,23 +109,8 @@ export class CoreObject extends DurableObject {
     this.gathering = true;
     setTimeout(() => {
       this.gathering = false;
-      if (!this.isWiping && (this.line.length > 0 || this.isDue)) this.turn();
+      if (!this.isWiping && (!this.line.isEmpty || this.isDue)) this.turn();
     }, 0);
-  }
-
-  takeLine() {
-    let bytes = 0;
-    let requests = 0;
-    let count = 0;
-    for (const entry of this.line) {
-      bytes += entry.size;
-      requests += entry.requests;
-      if (count > 0 && (requests > TURN_REQUESTS_MAX || bytes > TURN_BYTES_MAX)) break;
-      this.lineBytes -= entry.size;
-      this.lineRequests -= entry.requests;
-      count += 1;
-    }
-    return this.line.splice(0, count);
   }
 
   /** One turn in one transaction; whether it succeeded. */
@@ -261,7 +188,7 @@ export class CoreObject extends DurableObject {
 
   dropCore() {
     this.core = null;
-    this.calls.length = 0;
+    this.calls.drop();
     this.clearTimer();
   }
 
@@ -288,8 +215,7 @@ export class CoreObject extends DurableObject {
       entry.answer(this.respond(entry, response));
     }
     this.deliver(pushes);
-    for (const call of calls) this.calls.push(call);
-    this.pump();
+    this.calls.start(calls, this.core);
     if (wipe) {
       this.failOpen('the queue was deleted');
       return;
@@ -331,47 +257,16 @@ export class CoreObject extends DurableObject {
     this.alarmAt = 0;
     await this.ctx.storage.deleteAll();
     this.isWiping = false;
-    if (this.line.length > 0) this.gather();
+    if (!this.line.isEmpty) this.gather();
   }
 
-  /** Starts calls to other objects, a few at a time. */
-  pump() {
-    while (this.callsOpen < CALLS_MAX && this.calls.length > 0) {
-      this.callsOpen += 1;
-      this.call(this.calls.shift(), this.core);
-    }
-  }
-
-  async call(call, core) {
-    let outcome = FAILED;
-    let body = new Uint8Array(0);
-    try {
-      const response = await this.send(call);
-      const isOverloaded = response.headers.get(VERDICT_HEADER) === OVERLOADED_VERDICT;
-      body = new Uint8Array(await response.arrayBuffer());
-      if (response.ok) outcome = ANSWERED;
-      else if (isOverloaded) outcome = OVERLOADED;
-    } catch (error) {
-      console.warn(`${this.ctx.id.name}: a call to ${call.object} failed: ${error}`);
-    }
-    this.callsOpen -= 1;
+  /** Hands the core what became of a call that it made. */
+  called({ core, number, outcome, body }) {
     // The instance that made the call may be gone, and its number with it.
-    if (core === this.core && core !== null) {
-      const [length] = core.putTwo(body, '');
-      core.exports.object_called(length, call.number, outcome);
-      this.makeDue();
-    }
-    this.pump();
-  }
-
-  send({ to, shared, object, command }) {
-    if (shared > 0) {
-      const toRelay = to === FOR_RELAY;
-      const target = toRelay ? relay(this.env, object) : { namespace: this.env.QUEUE, object };
-      return fetchShared(target, command, shared, AbortSignal.timeout(CALL_MS_MAX));
-    }
-    const namespace = to === FOR_DIRECTORY ? this.env.DIRECTORY : this.env.QUEUE;
-    return fetchObject(namespace, { object, command });
+    if (core !== this.core || core === null) return;
+    const [length] = core.putTwo(body, '');
+    core.exports.object_called(length, number, outcome);
+    this.makeDue();
   }
 
   /**
