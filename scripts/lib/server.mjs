@@ -39,7 +39,7 @@ const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'SSL_CERT_FILE'];
  * @param {string} [options.configuration] of workerd; the repository's own unless given
  * @returns {Promise<Server>}
  */
-export async function launch(settings, { onSpawn, onLine, configuration = CONFIGURATION } = {}) {
+export async function launch(settings, { onSpawn, onLine, configuration } = {}) {
   await refuseTakenPort(settings.host, settings.port);
   const lock = lockDataDirectory(settings.dataDir);
   try {
@@ -63,7 +63,7 @@ export class Server {
   #port;
   #stopping = false;
 
-  constructor(settings, lock, onLine, configuration) {
+  constructor(settings, lock, onLine, configuration = CONFIGURATION) {
     this.#host = settings.host;
     const args = ['serve', configuration];
     args.push('--socket-addr', `${SOCKET}=${authority(settings.host, settings.port)}`);

@@ -10,7 +10,8 @@ const DEFAULTS = {
   capacity: {
     max_messages: 100_000, max_bytes: 1_073_741_824, max_accepted: null, overflow: 'reject',
     redirect_url: null, retry_after_ms: 1_000, max_per_key: null, opens_at_ms: null,
-    closes_at_ms: null, publish_rate: null, ticket_ttl_ms: null,
+    closes_at_ms: null, publish_rate: null, ticket_ttl_ms: null, admission: 'fifo',
+    draw_at_ms: null, max_waiting: 100_000,
   },
   delivery: {
     visibility_timeout_ms: 30_000, max_attempts: 5,
