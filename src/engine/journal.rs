@@ -486,6 +486,21 @@ mod tests {
     }
 
     #[test]
+    fn rows_from_before_what_is_forgotten_next_are_read() {
+        let page = Page {
+            meta: Some(Cow::Owned(meta())),
+            entries: Run::all_of(entries()),
+        };
+        let bytes = postcard::to_extend(&page, vec![VERSION_WITH_RUNS]).unwrap();
+        let bytes = postcard::to_extend(&LineState::default(), bytes).unwrap();
+        let (page, rest) = from_row::<Page<'_>>(vec![Value::Blob(bytes)]).unwrap();
+        assert_eq!(page.meta.as_deref(), Some(&meta()));
+        let all: Vec<_> = page.entries.iter().flat_map(Run::entries).collect();
+        assert_eq!(all, entries());
+        assert_eq!(rest, Default::default());
+    }
+
+    #[test]
     fn a_row_of_a_later_version_is_refused() {
         let page = OldPage {
             meta: None,
