@@ -90,7 +90,9 @@ async function readSocket(server, run, seen, pick) {
 
 test('readers that are cut off hear every message once', { timeout: 300_000 }, async () => {
   const server = await startServer();
-  const run = { isEnding: false, isOver: false, isDown: false, last: 0, cuts: 0, streams: new Set() };
+  const run = {
+    isEnding: false, isOver: false, isDown: false, last: 0, cuts: 0, streams: new Set(),
+  };
   const pick = random(SEED);
   try {
     await fetch(`${server.url}/v1/topics/news`, { method: 'PUT', body: '{}',
