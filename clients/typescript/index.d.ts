@@ -195,6 +195,7 @@ export type State =
   | 'waiting' | 'held' | 'queued' | 'delayed' | 'leased'
   | 'done' | 'dead' | 'expired' | 'cancelled' | 'not-drawn';
 
+/** Its fields are getters: spreading it and `JSON.stringify` do not show them. */
 export declare class Message {
   protected constructor();
   readonly id: string;
