@@ -12,24 +12,31 @@ const ROUNDS_MAX = 20;
 /** Until when somebody sends reports. Not a flag: the request that does may be cancelled. */
 let busyUntil = 0;
 
+/** Whether somebody sends reports at this instant. */
+export const reportsAreScheduled = (now) => now < busyUntil;
+
 /**
  * Sees to it that reports are sent, when there are any.
  * @param {import("./core.js").Core} core
  * @param {object} env
  * @param {ExecutionContext} ctx
  * @param {() => string | null} placeOfRequest where it came in: a relay there takes reports in
+ * @param {() => void} settle tells the core of refusals that it does not know of yet
  */
-export function scheduleReports(core, env, ctx, placeOfRequest) {
+export function scheduleReports(core, env, ctx, placeOfRequest, settle) {
   const now = Date.now();
-  if (now < busyUntil || core.exports.edge_has_reports() === 0) return;
+  if (now < busyUntil) return;
+  settle();
+  if (core.exports.edge_has_reports() === 0) return;
   busyUntil = now + 3 * INTERVAL_MS;
-  ctx.waitUntil(sendReports(core, env, placeOfRequest()));
+  ctx.waitUntil(sendReports(core, env, placeOfRequest(), settle));
 }
 
-async function sendReports(core, env, place) {
+async function sendReports(core, env, place, settle) {
   for (let round = 0; round < ROUNDS_MAX && core.exports.edge_has_reports() !== 0; round++) {
     busyUntil = Date.now() + 3 * INTERVAL_MS;
     await scheduler.wait(INTERVAL_MS);
+    settle();
     for (const call of readCalls(core, core.exports.edge_report(Date.now()))) {
       try {
         await (await send(env, call, place)).body?.cancel();

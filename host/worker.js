@@ -10,7 +10,7 @@ import * as frames from './frames.js';
 import { gather } from './gather.js';
 import { placeOf } from './place.js';
 import { VERDICT_HEADER, internal, problem, unavailable, withoutVerdict } from './problem.js';
-import { scheduleReports } from './reports.js';
+import { reportsAreScheduled, scheduleReports } from './reports.js';
 import { publish } from './share.js';
 import { socket } from './socket.js';
 import { stream } from './stream.js';
@@ -26,6 +26,11 @@ let refusingUntil = 0;
 const DECIDING = ['authorization', 'idempotency-key', 'origin'];
 /** What the edge answered before, by its slot: body and ResponseInit. */
 const slots = [];
+/**
+ * The refusal that the same glance gets again, until then or until the core is entered for anything
+ * else; and how often it was given since the core knows.
+ */
+const again = { glance: '', until: 0, slot: 0, count: 0 };
 const WORD = 4;
 /** The status of a publish that was accepted: the one answer that is worth not looking into. */
 const ACCEPTED = 202;
@@ -63,11 +68,37 @@ function glanceOf(request) {
 
 /** The refusal of a publish from memory, or `null`. */
 function refusal(request, env, ctx, now) {
-  edge.exports.edge_peek(edge.putText(glanceOf(request)), now);
+  const glance = glanceOf(request);
+  if (now < again.until && glance === again.glance) {
+    again.count += 1;
+    if (!reportsAreScheduled(now)) report(request, env, ctx);
+    const { body, init } = slots[again.slot];
+    return new Response(body, init);
+  }
+  settle();
+  edge.exports.edge_peek(edge.putText(glance), now);
   const at = edge.exports.output();
   if (edge.view.getUint32(at, true) === frames.NOTHING) return null;
-  scheduleReports(edge, env, ctx, () => placeOf(request.cf));
+  report(request, env, ctx);
+  const slot = edge.view.getUint32(at + WORD, true);
+  if (slot < frames.SLOTS) {
+    again.glance = glance;
+    again.until = edge.exports.edge_repeats_until();
+    again.slot = slot;
+  }
   return respond(edge, at);
+}
+
+/** Tells the core of refusals that were given again; goes before all that may change one. */
+function settle() {
+  const { count } = again;
+  again.until = 0;
+  again.count = 0;
+  if (count > 0) edge?.exports.edge_repeated(count, Date.now());
+}
+
+function report(request, env, ctx) {
+  scheduleReports(edge, env, ctx, () => placeOf(request.cf), settle);
 }
 
 /** The next step, as the core left it in the output. */
@@ -77,7 +108,7 @@ function step(request, env, ctx, head) {
   switch (core.view.getUint32(at, true)) {
     case frames.RESPOND:
     case frames.RESPOND_AGAIN:
-      scheduleReports(core, env, ctx, () => placeOf(request.cf));
+      report(request, env, ctx);
       return respond(core, at);
     case frames.NEED_BODY:
       return withBody(request, env, ctx, head, core.view.getUint32(at + WORD, true));
@@ -116,6 +147,7 @@ function respond(core, at) {
 async function withBody(request, env, ctx, head, max) {
   const body = await readBody(request, max);
   return guarded(env, () => {
+    settle();
     const [headLength, bodyLength] = edge.putTwo(head, body);
     edge.exports.edge_body(headLength, bodyLength, Date.now());
     return step(request, env, ctx, head);
@@ -147,6 +179,7 @@ async function callFor(request, env, ctx, head, call) {
   const verdict = response.headers.get(VERDICT_HEADER);
   if (verdict === null) return response;
   return guarded(env, () => {
+    settle();
     const [headLength, length] = edge.putTwo(head, verdict);
     edge.exports.edge_verdict(headLength, length, sent.at, Date.now());
     refusingUntil = edge.exports.edge_refuses_until();
@@ -163,6 +196,8 @@ function guarded(env, run) {
     return run();
   } catch (error) {
     edge = null;
+    again.until = 0;
+    again.count = 0;
     if (error instanceof SettingsError) {
       const title = 'The queue could not be reached; try again';
       return problem(503, 'unavailable', title, `this deployment is not set up: ${error.message}`);
@@ -185,6 +220,7 @@ export default {
         const refused = refusal(request, env, ctx, now);
         if (refused !== null) return refused;
       }
+      settle();
       const head = headOf(request);
       edge.exports.edge_open(edge.putText(head), now);
       return step(request, env, ctx, head);

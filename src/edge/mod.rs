@@ -42,6 +42,8 @@ pub use socket::SocketStep;
 pub struct Edge {
     settings: Settings,
     verdicts: Verdicts,
+    /// What the last glance was refused with.
+    refused_last: peek::Repeat,
 }
 
 impl Edge {
@@ -54,6 +56,7 @@ impl Edge {
         Ok(Self {
             settings: Settings::parse(settings_json)?,
             verdicts: Verdicts::default(),
+            refused_last: peek::Repeat::default(),
         })
     }
 

@@ -9,7 +9,7 @@
 use super::request::Request;
 use super::route::{self, Method, Part, Place};
 use super::{Edge, auth};
-use crate::error::Fault;
+use crate::error::{ErrorCode, Fault};
 use crate::protocol::http::{Response, publish};
 use crate::time::Millis;
 
@@ -17,6 +17,14 @@ use crate::time::Millis;
 /// the same ones.
 #[cfg(test)]
 const DECIDING: [&str; 3] = ["authorization", "idempotency-key", "origin"];
+
+/// A refusal that may be given again to the same glance without asking.
+#[derive(Debug, Default)]
+pub(super) struct Repeat {
+    queue: String,
+    code: Option<ErrorCode>,
+    until_ms: Millis,
+}
 
 impl Edge {
     /// The refusal of a publish, from a head in which only [`DECIDING`] headers need to be; `None`
@@ -34,7 +42,33 @@ impl Edge {
             return None;
         }
         auth::check(&self.settings, &request.head, request.authorization, false).ok()?;
-        self.refuse(&request, &queue, now_ms).ok()?
+        let response = self.refuse(&request, &queue, now_ms).ok()??;
+        self.refused_last.code = None;
+        let with_origin = request.origin.is_some();
+        if let Some((code, until_ms)) = self.verdicts.repeats(&queue, with_origin, now_ms) {
+            let last = &mut self.refused_last;
+            last.queue.clear();
+            last.queue.push_str(&queue);
+            (last.code, last.until_ms) = (Some(code), until_ms);
+        }
+        Some(response)
+    }
+
+    /// Until when the glance that was refused last gets the same refusal, byte by byte, as long as
+    /// nothing else is asked of this edge. Zero: it has to be asked each time.
+    #[must_use]
+    pub fn repeats_until_ms(&self) -> Millis {
+        let last = &self.refused_last;
+        last.code.map_or(0, |_| last.until_ms)
+    }
+
+    /// The refusal of the last glance was given `count` times more.
+    pub fn repeated(&mut self, count: u64, now_ms: Millis) {
+        let last = &self.refused_last;
+        if let Some(code) = last.code {
+            self.verdicts
+                .count_repeats(&last.queue, code, count, now_ms);
+        }
     }
 
     /// Until when a publish may be refused from memory: afterwards there is nothing to peek for.

@@ -158,6 +158,36 @@ impl Verdicts {
         closed.is_some_and(|closed| closed.is_probe_due(now_ms))
     }
 
+    /// Why publishes to `queue` are refused, and until when each of them is refused in the same words
+    /// and none is the probe. With `with_origin`, the answer also tells of the queue's origins.
+    #[must_use]
+    pub fn repeats(
+        &self,
+        queue: &str,
+        with_origin: bool,
+        now_ms: Millis,
+    ) -> Option<(ErrorCode, Millis)> {
+        let entry = self.queues.get(queue)?;
+        let closed = entry.closed.as_ref()?;
+        // Words about the time to the opening are those of the moment.
+        if closed.fault.code == ErrorCode::NotOpen || closed.is_probe_due(now_ms) {
+            return None;
+        }
+        let mut until_ms = closed.until_ms;
+        if !closed.probing {
+            until_ms = until_ms.min(closed.probe_at_ms);
+        }
+        if with_origin && now_ms < entry.origins_until_ms {
+            until_ms = until_ms.min(entry.origins_until_ms);
+        }
+        Some((closed.fault.code, until_ms))
+    }
+
+    /// Counts refusals that were given again without asking.
+    pub fn count_repeats(&mut self, queue: &str, code: ErrorCode, count: u64, now_ms: Millis) {
+        self.count(queue, code, count, now_ms);
+    }
+
     /// Until when publishes may be refused; a verdict may end before.
     #[must_use]
     pub const fn refuses_until_ms(&self) -> Millis {

@@ -59,6 +59,26 @@ extern "C" fn edge_peek(len: usize, now_ms: f64) -> usize {
     })
 }
 
+/// Until when the glance that was refused last gets the same refusal, in milliseconds of Unix time:
+/// the host may give it again by itself, as long as it asks nothing else. Zero: it has to ask.
+#[unsafe(no_mangle)]
+extern "C" fn edge_repeats_until() -> f64 {
+    ROLE.with_borrow(|role| {
+        role.as_ref()
+            .map_or(0.0, |role| role.edge.repeats_until_ms() as f64)
+    })
+}
+
+/// The host gave the last glance's refusal again, so many times.
+#[unsafe(no_mangle)]
+extern "C" fn edge_repeated(count: f64, now_ms: f64) {
+    ROLE.with_borrow_mut(|role| {
+        if let Some(role) = role {
+            role.edge.repeated(count as u64, now_ms as u64);
+        }
+    });
+}
+
 /// Until when there may be something to peek for, in milliseconds of Unix time.
 #[unsafe(no_mangle)]
 extern "C" fn edge_refuses_until() -> f64 {

@@ -53,6 +53,11 @@ async function readEvents(server, run, seen, pick) {
       await sleep(20);
       continue;
     }
+    // Nothing more would come, and nobody would close it.
+    if (run.isOver && (seen.at(-1) ?? 0) >= run.last) {
+      events.close();
+      break;
+    }
     run.streams.add(events);
     for (let left = 1 + pick(8); left > 0 || run.isOver; left -= 1) {
       const event = await events.next();

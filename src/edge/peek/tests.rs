@@ -168,3 +168,46 @@ fn the_host_hands_over_the_deciding_headers() {
     let line = format!("const DECIDING = [{}];", names.join(", "));
     assert!(host.contains(&line), "host/worker.js should say {line}");
 }
+
+/// Faults whose refusals may be given again without asking.
+#[test]
+fn what_is_given_again_is_what_would_be_answered() {
+    let head = "POST\nhttp://localhost/v1/queues/full/messages\norigin: https://shop\n";
+    let mut repeated = 0;
+    for code in FAULTS.into_iter().flatten() {
+        for begin in [0, 100, 599, 600, 601, 799] {
+            let said = verdict(Some(code), true, &["https://shop"]);
+            let (mut asked, mut told) = (edge(SETTINGS[0], &said), edge(SETTINGS[0], &said));
+            let Some(first) = told.peek(head, NOW + begin) else {
+                continue;
+            };
+            assert_eq!(asked.peek(head, NOW + begin).as_ref(), Some(&first));
+            let until = told.repeats_until_ms();
+            assert_eq!(
+                until == 0,
+                code == ErrorCode::NotOpen,
+                "{code:?} at {begin}"
+            );
+            let mut count = 0;
+            for at in (NOW + begin..until).step_by(7) {
+                assert_eq!(
+                    asked.peek(head, at).as_ref(),
+                    Some(&first),
+                    "{code:?} at {at}"
+                );
+                count += 1;
+            }
+            if until > 0 {
+                assert!(
+                    asked.peek(head, until).is_none(),
+                    "{code:?}: the probe, or the end"
+                );
+                told.repeated(count, NOW + begin);
+                repeated += count;
+            }
+            let counted = |edge: &mut Edge| edge.verdicts.take_refused("full");
+            assert_eq!(counted(&mut told), counted(&mut asked));
+        }
+    }
+    assert!(repeated > 100);
+}
