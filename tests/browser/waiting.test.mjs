@@ -78,7 +78,9 @@ test('the first is let in, the second moves up, and a reload keeps the place', a
 
 test('places that come free admit the line in order, onto the shop\'s page', async (t) => {
   const queue = 'sale/line';
-  const capacity = { max_accepted: 1, max_per_key: 1, overflow: 'wait', redirect_url: shopUrl };
+  const capacity = {
+    max_accepted: 1, max_per_key: 1, overflow: 'wait', redirect_url: shopUrl, ticket_ttl_ms: 60_000,
+  };
   await scene.api.putQueue(queue, { capacity });
   const taken = await scene.api.publish(queue, 'somebody', { 'tidegate-key': 'somebody' });
   const [first, second] = [await visitor(t, queue), await visitor(t, queue)];
@@ -96,6 +98,10 @@ test('places that come free admit the line in order, onto the shop\'s page', asy
   const told = await landed(next);
   const { json } = await scene.api.getMessage(queue, told.get('message_id'));
   assert.equal(json.state, 'queued', 'it has the place');
+  const claims = JSON.parse(Buffer.from(told.get('ticket').split('.')[1], 'base64url'));
+  assert.equal(claims.id, told.get('message_id'));
+  assert.equal(claims.queue, queue);
+  assert.equal('state' in claims, false, 'the ticket is that of the admission, not of the line');
   await reads(number(last), '1');
   await reads(last.locator('[data-caption]'), 'You are next');
   const { accepted, waiting } = (await scene.api.getQueue(queue)).json;

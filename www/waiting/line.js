@@ -61,7 +61,9 @@ export class Line {
     };
     const call = publish(this.queue, "a visitor of the waiting page", headers);
     const { body } = await this.#reach(() => this.api.send(call));
-    this.keeper.update({ id: body.id, ticket: body.ticket });
+    // The ticket of a place in line admits nobody; the one that does comes with the admission.
+    const ticket = body.state === "waiting" ? undefined : body.ticket;
+    this.keeper.update({ id: body.id, ticket });
     return (await this.#reach(() => this.api.send(getMessage(this.queue, body.id)))).body;
   }
 
@@ -76,6 +78,7 @@ export class Line {
     for (;;) {
       try {
         for await (const state of this.canStream ? this.#stream(id) : this.#read(id)) {
+          if (state.ticket !== undefined) this.keeper.update({ ticket: state.ticket });
           onState(state);
           if (isOver(state) || ENDED.includes(state.state)) return state;
         }
