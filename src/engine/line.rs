@@ -13,7 +13,7 @@
 use super::Stop;
 use super::config::{Capacity, Overflow};
 use super::holes::Holes;
-use super::idempotency::{Answer, WAITING};
+use super::idempotency::WAITING;
 use super::journal::Lane;
 use super::publish::{Arrival, head_of};
 use super::queue::{Drain, Queue, Turn};
@@ -196,17 +196,7 @@ impl Queue {
         }
         cursor.appended += 1;
         self.unjournaled_messages += 1;
-        let answer = Answer {
-            print: print.unwrap_or_default(),
-            seq,
-            lane: terms.lane,
-            at_ms: now_ms,
-            position,
-        };
-        if print.is_some() {
-            self.idempotency.insert(answer);
-        }
-        Ok(self.repeat(&answer))
+        Ok(self.answer(print, seq, terms.lane, now_ms, position))
     }
 
     /// The place of a message that joins now. Zero where a draw decides.

@@ -36,6 +36,7 @@ mod publish;
 mod pull;
 mod recovery;
 mod run;
+mod segment_cache;
 mod seq_map;
 mod tickets;
 mod waiter;

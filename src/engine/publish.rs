@@ -238,17 +238,29 @@ impl Queue {
             terms,
         };
         self.place(turn, &arrival, head, draft.body)?;
+        Ok(self.answer(print, seq, terms.lane, now_ms, position))
+    }
+
+    /// The answer of a publish, remembered where it has an idempotency key.
+    pub(super) fn answer(
+        &mut self,
+        print: Option<Print>,
+        seq: u64,
+        lane: u8,
+        at_ms: Millis,
+        position: u64,
+    ) -> Accepted {
         let answer = Answer {
             print: print.unwrap_or_default(),
             seq,
-            lane: terms.lane,
-            at_ms: now_ms,
+            lane,
+            at_ms,
             position,
         };
         if print.is_some() {
             self.idempotency.insert(answer);
         }
-        Ok(self.repeat(&answer))
+        self.repeat(&answer)
     }
 
     /// Puts a message into its lane, or into a row of its own, and counts its place.
@@ -369,24 +381,8 @@ impl Queue {
             dead_letter::OVERFLOW,
         )?;
         self.end(turn, seq, State::Dead, 0, None);
-        if let Some(print) = print {
-            self.idempotency.insert(Answer {
-                print,
-                seq,
-                lane: SINGLE,
-                at_ms: now_ms,
-                position: 0,
-            });
-        }
         self.meta.totals.accepted += 1;
-        Ok(Accepted {
-            id,
-            seq,
-            timestamp_ms: now_ms,
-            position: 0,
-            waiting: None,
-            ticket: None,
-        })
+        Ok(self.answer(print, seq, SINGLE, now_ms, 0))
     }
 
     /// Whether a message of this size would fit if all queued ones were dropped.

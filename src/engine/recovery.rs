@@ -13,6 +13,7 @@ use super::outstanding::Outstanding;
 use super::queue::Queue;
 use super::segment::{LANES, LINE, Segment};
 use super::segments::Segments;
+use crate::error::Fault;
 use crate::id::Secret;
 use crate::store::schema::migrate;
 use crate::store::{Sql, StoreError, Value, scalar};
@@ -32,20 +33,12 @@ impl Queue {
         now_ms: Millis,
     ) -> Result<Self, StoreError> {
         let mut queue = Self::absent_queue(name, entropy, now_ms);
-        let tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'meta'", &[])?;
-        if tables.is_empty() {
-            return Ok(queue);
-        }
-        migrate(sql)?;
-        let Some(config) = read_meta(sql, "config")? else {
+        let Some((secret, config)) =
+            read_identity(sql, migrate, |text| Config::default().patched(text))?
+        else {
             return Ok(queue);
         };
-        let config = String::from_utf8(config).map_err(|e| StoreError(e.to_string()))?;
-        let config = Config::default()
-            .patched(&config)
-            .map_err(|e| StoreError(e.to_string()))?;
-        let secret = read_meta(sql, "secret")?.unwrap_or_default();
-        queue.secret = secret_of(&secret.try_into().unwrap_or_default());
+        queue.secret = secret;
         queue.config = Some(Rc::new(config));
         if let Some(draws) = read_meta(sql, draw::META)? {
             queue.draws = Draws::decode(&draws)?;
@@ -206,6 +199,29 @@ pub(super) fn first(
         .and_then(|row| row.first())
         .map(Value::uint)
         .filter(|n| *n > 0))
+}
+
+/// The secret and the configuration of the queue or topic that lives in this database, whose tables
+/// are brought up to date by `migrate`; `None` where none was ever created. `read` is its
+/// configuration's reader.
+pub(super) fn read_identity<C>(
+    sql: &mut dyn Sql,
+    migrate: fn(&mut dyn Sql) -> Result<(), StoreError>,
+    read: impl FnOnce(&str) -> Result<C, Fault>,
+) -> Result<Option<(Secret, C)>, StoreError> {
+    let tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'meta'", &[])?;
+    if tables.is_empty() {
+        return Ok(None);
+    }
+    migrate(sql)?;
+    let Some(config) = read_meta(sql, "config")? else {
+        return Ok(None);
+    };
+    let config = String::from_utf8(config).map_err(|e| StoreError(e.to_string()))?;
+    let config = read(&config).map_err(|e| StoreError(e.to_string()))?;
+    let secret = read_meta(sql, "secret")?.unwrap_or_default();
+    let secret = secret_of(&secret.try_into().unwrap_or_default());
+    Ok(Some((secret, config)))
 }
 
 pub(super) fn read_meta(

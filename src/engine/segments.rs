@@ -1,14 +1,14 @@
 //! The segments of a queue: their rows, and the decoded ones that were used last.
 //!
-//! Owns the table `segments`: reading, writing, and the rows that wait to be written over; and a
-//! bounded cache of decoded segments and singles. Their form is `segment.rs`'s. Decides nothing.
+//! Owns the table `segments`: reading, writing, and the rows that wait to be written over. Their
+//! form is `segment.rs`'s. Decides nothing.
 
 use super::segment::{Builder, Place, SINGLE, Segment, segment_id};
-use super::seq_map::SeqMap;
-use crate::limits::{SEGMENT_CACHE_BYTES_MAX, SPARE_BYTES_MAX, SPARE_ROWS_MAX};
+use super::segment_cache::SegmentCache;
+use crate::limits::{SPARE_BYTES_MAX, SPARE_ROWS_MAX};
 use crate::store::{Arg, Sql, StoreError, Value, scalar};
 use crate::time::Millis;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Segments looked at to tell a position exactly.
@@ -19,9 +19,7 @@ const STATEMENT_NUMBERS: usize = 10_000;
 /// The segments of a queue: rows, and the decoded ones that were used last.
 #[derive(Debug, Default)]
 pub struct Segments {
-    cache: SeqMap<Rc<Segment>>,
-    used: VecDeque<u64>,
-    bytes: usize,
+    cache: SegmentCache,
     spares: Spares,
 }
 
@@ -62,8 +60,8 @@ impl Segments {
         place: Place,
     ) -> Result<Option<Rc<Segment>>, StoreError> {
         let id = place.segment_id();
-        if let Some(segment) = self.cache.get(&id) {
-            return Ok(Some(Rc::clone(segment)));
+        if let Some(segment) = self.cache.get(id) {
+            return Ok(Some(segment));
         }
         let rows = if place.lane == SINGLE {
             sql.exec(
@@ -77,7 +75,7 @@ impl Segments {
             return Ok(None);
         };
         let segment = decode_row(place.lane, row)?;
-        Ok(Some(self.remember(id, segment)))
+        Ok(Some(self.cache.remember(id, segment)))
     }
 
     /// The lane's first segment whose first sequence number is `from` or later.
@@ -90,8 +88,8 @@ impl Segments {
         lane: u8,
         from: u64,
     ) -> Result<Option<Rc<Segment>>, StoreError> {
-        if let Some(segment) = self.cache.get(&segment_id(lane, from)) {
-            return Ok(Some(Rc::clone(segment)));
+        if let Some(segment) = self.cache.get(segment_id(lane, from)) {
+            return Ok(Some(segment));
         }
         let rows = sql.exec(
             "SELECT id, head, body FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
@@ -104,11 +102,11 @@ impl Segments {
             return Ok(None);
         };
         let id = row.remove(0).uint();
-        if let Some(segment) = self.cache.get(&id) {
-            return Ok(Some(Rc::clone(segment)));
+        if let Some(segment) = self.cache.get(id) {
+            return Ok(Some(segment));
         }
         let segment = decode_row(lane, row)?;
-        Ok(Some(self.remember(id, segment)))
+        Ok(Some(self.cache.remember(id, segment)))
     }
 
     /// The lane's segment that would hold `seq`.
@@ -242,7 +240,7 @@ impl Segments {
                 &[id.into(), head, body],
             )?,
         };
-        self.remember(id, segment);
+        self.cache.remember(id, segment);
         Ok(())
     }
 
@@ -278,7 +276,7 @@ impl Segments {
     pub fn retire(&mut self, sql: &mut dyn Sql, ids: &[u64]) -> Result<(), StoreError> {
         let mut surplus = Vec::new();
         for id in ids {
-            let bytes = match self.cache.get(id) {
+            let bytes = match self.cache.get(*id) {
                 Some(segment) => Some(segment.row_bytes()),
                 None => row_bytes(sql, *id)?,
             };
@@ -328,27 +326,7 @@ impl Segments {
 
     /// Drops a decoded segment from memory.
     pub fn forget(&mut self, id: u64) {
-        if let Some(segment) = self.cache.remove(&id) {
-            self.bytes -= segment.memory_bytes();
-        }
-    }
-
-    fn remember(&mut self, id: u64, segment: Segment) -> Rc<Segment> {
-        let segment = Rc::new(segment);
-        self.forget(id);
-        self.bytes += segment.memory_bytes();
-        self.used.push_back(id);
-        self.cache.insert(id, Rc::clone(&segment));
-        // First in, first out. Identifiers of segments that are gone already are passed over; one
-        // that was read twice may go early, which costs a read.
-        while self.bytes > SEGMENT_CACHE_BYTES_MAX || self.used.len() > 2 * self.cache.len() + 64 {
-            match self.used.pop_front() {
-                Some(oldest) if oldest != id => self.forget(oldest),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        segment
+        self.cache.forget(id);
     }
 }
 

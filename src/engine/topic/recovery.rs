@@ -4,7 +4,7 @@ use super::config::{Persistence, TopicConfig};
 use super::log::Log;
 use super::{State, Topic};
 use crate::engine::idempotency::{Answer, Idempotency};
-use crate::engine::recovery::{read_meta, secret_of};
+use crate::engine::recovery::{read_identity, read_meta};
 use crate::engine::segment::Segment;
 use crate::id::Secret;
 use crate::store::topic_schema::migrate;
@@ -25,20 +25,11 @@ impl Topic {
         now_ms: Millis,
     ) -> Result<Self, StoreError> {
         let mut topic = Self::absent_topic(name, entropy, now_ms);
-        let tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'meta'", &[])?;
-        if tables.is_empty() {
-            return Ok(topic);
-        }
-        migrate(sql)?;
-        let Some(config) = read_meta(sql, "config")? else {
+        let read = |text: &str| TopicConfig::default().patched(text);
+        let Some((secret, config)) = read_identity(sql, migrate, read)? else {
             return Ok(topic);
         };
-        let config = String::from_utf8(config).map_err(|e| StoreError(e.to_string()))?;
-        let config = TopicConfig::default()
-            .patched(&config)
-            .map_err(|e| StoreError(e.to_string()))?;
-        let secret = read_meta(sql, "secret")?.unwrap_or_default();
-        topic.secret = secret_of(&secret.try_into().unwrap_or_default());
+        topic.secret = secret;
         let state = read_meta(sql, "state")?.unwrap_or_default();
         topic.state = postcard::from_bytes(&state)
             .map_err(|e| StoreError(format!("the state of the topic is damaged: {e}")))?;

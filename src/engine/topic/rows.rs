@@ -2,10 +2,9 @@
 //! those that were used last.
 
 use crate::engine::segment::{Builder, Segment};
-use crate::limits::SEGMENT_CACHE_BYTES_MAX;
+use crate::engine::segment_cache::SegmentCache;
 use crate::store::{Arg, Sql, StoreError, Value};
 use crate::time::Millis;
-use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 /// The lane that segments name: a log knows no priorities.
@@ -16,9 +15,7 @@ const HEADS_MAX: u64 = 256;
 /// The stored segments.
 #[derive(Debug, Default)]
 pub struct Rows {
-    cache: HashMap<u64, Rc<Segment>>,
-    used: VecDeque<u64>,
-    bytes: usize,
+    cache: SegmentCache,
 }
 
 impl Rows {
@@ -32,21 +29,21 @@ impl Rows {
         seq: u64,
     ) -> Result<Option<Rc<Segment>>, StoreError> {
         // A reader that keeps up is at the beginning of a segment, which is in memory.
-        if let Some(segment) = self.cache.get(&seq) {
-            return Ok(Some(Rc::clone(segment)));
+        if let Some(segment) = self.cache.get(seq) {
+            return Ok(Some(segment));
         }
         let rows = sql.exec("SELECT max(id) FROM segments WHERE id <= ?", &[seq.into()])?;
         let Some(id) = rows.first().and_then(|row| row.first()).map(Value::uint) else {
             return Ok(None);
         };
-        if let Some(segment) = self.cache.get(&id) {
-            return Ok(Some(Rc::clone(segment)));
+        if let Some(segment) = self.cache.get(id) {
+            return Ok(Some(segment));
         }
         let rows = sql.exec("SELECT head, body FROM segments WHERE id = ?", &[id.into()])?;
         let Some(row) = rows.into_iter().next() else {
             return Ok(None);
         };
-        Ok(Some(self.remember(id, decode(row)?)))
+        Ok(Some(self.cache.remember(id, decode(row)?)))
     }
 
     /// Heads from the segment that begins with `from` on, the first few of them.
@@ -93,7 +90,7 @@ impl Rows {
             "INSERT INTO segments (id, head, body) VALUES (?, ?, ?)",
             &[segment.first_seq.into(), Arg::Blob(head), Arg::Blob(body)],
         )?;
-        self.remember(segment.first_seq, segment);
+        self.cache.remember(segment.first_seq, segment);
         Ok(())
     }
 
@@ -103,33 +100,8 @@ impl Rows {
     /// Storage.
     pub fn delete_before(&mut self, sql: &mut dyn Sql, seq: u64) -> Result<(), StoreError> {
         sql.exec("DELETE FROM segments WHERE id < ?", &[seq.into()])?;
-        let gone: Vec<u64> = self.cache.keys().filter(|id| **id < seq).copied().collect();
-        gone.into_iter().for_each(|id| self.forget(id));
+        self.cache.forget_before(seq);
         Ok(())
-    }
-
-    fn forget(&mut self, id: u64) {
-        if let Some(segment) = self.cache.remove(&id) {
-            self.bytes -= segment.memory_bytes();
-        }
-    }
-
-    fn remember(&mut self, id: u64, segment: Segment) -> Rc<Segment> {
-        let segment = Rc::new(segment);
-        self.forget(id);
-        self.bytes += segment.memory_bytes();
-        self.used.push_back(id);
-        self.cache.insert(id, Rc::clone(&segment));
-        // First in, first out. Those that are gone already are passed over; one that was read twice
-        // may go early, which costs a read.
-        while self.bytes > SEGMENT_CACHE_BYTES_MAX || self.used.len() > 2 * self.cache.len() + 64 {
-            match self.used.pop_front() {
-                Some(oldest) if oldest != id => self.forget(oldest),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        segment
     }
 }
 
