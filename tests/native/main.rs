@@ -16,5 +16,6 @@ mod model;
 mod random;
 mod rows;
 mod soak;
+mod tickets;
 mod time;
 mod topic;
