@@ -167,3 +167,16 @@ test('repeats under an idempotency key take one place', async () => {
   assert.deepEqual(await queue.publish('1', headers), first);
   await queue.publish('2', by('b'));
 });
+
+test('a refusal from memory is never taken for another answer of the Worker', async () => {
+  const queue = await stock({ max_accepted: 0 });
+  const told = new Set();
+  for (let n = 1; n <= 300; n += 1) {
+    assertRefused(await queue.postMessage(), SOLD_OUT);
+    const body = `{${' '.repeat(n)}`;
+    const headers = { 'content-type': 'application/json' };
+    const malformed = await queue.request('POST', '/messages/batch', { body, headers });
+    told.add(assertProblem(malformed, { status: 400, type: 'bad-request' }).detail);
+  }
+  assert.ok(told.size > 100, `${told.size} different answers, more than the Worker remembers`);
+});
