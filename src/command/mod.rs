@@ -99,6 +99,16 @@ pub enum Command<'a> {
     Recall { source: &'a str, limit: u32 },
     /// Begin to sign tickets with a new key.
     RotateTickets,
+    /// Acknowledge first, then lease at once: a consumer's whole round in one call.
+    AckPull {
+        #[serde(borrow)]
+        ack: Ack<'a>,
+        #[serde(borrow)]
+        pull: Pull<'a>,
+    },
+    /// A pull, with or without acknowledgements, that is the request's body, in binary form, as the
+    /// client sent it.
+    PullBinary,
 }
 
 /// One message to be published.

@@ -16,7 +16,12 @@ pub enum Reply {
     /// Verdicts of a batch, in input order.
     Batch(Vec<Result<Accepted, Fault>>),
     /// Leased messages (maybe none) and the backlog that is left.
-    Pulled { messages: Vec<Delivery>, depth: u64 },
+    Pulled {
+        messages: Vec<Delivery>,
+        depth: u64,
+        /// What the acknowledgements did that came with the pull.
+        acknowledged: Option<Acknowledged>,
+    },
     /// What an acknowledgement did.
     Acknowledged(Acknowledged),
     /// One message's state.
@@ -210,7 +215,7 @@ impl LeaseId {
 }
 
 /// What an acknowledgement did.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Acknowledged {
     /// Messages finished.
     pub acked: u64,
@@ -223,7 +228,7 @@ pub struct Acknowledged {
 }
 
 /// One entry of an acknowledgement that was refused.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AckError {
     /// Its place among all entries: acks first, then retries, then extends.
     pub index: usize,

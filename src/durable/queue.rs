@@ -164,6 +164,9 @@ impl QueueObject {
                 let ack = binary::ack::read(within(&arrival.body, JSON_BYTES_MAX)?)?;
                 envelope.command = Command::Ack(ack);
             }
+            Command::PullBinary => {
+                envelope.command = binary::pull::read(within(&arrival.body, JSON_BYTES_MAX)?)?;
+            }
             _ => {}
         }
         Ok(envelope)

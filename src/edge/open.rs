@@ -140,6 +140,9 @@ impl Edge {
             (Part::Ack, _) if binary::is(request.content_type) => {
                 return self.hand_on(request, queue, Command::AckBinary, JSON_BYTES_MAX);
             }
+            (Part::Pull, _) if binary::is(request.content_type) => {
+                return self.hand_on(request, queue, Command::PullBinary, JSON_BYTES_MAX);
+            }
             (Part::Pull | Part::Ack, _) | (Part::Itself, Method::Put) => {
                 media::expect_json(request.content_type)?;
                 return self.need_body(request, queue, part, JSON_BYTES_MAX, now_ms);

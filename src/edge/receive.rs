@@ -41,8 +41,8 @@ impl Edge {
             Part::Messages => return self.received_publish(request, queue, body),
             Part::Batch => return self.received_batch(request, queue, body, now_ms),
             Part::Pull => {
-                let command = Command::Pull(pull::read(within(body, JSON_BYTES_MAX)?)?);
-                self.call(queue, request, command, Payload::InCommand)
+                let it = pull::read(within(body, JSON_BYTES_MAX)?)?;
+                self.call(queue, request, it.command(), Payload::InCommand)
             }
             Part::Ack => {
                 let it = ack::read(within(body, JSON_BYTES_MAX)?)?;

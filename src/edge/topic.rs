@@ -170,8 +170,8 @@ impl Edge {
                 self.topic_call(topic, origin, TopicCommand::Seek { name, to })
             }
             TopicPart::Pull(name) => {
-                let command = Command::Pull(pull::read(within(body, JSON_BYTES_MAX)?)?);
-                self.own_queue_call(topic, name, request, command)
+                let it = pull::read(within(body, JSON_BYTES_MAX)?)?;
+                self.own_queue_call(topic, name, request, it.command())
             }
             TopicPart::Ack(name) => {
                 let it = ack::read(within(body, JSON_BYTES_MAX)?)?;

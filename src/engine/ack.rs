@@ -8,7 +8,7 @@ use super::dead_letter::Reason;
 use super::outcomes::End;
 use super::outstanding::{Entry, Status};
 use super::queue::{Queue, Turn};
-use crate::command::{Ack, AckEntry, AckError, Acknowledged, LeaseId, LeaseRef, Reply, State};
+use crate::command::{Ack, AckEntry, AckError, Acknowledged, LeaseId, LeaseRef, State};
 use crate::error::{ErrorCode, Fault};
 use crate::time::Millis;
 
@@ -17,7 +17,7 @@ impl Queue {
         &mut self,
         turn: &mut Turn<'_>,
         ack: &Ack<'_>,
-    ) -> Result<Reply, Stop> {
+    ) -> Result<Acknowledged, Stop> {
         let mut done = Acknowledged::default();
         for (index, entry) in ack.acks.iter().enumerate() {
             match self.finish(turn, entry) {
@@ -43,7 +43,7 @@ impl Queue {
             self.meta.totals.acked += done.acked;
             self.drain.note(turn.now_ms, done.acked);
         }
-        Ok(Reply::Acknowledged(done))
+        Ok(done)
     }
 
     fn finish(&mut self, turn: &mut Turn<'_>, ack: &AckEntry<'_>) -> Result<(), Stop> {

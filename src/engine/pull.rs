@@ -12,7 +12,7 @@ use super::filter::{Filter, Subject};
 use super::outstanding::{Entry, Status};
 use super::queue::{Queue, Turn};
 use super::segment::{Item, LANES, Place, SINGLE, Segment};
-use crate::command::{Delivery, LeaseId, Pull, Reply, State};
+use crate::command::{Ack, Acknowledged, Delivery, LeaseId, Pull, Reply, State};
 use crate::id::Id;
 use crate::limits::{OUTSTANDING_MAX, PASSED_OVER_PER_TURN_MAX, PULL_BYTES_MAX, PULL_MESSAGES_MAX};
 use crate::store::StoreError;
@@ -65,10 +65,47 @@ impl Queue {
                 .add_pull(token, want, turn.now_ms + pull.wait_ms)?;
             return Ok(None);
         }
+        let settled = turn.settled.iter().position(|(of, _)| *of == token);
         Ok(Some(Reply::Pulled {
             messages,
             depth: self.depth(),
+            acknowledged: settled.map(|at| turn.settled.swap_remove(at).1),
         }))
+    }
+
+    /// Acknowledges what came with a pull, in the turn's order: before anything is published or
+    /// leased. Whether the pull is still to be made; a request that cannot be carried out as a
+    /// whole is answered, and changes nothing.
+    pub(super) fn settle(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+        ack: &Ack<'_>,
+        pull: &Pull<'_>,
+    ) -> Result<bool, StoreError> {
+        match self.try_settle(turn, ack, pull) {
+            Ok(done) => turn.settled.push((token, done)),
+            Err(Stop::Fault(fault)) => {
+                turn.out.replies.push((token, Err(fault)));
+                return Ok(false);
+            }
+            Err(Stop::Store(error)) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    fn try_settle(
+        &mut self,
+        turn: &mut Turn<'_>,
+        ack: &Ack<'_>,
+        pull: &Pull<'_>,
+    ) -> Result<Acknowledged, Stop> {
+        if self.config.is_none() {
+            return Err(self.absent().into());
+        }
+        // What cannot be pulled must be known before anything is acknowledged.
+        pull.filter.map(Filter::compile).transpose()?;
+        self.acknowledge(turn, ack)
     }
 
     /// Leases what there is for `want`, up to its size.

@@ -25,7 +25,7 @@ use super::waiter::Waiters;
 use crate::command::placement::is_subscription_queue;
 use crate::command::reply::{DrawFigures, SinceStart};
 use crate::command::sieve::Sieve;
-use crate::command::{Command, Envelope, Reply};
+use crate::command::{Acknowledged, Command, Envelope, Reply};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Secret;
 use crate::limits::{UNJOURNALED_MESSAGES_MAX, UNJOURNALED_SEGMENTS_MAX};
@@ -79,6 +79,8 @@ pub(super) struct Turn<'s> {
     pub sql: &'s mut dyn Sql,
     pub now_ms: Millis,
     pub out: Outcome,
+    /// What acknowledgements did whose pull, by its token, is still to come.
+    pub settled: Vec<(u32, Acknowledged)>,
 }
 
 /// How fast messages are acknowledged, as a decaying average.
@@ -123,6 +125,7 @@ impl Queue {
             sql,
             now_ms: self.meta.now_ms,
             out: Outcome::default(),
+            settled: Vec::new(),
         };
         if self.armed_ms.is_some_and(|at| at <= turn.now_ms) {
             self.armed_ms = None;
@@ -191,6 +194,11 @@ impl Queue {
                     later[0].push((token, envelope))
                 }
                 Command::Pull(_) => later[1].push((token, envelope)),
+                Command::AckPull { ref ack, ref pull } => {
+                    if self.settle(turn, token, ack, pull)? {
+                        later[1].push((token, envelope));
+                    }
+                }
                 Command::Delete => later[2].push((token, envelope)),
                 _ => self.take(turn, token, envelope)?,
             }
@@ -253,8 +261,10 @@ impl Queue {
         let reply = match envelope.command {
             Command::Publish(draft) => Reply::Accepted(self.publish(turn, &draft)?),
             Command::PublishBatch(drafts) => self.publish_batch(turn, drafts)?,
-            Command::Pull(pull) => return self.pull(turn, token, &pull),
-            Command::Ack(ack) => self.acknowledge(turn, &ack)?,
+            Command::Pull(pull) | Command::AckPull { pull, .. } => {
+                return self.pull(turn, token, &pull);
+            }
+            Command::Ack(ack) => Reply::Acknowledged(self.acknowledge(turn, &ack)?),
             Command::Inspect { id, wait } => return self.inspect(turn, token, id, wait),
             Command::Confirm { id } => self.confirm(turn, id)?,
             Command::Cancel { id } => self.cancel_message(turn, id)?,
@@ -272,7 +282,7 @@ impl Queue {
             | Command::Report
             | Command::Preflight
             | Command::Forward { .. } => Reply::Done,
-            Command::PublishBinary | Command::AckBinary => {
+            Command::PublishBinary | Command::AckBinary | Command::PullBinary => {
                 let detail = "a binary batch came without having been read";
                 return Err(Fault::new(ErrorCode::Internal, detail).into());
             }

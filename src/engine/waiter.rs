@@ -160,6 +160,7 @@ impl Queue {
                 continue;
             }
             let reply = Reply::Pulled {
+                acknowledged: None,
                 messages,
                 depth: self.depth(),
             };

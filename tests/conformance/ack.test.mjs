@@ -228,3 +228,30 @@ test('a thousand leases are acknowledged in one call', async () => {
   for (const name of ['depth', 'in_flight', 'backlog_bytes']) assert.equal(figures[name], 0, name);
   assert.equal(figures.acked_total, 1_000);
 });
+
+test('a pull that carries acknowledgements carries them out first', async () => {
+  const queue = await tide.queue({ delivery: { order: 'fifo' } });
+  const { id } = await queue.publish('a');
+  await queue.publish('b');
+  const { lease_id: lease } = await queue.take();
+  const acks = [{ lease_id: lease, result: 'fine' }, { lease_id: NO_SUCH_LEASE }];
+  const { messages, ...reply } = await queue.pull({ batch_size: 5, acks });
+  // One in flight at a time: the second could not have come before the first was finished.
+  assert.deepEqual(messages.map((message) => message.body), ['b']);
+  assertProblemBody(onlyError(reply, NO_SUCH_LEASE), { type: 'bad-request' });
+  delete reply.errors;
+  assert.deepEqual(reply, { depth: 1, acked: 1, retried: 0, extended: 0 });
+  assert.equal(await queue.state(id), 'done');
+});
+
+test('a pull that fails as a whole acknowledges nothing', async () => {
+  const queue = await tide.queue();
+  const { id } = await queue.publish('a');
+  const { lease_id: lease } = await queue.take();
+  const acks = [{ lease_id: lease }];
+  for (const [field, wrong] of [['wait_ms', { wait_ms: 1 }], ['filter', { filter: 'a =' }]]) {
+    const answer = await queue.postPull({ acks, ...wrong });
+    assertProblemBody(answer.json, { status: 400, field });
+    assert.equal(await queue.state(id), 'leased');
+  }
+});

@@ -2,11 +2,11 @@
 
 use crate::document::{at, read};
 use tidegate::command::{
-    Accepted, AckEntry, Acknowledged, Delivery, Draft, LeaseRef, LeaseToken, Reply,
+    Accepted, AckEntry, Acknowledged, Command, Delivery, Draft, LeaseRef, LeaseToken, Reply,
 };
 use tidegate::error::{ErrorCode, Fault};
 use tidegate::id::Id;
-use tidegate::protocol::http::binary::{ack, answer, publish};
+use tidegate::protocol::http::binary::{ack, answer, publish, pull};
 
 const ID: u128 = 0x018b_cfe5_6800_0000_0000_0007_4000_0001;
 const LEASE: u128 = 0x0000_0000_0007_0000_0000_0005_1234_5678;
@@ -85,7 +85,11 @@ fn deliveries_are_written_as_the_example_says() {
         attributes: Vec::new(),
     };
     let messages = vec![delivery];
-    let bytes = rendered(&Reply::Pulled { messages, depth: 3 });
+    let bytes = rendered(&Reply::Pulled {
+        messages,
+        depth: 3,
+        acknowledged: None,
+    });
     assert_eq!(bytes, example("deliveries"));
 }
 
@@ -110,4 +114,31 @@ fn errors_are_written_as_the_example_says() {
         ..Acknowledged::default()
     };
     assert_eq!(rendered(&Reply::Acknowledged(done)), example("errors"));
+}
+
+#[test]
+fn a_pull_is_read_as_the_example_says() {
+    let bytes = example("pull");
+    let Ok(Command::AckPull { ack, pull }) = pull::read(&bytes) else {
+        panic!("{:?}", pull::read(&bytes));
+    };
+    assert_eq!(ack.acks[0].lease_id, LeaseRef::Raw(LEASE));
+    assert_eq!(
+        (pull.batch_size, pull.visibility_timeout_ms),
+        (100, Some(10_000))
+    );
+}
+
+#[test]
+fn what_was_acked_and_pulled_is_written_as_the_example_says() {
+    let acknowledged = Acknowledged {
+        acked: 1,
+        ..Acknowledged::default()
+    };
+    let bytes = rendered(&Reply::Pulled {
+        messages: Vec::new(),
+        depth: 0,
+        acknowledged: Some(acknowledged),
+    });
+    assert_eq!(bytes, example("acked-and-pulled"));
 }

@@ -354,3 +354,54 @@ fn a_listing_of_large_messages_is_cut_and_goes_on_where_it_ended() {
     assert_eq!(listed, (1..=90).collect::<Vec<u64>>());
     assert_eq!(pages, 4);
 }
+
+#[test]
+fn a_pull_acknowledges_first() {
+    let mut bench = Bench::new("{}");
+    for body in ["a", "b", "c"] {
+        bench.put(body);
+    }
+    let first = bench.pull(1).remove(0);
+    let lease = first.lease_id.unwrap();
+    let round = |filter| Command::AckPull {
+        ack: Ack {
+            acks: vec![AckEntry {
+                lease_id: lease.into(),
+                ..AckEntry::default()
+            }],
+            ..Ack::default()
+        },
+        pull: Pull {
+            batch_size: 1,
+            filter,
+            ..Pull::default()
+        },
+    };
+    // What cannot be pulled acknowledges nothing.
+    let fault = bench.ask(round(Some("\"region =\""))).unwrap_err();
+    assert_eq!(fault.code, ErrorCode::BadRequest);
+    let Ok(Reply::Pulled {
+        messages,
+        depth,
+        acknowledged,
+    }) = bench.ask(round(None))
+    else {
+        panic!("no messages");
+    };
+    assert_eq!((messages[0].seq, depth), (2, 2));
+    assert_eq!(acknowledged.map(|it| it.acked), Some(1));
+    // The lease is used up; the pull goes on all the same.
+    let Ok(Reply::Pulled {
+        messages,
+        acknowledged,
+        ..
+    }) = bench.ask(round(None))
+    else {
+        panic!("no messages");
+    };
+    assert_eq!(messages[0].seq, 3);
+    assert_eq!(
+        acknowledged.unwrap().errors[0].fault.code,
+        ErrorCode::LeaseExpired
+    );
+}

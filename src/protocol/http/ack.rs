@@ -26,7 +26,40 @@ struct Finished<'a> {
 
 type Timed<'a> = (Cow<'a, str>, Option<Millis>);
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// Reads `field` if it is one of an acknowledgement's.
+    pub(super) fn take(&mut self, field: &Field<'_, 'a>) -> Result<bool, Fault> {
+        match field.name {
+            "acks" | "retries" | "extends" if field.is_null() => {}
+            "acks" => self.acks = entries(field, "acks", finished)?,
+            "retries" => {
+                self.retries = entries(field, "retries", |item, place| {
+                    timed(item, place, "delay_ms", &(0..=DELAY_MS_MAX))
+                })?;
+            }
+            "extends" => {
+                let range = LEASE_MS_MIN..=LEASE_MS_MAX;
+                self.extends = entries(field, "extends", |item, place| {
+                    timed(item, place, "visibility_timeout_ms", &range)
+                })?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    pub(super) fn check_count(&self, least: usize) -> Result<usize, Fault> {
+        let count = self.acks.len() + self.retries.len() + self.extends.len();
+        if count < least || count > ACK_ENTRIES_MAX {
+            let detail = format!(
+                "acks, retries and extends have {least} to {ACK_ENTRIES_MAX} entries together, \
+                 not {count}"
+            );
+            return Err(Fault::bad("acks", detail));
+        }
+        Ok(count)
+    }
+
     /// The acknowledgement as the command has it.
     #[must_use]
     pub fn ack(&self) -> Ack<'_> {
@@ -64,34 +97,11 @@ pub fn read(body: &[u8]) -> Result<Request<'_>, Fault> {
     let mut request = Request::default();
     let item = document(body)?.unwrap_or(Item::Object(Vec::new()));
     for field in item.fields(Place::TOP)? {
-        match field.name {
-            "acks" | "retries" | "extends" if field.is_null() => {}
-            "acks" => request.acks = entries(&field, "acks", finished)?,
-            "retries" => {
-                request.retries = entries(&field, "retries", |item, place| {
-                    timed(item, place, "delay_ms", &(0..=DELAY_MS_MAX))
-                })?;
-            }
-            "extends" => {
-                request.extends = entries(&field, "extends", |item, place| {
-                    timed(
-                        item,
-                        place,
-                        "visibility_timeout_ms",
-                        &(LEASE_MS_MIN..=LEASE_MS_MAX),
-                    )
-                })?;
-            }
-            _ => return Err(field.unknown("acks, retries, extends")),
+        if !request.take(&field)? {
+            return Err(field.unknown("acks, retries, extends"));
         }
     }
-    let count = request.acks.len() + request.retries.len() + request.extends.len();
-    if count == 0 || count > ACK_ENTRIES_MAX {
-        let detail = format!(
-            "acks, retries and extends have 1 to {ACK_ENTRIES_MAX} entries together, not {count}"
-        );
-        return Err(Fault::bad("acks", detail));
-    }
+    request.check_count(1)?;
     Ok(request)
 }
 

@@ -1,22 +1,47 @@
-//! The body of a pull.
+//! The body of a pull, and of the acknowledgements that may come with it.
 
+use super::ack;
 use super::fields::{Item, Place, document};
-use crate::command::Pull;
+use crate::command::{Command, Pull};
 use crate::error::Fault;
 use crate::limits::{LEASE_MS_MAX, LEASE_MS_MIN, PULL_MESSAGES_MAX, WAIT_MS_MAX};
 
 /// Messages leased where the request does not say how many.
 const BATCH_SIZE_DEFAULT: u32 = 10;
 
+/// A pull as a client sent it.
+#[derive(Debug, Default)]
+pub struct Request<'a> {
+    pull: Pull<'a>,
+    /// What is acknowledged, given back and prolonged before; `None` where there is nothing.
+    settles: Option<ack::Request<'a>>,
+}
+
+impl Request<'_> {
+    /// What is asked of the queue.
+    #[must_use]
+    pub fn command(&self) -> Command<'_> {
+        let pull = self.pull.clone();
+        match &self.settles {
+            Some(it) => Command::AckPull {
+                ack: it.ack(),
+                pull,
+            },
+            None => Command::Pull(pull),
+        }
+    }
+}
+
 /// Reads a pull; an empty body is one with all defaults.
 ///
 /// # Errors
 /// `bad-request` naming the field.
-pub fn read(body: &[u8]) -> Result<Pull<'_>, Fault> {
+pub fn read(body: &[u8]) -> Result<Request<'_>, Fault> {
     let mut pull = Pull {
         batch_size: BATCH_SIZE_DEFAULT,
         ..Pull::default()
     };
+    let mut settles = ack::Request::default();
     let item = document(body)?.unwrap_or(Item::Object(Vec::new()));
     for field in item.fields(Place::TOP)? {
         match field.name {
@@ -33,10 +58,34 @@ pub fn read(body: &[u8]) -> Result<Pull<'_>, Fault> {
                 return Err(field
                     .fault("an event pattern (an object) or a selector (a string) belongs here"));
             }
-            _ => return Err(field.unknown("batch_size, visibility_timeout_ms, wait_ms, filter")),
+            _ if settles.take(&field)? => {}
+            _ => {
+                let known = "batch_size, visibility_timeout_ms, wait_ms, filter, acks, retries, \
+                             extends";
+                return Err(field.unknown(known));
+            }
         }
     }
-    Ok(pull)
+    let settles = match settles.check_count(0)? {
+        0 => None,
+        _ => {
+            check_at_once(&pull)?;
+            Some(settles)
+        }
+    };
+    Ok(Request { pull, settles })
+}
+
+/// What became of acknowledgements is not told later than need be.
+///
+/// # Errors
+/// `bad-request` naming `wait_ms`.
+pub(super) fn check_at_once(pull: &Pull<'_>) -> Result<(), Fault> {
+    if pull.wait_ms == 0 {
+        return Ok(());
+    }
+    let detail = "a pull that acknowledges is answered at once: this is 0 or left out";
+    Err(Fault::bad("wait_ms", detail))
 }
 
 #[cfg(test)]
@@ -46,7 +95,8 @@ mod tests {
     #[test]
     fn an_empty_body_has_all_defaults() {
         for body in ["", " ", "{}", r#"{"batch_size": null}"#] {
-            let pull = read(body.as_bytes()).unwrap();
+            let Request { pull, settles } = read(body.as_bytes()).unwrap();
+            assert!(settles.is_none());
             assert_eq!(
                 (pull.batch_size, pull.wait_ms, pull.visibility_timeout_ms),
                 (10, 0, None)
@@ -59,7 +109,7 @@ mod tests {
     fn fields_are_read() {
         let body = br#"{"batch_size": 1000, "visibility_timeout_ms": 100, "wait_ms": 30000,
             "filter": {"a": [1]}}"#;
-        let pull = read(body).unwrap();
+        let pull = read(body).unwrap().pull;
         assert_eq!(
             (pull.batch_size, pull.wait_ms, pull.visibility_timeout_ms),
             (1_000, 30_000, Some(100))
@@ -68,6 +118,23 @@ mod tests {
         for end in 1..body.len() {
             assert!(read(&body[..end]).is_err());
         }
+    }
+
+    #[test]
+    fn acknowledgements_come_along() {
+        let body = br#"{"batch_size": 7, "acks": [{"lease_id": "a", "result": 1}],
+            "retries": [{"lease_id": "b"}], "extends": null}"#;
+        let request = read(body).unwrap();
+        let Command::AckPull { ack, pull } = request.command() else {
+            panic!("{request:?}");
+        };
+        assert_eq!((pull.batch_size, ack.acks[0].result), (7, Some("1")));
+        assert_eq!(ack.retries, [("b".into(), None)]);
+        for end in 1..body.len() {
+            assert!(read(&body[..end]).is_err());
+        }
+        let nothing = read(br#"{"acks": [], "extends": []}"#).unwrap();
+        assert!(matches!(nothing.command(), Command::Pull(_)));
     }
 
     #[test]
@@ -80,6 +147,8 @@ mod tests {
             (r#"{"wait_ms": 30001}"#, "wait_ms"),
             (r#"{"filter": [1]}"#, "filter"),
             (r#"{"batchsize": 1}"#, "batchsize"),
+            (r#"{"acks": [{}]}"#, "acks[0].lease_id"),
+            (r#"{"wait_ms": 1, "acks": [{"lease_id": "a"}]}"#, "wait_ms"),
             ("[]", "body"),
             ("null", "body"),
         ] {

@@ -74,7 +74,11 @@ fn success(reply: &Reply, queue: &str) -> Response {
     match reply {
         Reply::Accepted(it) => accepted(it, queue),
         Reply::Batch(verdicts) => batch(verdicts),
-        Reply::Pulled { messages, depth } => listing(messages, Some(*depth)),
+        Reply::Pulled {
+            messages,
+            depth,
+            acknowledged,
+        } => pulled(messages, *depth, acknowledged.as_ref()),
         Reply::Acknowledged(it) => acknowledged(it),
         Reply::State(it) => state(it),
         Reply::Described {
@@ -90,7 +94,7 @@ fn success(reply: &Reply, queue: &str) -> Response {
                 Response::json(200, body)
             }
         }
-        Reply::Browsed(messages) | Reply::Recalled(messages) => listing(messages, None),
+        Reply::Browsed(messages) | Reply::Recalled(messages) => listing(messages),
         Reply::Done => Response::empty(),
         Reply::Rotated { kid, from_ms } => {
             let mut body = b"{".to_vec();
@@ -139,7 +143,24 @@ pub(super) fn batch(verdicts: &[Result<Accepted, Fault>]) -> Response {
     Response::json(200, body)
 }
 
-fn listing(messages: &[Delivery], depth: Option<u64>) -> Response {
+fn listing(messages: &[Delivery]) -> Response {
+    let mut body = messages_of(messages);
+    body.push(b'}');
+    Response::json(200, body)
+}
+
+fn pulled(messages: &[Delivery], depth: u64, settled: Option<&Acknowledged>) -> Response {
+    let mut body = messages_of(messages);
+    member_number(&mut body, "depth", depth);
+    if let Some(it) = settled {
+        write_acknowledged(&mut body, it);
+    }
+    body.push(b'}');
+    Response::json(200, body)
+}
+
+/// The beginning of a document: its messages.
+fn messages_of(messages: &[Delivery]) -> Vec<u8> {
     let bytes: usize = messages
         .iter()
         .map(|message| message.body.bytes().len() + 320)
@@ -147,24 +168,24 @@ fn listing(messages: &[Delivery], depth: Option<u64>) -> Response {
     let mut body = Vec::with_capacity(64 + bytes);
     body.push(b'{');
     write_list(&mut body, "messages", messages, message::write_delivery);
-    if let Some(depth) = depth {
-        member_number(&mut body, "depth", depth);
-    }
-    body.push(b'}');
-    Response::json(200, body)
+    body
 }
 
 fn acknowledged(it: &Acknowledged) -> Response {
     let mut body = Vec::with_capacity(64 + it.errors.len() * 256);
     body.push(b'{');
-    member_number(&mut body, "acked", it.acked);
-    member_number(&mut body, "retried", it.retried);
-    member_number(&mut body, "extended", it.extended);
-    write_list(&mut body, "errors", &it.errors, |body, error| {
-        write_error(body, Some(&error.lease_id), &error.fault);
-    });
+    write_acknowledged(&mut body, it);
     body.push(b'}');
     Response::json(200, body)
+}
+
+fn write_acknowledged(body: &mut Vec<u8>, it: &Acknowledged) {
+    member_number(body, "acked", it.acked);
+    member_number(body, "retried", it.retried);
+    member_number(body, "extended", it.extended);
+    write_list(body, "errors", &it.errors, |body, error| {
+        write_error(body, Some(&error.lease_id), &error.fault);
+    });
 }
 
 fn state(it: &MessageState) -> Response {
@@ -303,6 +324,7 @@ mod tests {
         let (response, document) = rendered(Ok(Reply::Pulled {
             messages,
             depth: 12,
+            acknowledged: None,
         }));
         assert_eq!((response.status, &document["depth"]), (200, &json!(12)));
         assert_eq!(

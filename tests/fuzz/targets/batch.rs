@@ -2,9 +2,9 @@
 
 use super::Target;
 use tidegate::limits::{ACK_ENTRIES_MAX, BATCH_MESSAGES_MAX, MESSAGE_BYTES_MAX, PRIORITY_MAX};
-use tidegate::protocol::http::binary::{ack, publish};
+use tidegate::protocol::http::binary::{ack, publish, pull};
 
-/// Batches of messages, and acknowledgements.
+/// Batches of messages, acknowledgements and pulls.
 pub const BATCH: Target = Target {
     name: "batch",
     run: batch,
@@ -24,6 +24,9 @@ pub const BATCH: Target = Target {
             whole,
             b"TGB\x01\x01\0\x01\0\x01\0\0\0\0\x04\0\0x".to_vec(),
             acks.to_vec(),
+            b"TGB\x01\x06\0\x01\0\x64\0\0\0\x03\0\x10\x27\0\0\0\0\0\0\x02\0{}\
+                \0\x000123456789abcdef"
+                .to_vec(),
         ]
     },
 };
@@ -41,6 +44,9 @@ fn batch(bytes: &[u8]) {
         assert!((1..=ACK_ENTRIES_MAX).contains(&entries));
         assert!(ack::read(&bytes[..bytes.len() - 1]).is_err());
     }
+    if pull::read(bytes).is_ok() {
+        assert!(pull::read(&bytes[..bytes.len() - 1]).is_err());
+    }
 }
 
 #[test]
@@ -53,4 +59,5 @@ fn the_seeds_are_read() {
             .all(Result::is_ok)
     );
     assert!(ack::read(&seeds[2]).is_ok());
+    assert!(pull::read(&seeds[3]).is_ok());
 }

@@ -177,7 +177,19 @@ fn publishing() -> Vec<Command<'static>> {
         retries: vec![(LeaseRef::Text("x"), Some(5))],
         extends: vec![(LeaseRef::Text("y"), None)],
     };
-    vec![Command::Publish(full()), pull(None), Command::Ack(ack)]
+    let ack_pull = Command::AckPull {
+        ack: Ack {
+            extends: vec![(LeaseRef::Raw(7), Some(100))],
+            ..Ack::default()
+        },
+        pull: Pull::default(),
+    };
+    vec![
+        Command::Publish(full()),
+        pull(None),
+        Command::Ack(ack),
+        ack_pull,
+    ]
 }
 
 fn configuring() -> Vec<Command<'static>> {

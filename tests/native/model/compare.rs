@@ -12,7 +12,7 @@ use tidegate::error::{ErrorCode, Fault};
 impl Play {
     /// What both say to one command.
     pub fn compare(&mut self, op: &Op, token: u32) {
-        if let Op::Pull { .. } = op {
+        if let Op::Pull { .. } | Op::SettleAndPull(..) = op {
             return self.compare_asked(op, token);
         }
         let reply = self
@@ -76,23 +76,35 @@ impl Play {
     }
 
     fn compare_asked(&mut self, op: &Op, token: u32) {
-        let Op::Pull {
-            batch_size,
-            lease_ms,
-            wait_ms,
-        } = op
-        else {
-            return;
+        let (batch_size, lease_ms, wait_ms) = match op {
+            Op::Pull {
+                batch_size,
+                lease_ms,
+                wait_ms,
+            } => (*batch_size, *lease_ms, *wait_ms),
+            Op::SettleAndPull(_, batch_size) => (*batch_size, None, 0),
+            _ => return,
         };
         let waiter = Waiter {
             token,
-            batch_size: *batch_size,
-            lease_ms: *lease_ms,
+            batch_size,
+            lease_ms,
             until_ms: self.model.now_ms + wait_ms,
         };
         if let Some(pulled) = self.model.ask(waiter) {
             self.compare_pulled(token, &pulled);
         }
+    }
+
+    /// What was settled by a command whose pull comes later in the turn.
+    pub fn compare_settled_first(&mut self, entries: &[Entry], token: u32) {
+        let replies = &self.bench.last.replies;
+        let reply = replies.iter().find(|(of, _)| *of == token);
+        let Some((_, Ok(Reply::Pulled { acknowledged, .. }))) = reply else {
+            panic!("{entries:?} was answered {reply:?}");
+        };
+        let done = acknowledged.clone().expect("what was settled");
+        self.compare_settled(entries, &done);
     }
 
     fn compare_settled(&mut self, entries: &[Entry], done: &Acknowledged) {

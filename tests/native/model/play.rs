@@ -169,8 +169,16 @@ impl Play {
             if now == 1 {
                 self.model.admit();
             }
-            for (op, token) in ops.iter().zip(&tokens).filter(|(op, _)| stage(op) == now) {
-                self.compare(op, *token);
+            for (op, token) in ops.iter().zip(&tokens) {
+                match op {
+                    Op::SettleAndPull(entries, _) if now == 0 => {
+                        self.compare_settled_first(entries, *token);
+                    }
+                    Op::SettleAndPull(..) if now == 2 => self.compare(op, *token),
+                    Op::SettleAndPull(..) => {}
+                    _ if stage(op) == now => self.compare(op, *token),
+                    _ => {}
+                }
             }
         }
         for (token, pulled) in self.model.serve() {
@@ -206,6 +214,13 @@ impl Play {
                 filter: None,
             }),
             Op::Settle(entries) => Command::Ack(ack(entries)),
+            Op::SettleAndPull(entries, batch_size) => Command::AckPull {
+                ack: ack(entries),
+                pull: Pull {
+                    batch_size: *batch_size,
+                    ..Pull::default()
+                },
+            },
             Op::Confirm(seq) => Command::Confirm { id: id(seq) },
             Op::Cancel(seq) => Command::Cancel { id: id(seq) },
             Op::Inspect(seq) => Command::Inspect {

@@ -24,6 +24,8 @@ pub enum Op {
         wait_ms: u64,
     },
     Settle(Vec<(u64, String, Settle)>),
+    /// The same, and a pull of so many in one command.
+    SettleAndPull(Vec<(u64, String, Settle)>, u32),
     Confirm(u64),
     Cancel(u64),
     Inspect(u64),
@@ -66,7 +68,8 @@ impl Step {
                 lease_ms: (b % 5 == 1).then_some(100 + u64::from(c % 2_000)),
                 wait_ms: if b % 8 == 3 { u64::from(c % 3_000) } else { 0 },
             },
-            55..=79 => self.settle(model, leases),
+            55..=73 => Op::Settle(self.settle(model, leases)),
+            74..=79 => Op::SettleAndPull(self.settle(model, leases), 1 + b % 9),
             80 | 81 if a.is_multiple_of(3) => {
                 Op::Inspect(self.pick(model, |at| matches!(at, At::InLine)))
             }
@@ -140,7 +143,7 @@ impl Step {
         }
     }
 
-    fn settle(self, model: &Model, leases: &[(u64, String)]) -> Op {
+    fn settle(self, model: &Model, leases: &[(u64, String)]) -> Vec<(u64, String, Settle)> {
         let current: Vec<(u64, String)> = model
             .live()
             .filter_map(|(seq, m)| {
@@ -179,7 +182,7 @@ impl Step {
             };
             Some((seq, lease, settle))
         });
-        Op::Settle(entries.collect())
+        entries.collect()
     }
 
     /// A message that is fit for it, most often.

@@ -27,10 +27,20 @@ const TIME: u8 = 1;
 /// `bad-request`, also when there is nothing in it or too much.
 pub fn read(bytes: &[u8]) -> Result<Ack<'_>, Fault> {
     let (mut reader, count) = Reader::open(bytes, ACK)?;
-    if count == 0 || count > ACK_ENTRIES_MAX {
-        let detail = format!(
-            "acks, retries and extends have 1 to {ACK_ENTRIES_MAX} entries together, not {count}"
-        );
+    if count == 0 {
+        let detail =
+            format!("acks, retries and extends have 1 to {ACK_ENTRIES_MAX} entries together");
+        return Err(Fault::bad("acks", detail));
+    }
+    let ack = entries(&mut reader, count)?;
+    reader.close()?;
+    Ok(ack)
+}
+
+/// Reads the next `count` records.
+pub(super) fn entries<'a>(reader: &mut Reader<'a>, count: usize) -> Result<Ack<'a>, Fault> {
+    if count > ACK_ENTRIES_MAX {
+        let detail = format!("there are at most {ACK_ENTRIES_MAX} entries, not {count}");
         return Err(Fault::bad("acks", detail));
     }
     let mut ack = Ack::default();
@@ -54,16 +64,15 @@ pub fn read(bytes: &[u8]) -> Result<Ack<'_>, Fault> {
         let lease = LeaseRef::Raw(u128::from_be_bytes(lease));
         let (retries, extends) = (0..=DELAY_MS_MAX, LEASE_MS_MIN..=LEASE_MS_MAX);
         match operation {
-            FINISH => ack.acks.push(finished(&mut reader, lease, flags, index)?),
+            FINISH => ack.acks.push(finished(reader, lease, flags, index)?),
             RETRY => ack
                 .retries
-                .push((lease, time(&mut reader, flags, index, &retries)?)),
+                .push((lease, time(reader, flags, index, &retries)?)),
             _ => ack
                 .extends
-                .push((lease, time(&mut reader, flags, index, &extends)?)),
+                .push((lease, time(reader, flags, index, &extends)?)),
         }
     }
-    reader.close()?;
     Ok(ack)
 }
 

@@ -1,6 +1,6 @@
 //! Answers: the verdicts of a batch, leased messages, and what an acknowledgement did.
 
-use super::{ACKNOWLEDGED, MEDIA_TYPE, PUBLISHED, PULLED, begin};
+use super::{ACKED_AND_PULLED, ACKNOWLEDGED, MEDIA_TYPE, PUBLISHED, PULLED, begin};
 use crate::command::{Accepted, Acknowledged, Delivery, Reply};
 use crate::error::Fault;
 use crate::protocol::http::{Response, message, problem};
@@ -25,7 +25,11 @@ const SHORT_BYTES_MAX: usize = u16::MAX as usize;
 pub fn render(reply: &Reply) -> Option<Response> {
     let body = match reply {
         Reply::Batch(verdicts) => published(verdicts),
-        Reply::Pulled { messages, depth } => pulled(messages, *depth),
+        Reply::Pulled {
+            messages,
+            depth,
+            acknowledged,
+        } => pulled(messages, *depth, acknowledged.as_ref()),
         Reply::Acknowledged(it) => acknowledged(it),
         _ => return None,
     };
@@ -66,16 +70,27 @@ fn published(verdicts: &[Result<Accepted, Fault>]) -> Vec<u8> {
     out
 }
 
-fn pulled(messages: &[Delivery], depth: u64) -> Vec<u8> {
+fn pulled(messages: &[Delivery], depth: u64, settled: Option<&Acknowledged>) -> Vec<u8> {
     let bodies: usize = messages.iter().map(|it| it.body.bytes().len()).sum();
     // Content types, keys and attributes: what does not fit here makes the vector grow.
     let room = messages.len() * (DELIVERY_BYTES + 32) + bodies;
-    let mut out = begin(PULLED, messages.len(), 8 + room);
+    let (kind, errors) = match settled {
+        Some(it) => (ACKED_AND_PULLED, it.errors.len()),
+        None => (PULLED, 0),
+    };
+    let mut out = begin(kind, messages.len(), 24 + room + errors * 8);
     out.extend_from_slice(&depth.to_le_bytes());
+    if let Some(it) = settled {
+        put_counts(&mut out, it);
+        put_u32(&mut out, errors);
+    }
     let mut content_type = None;
     for message in messages {
         put_delivery(&mut out, message, content_type);
         content_type = message.content_type.as_deref();
+    }
+    if let Some(it) = settled {
+        put_errors(&mut out, it);
     }
     out
 }
@@ -116,15 +131,23 @@ fn put_delivery(out: &mut Vec<u8>, it: &Delivery, before: Option<&str>) {
 
 fn acknowledged(it: &Acknowledged) -> Vec<u8> {
     let mut out = begin(ACKNOWLEDGED, it.errors.len(), 12 + it.errors.len() * 8);
+    put_counts(&mut out, it);
+    put_errors(&mut out, it);
+    out
+}
+
+fn put_counts(out: &mut Vec<u8>, it: &Acknowledged) {
     for count in [it.acked, it.retried, it.extended] {
-        put_u32(&mut out, count as usize);
+        put_u32(out, count as usize);
     }
+}
+
+fn put_errors(out: &mut Vec<u8>, it: &Acknowledged) {
     let mut last = None;
     for error in &it.errors {
         out.extend_from_slice(&(error.index as u16).to_le_bytes());
-        put_problem(&mut out, &error.fault, &mut last);
+        put_problem(out, &error.fault, &mut last);
     }
-    out
 }
 
 /// The number of the error's code, and its problem document behind its length; the length 0 stands

@@ -9,6 +9,7 @@
 pub mod ack;
 pub mod answer;
 pub mod publish;
+pub mod pull;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,8 @@ const PUBLISHED: u8 = 2;
 const PULLED: u8 = 3;
 const ACK: u8 = 4;
 const ACKNOWLEDGED: u8 = 5;
+const PULL: u8 = 6;
+const ACKED_AND_PULLED: u8 = 7;
 
 /// Whether `content_type` names this form.
 #[must_use]

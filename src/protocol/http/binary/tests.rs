@@ -1,8 +1,9 @@
 //! The binary form against the JSON one, and against bytes that mean it ill.
 
-use super::{ack, answer, publish};
+use super::{ack, answer, publish, pull};
 use crate::command::{
-    Accepted, Ack, AckError, Acknowledged, Blob, Delivery, Draft, LeaseRef, LeaseToken, Reply,
+    Accepted, Ack, AckError, Acknowledged, Blob, Command, Delivery, Draft, LeaseRef, LeaseToken,
+    Reply,
 };
 use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
@@ -371,9 +372,13 @@ fn deliveries_carry_all_that_json_has() {
         delivery(Some("t"), None),
         delivery(None, None),
     ];
-    let body = answer::render(&Reply::Pulled { messages, depth: 8 })
-        .unwrap()
-        .body;
+    let body = answer::render(&Reply::Pulled {
+        messages,
+        depth: 8,
+        acknowledged: None,
+    })
+    .unwrap()
+    .body;
     assert_eq!(body[..16], *b"TGB\x01\x03\0\x03\0\x08\0\0\0\0\0\0\0");
     let first = &body[16..];
     assert_eq!((first[15], first[31], first[32], first[40]), (1, 3, 2, 5));
@@ -425,5 +430,69 @@ fn an_accept_header_names_the_form_among_others() {
         ("", false),
     ] {
         assert_eq!(super::is_accepted(accept), expected, "{accept}");
+    }
+}
+
+/// A pull as `docs/BATCH.md` says: of 10, with all that there may be.
+fn written_pull(wait_ms: u16, entries: u16) -> Vec<u8> {
+    let mut out = b"TGB\x01\x06\0".to_vec();
+    out.extend_from_slice(&entries.to_le_bytes());
+    out.extend_from_slice(&[10, 0]);
+    out.extend_from_slice(&wait_ms.to_le_bytes());
+    out.extend_from_slice(&[3, 0]);
+    out.extend_from_slice(&500u64.to_le_bytes());
+    short(&mut out, "\"a = 'b'\"");
+    for n in 0..entries {
+        out.extend_from_slice(&[0, 0]);
+        out.extend_from_slice(&u128::from(n).to_be_bytes());
+    }
+    out
+}
+
+#[test]
+fn a_pull_is_read_with_and_without_entries() {
+    let bytes = written_pull(30_000, 0);
+    let Ok(Command::Pull(pull)) = pull::read(&bytes) else {
+        panic!("{:?}", pull::read(&bytes));
+    };
+    assert_eq!((pull.batch_size, pull.wait_ms), (10, 30_000));
+    assert_eq!(pull.visibility_timeout_ms, Some(500));
+    assert_eq!(pull.filter, Some("\"a = 'b'\""));
+    let bytes = written_pull(0, 2);
+    let Ok(Command::AckPull { ack, .. }) = pull::read(&bytes) else {
+        panic!("{:?}", pull::read(&bytes));
+    };
+    assert_eq!(ack.acks[1].lease_id, LeaseRef::Raw(1));
+    for end in 0..bytes.len() {
+        assert!(pull::read(&bytes[..end]).is_err());
+    }
+}
+
+#[test]
+fn a_pull_out_of_bounds_names_its_field() {
+    let with = |at: usize, byte: u8| {
+        let mut bytes = written_pull(0, 1);
+        bytes[at] = byte;
+        bytes
+    };
+    let fields = [
+        (with(8, 0), "batch_size"),
+        (with(9, 4), "batch_size"),
+        (with(11, 0x80), "wait_ms"),
+        (written_pull(1, 1), "wait_ms"),
+        (with(12, 4), "body"),
+        (with(13, 1), "body"),
+        (with(14, 1), "visibility_timeout_ms"),
+        (with(24, b'a'), "filter"),
+        (with(24, 0xff), "filter"),
+        (with(4, 4), "body"),
+    ];
+    for (n, (bytes, field)) in fields.iter().enumerate() {
+        let mut bytes = bytes.clone();
+        if n == 6 {
+            bytes[15] = 0;
+        }
+        let fault = pull::read(&bytes).unwrap_err();
+        assert_eq!(fault.figures.field.as_deref(), Some(*field), "case {n}");
     }
 }
