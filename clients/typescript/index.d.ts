@@ -11,11 +11,20 @@ export interface TidegateOptions {
   token?: string | (() => string | undefined | Promise<string | undefined>);
   /** Instead of the platform's `fetch`. */
   fetch?: (url: string, init: RequestInit) => Promise<Response>;
-  /** Sent with every request. */
+  /** Instead of the platform's `WebSocket`. */
+  WebSocket?: new (url: string) => WebSocketLike;
+  /** Sent with every request, but not over a WebSocket. */
   headers?: Record<string, string>;
   /** How long one try may take, beside the wait the server is asked for. Default 10000. */
   timeoutMs?: number;
   retry?: Partial<RetryPolicy>;
+}
+
+/** What is used of a WebSocket. */
+export interface WebSocketLike {
+  send(data: string): void;
+  close(code?: number): void;
+  addEventListener(type: string, listener: (event: any) => void): void;
 }
 
 /** When the way to the server fails (no answer, 502, 503, 504), a request is tried again. */
@@ -36,6 +45,32 @@ export declare class Tidegate {
   queue(name: string, options?: QueueOptions): Queue;
   /** All queues of the deployment, page after page. */
   queues(options?: { pageSize?: number; signal?: AbortSignal }): AsyncGenerator<QueueSummary, void>;
+  /** A topic to publish to and to follow. Make it once and keep it, as a queue. */
+  topic(name: string, options?: PublisherOptions): Topic;
+  /** All topics of the deployment, page after page. */
+  topics(options?: { pageSize?: number; signal?: AbortSignal }): AsyncGenerator<TopicSummary, void>;
+  /**
+   * Any call of the HTTP interface, with credentials, time-outs, repetition and errors as all
+   * others. What goes and comes is as on the wire, in snake_case.
+   */
+  request(method: string, path: string, options?: RequestOptions): Promise<RequestAnswer>;
+}
+
+export interface RequestOptions extends WithSignal {
+  headers?: Record<string, string>;
+  body?: string | Uint8Array;
+  /** A body instead, sent as JSON. */
+  json?: unknown;
+  /** How long the server is asked to wait, on top of the time-out. */
+  waitMs?: number;
+  /** Whether it does no harm to do it twice. Default: false for `POST`, else true. */
+  repeatable?: boolean;
+}
+
+export interface RequestAnswer {
+  status: number;
+  /** The answer, where it is JSON. */
+  json: any;
 }
 
 export interface PublisherOptions {
@@ -57,12 +92,14 @@ export interface PublisherOptions {
   idempotent?: boolean;
 }
 
-export interface QueueOptions extends PublisherOptions {
+export interface AckOptions {
   /** How long an ack waits for others to go with it; 0: to the end of the turn. Default 0. */
   ackLingerMs?: number;
   /** Most acks, retries and extensions in one call, 1 to 1000. Default 1000. */
   ackBatchSizeMax?: number;
 }
+
+export interface QueueOptions extends PublisherOptions, AckOptions {}
 
 export interface WithSignal {
   /** Ends the call; it rejects with the signal's reason. */
@@ -329,6 +366,207 @@ export interface QueueDescription extends QueueFigures {
   [further: string]: unknown;
 }
 
+export interface TopicPublishOptions
+  extends Omit<PublishOptions, 'delayMs' | 'holdMs'> {
+  /** Only if this is the last number given, 0 for none; else SeqMismatchError. Goes by itself. */
+  expectSeq?: number;
+}
+
+/** Where reading begins; without either, each call has its own default. */
+export interface Place {
+  /** A number, or `last_per_key`: the last message of each key first. */
+  fromSeq?: number | 'earliest' | 'latest' | 'last_per_key';
+  /** An instant. */
+  fromAtMs?: number;
+}
+
+export interface ReadOptions extends WithSignal, Place {
+  /** Most messages, 1 to 1000. Default 100. */
+  limit?: number;
+  /** How long to wait for the first message, up to 30000. Default 0. */
+  waitMs?: number;
+  /** An event pattern, or a selector; see docs/FILTERS.md. */
+  filter?: object | string;
+}
+
+export interface Page {
+  messages: Message[];
+  /** Where the next read goes on. */
+  nextSeq: number;
+  /** The first and the last number that can be read. */
+  firstSeq: number;
+  lastSeq: number;
+  /** Messages that were asked for, and that retention had let go. */
+  missed: number;
+}
+
+export interface LogOptions extends WithSignal {
+  /** Default `earliest`. */
+  fromSeq?: number | 'earliest';
+  fromAtMs?: number;
+  /** Most messages of one read, 1 to 1000. Default 500. */
+  batchSize?: number;
+  filter?: object | string;
+}
+
+export interface SubscribeOptions extends WithSignal, Place {
+  filter?: object | string;
+  /** A name to be shown to other readers. */
+  member?: string;
+  /**
+   * `auto`: a WebSocket where the platform has one and no token has to stand in its address, else
+   * events. Default `auto`.
+   */
+  transport?: 'auto' | 'websocket' | 'events';
+  /** How the connection stands; with what went wrong, where something did. */
+  onState?: (state: 'open' | 'reconnecting', error?: TidegateError) => void;
+  /** Who is here, and what of that is new. Told to readers that have a `member` themselves. */
+  onPresence?: (members: string[], change: { joined: string[]; left: string[] }) => void;
+  /** The reader is slow, or was away for long: messages behind, and those it will never see. */
+  onLagged?: (figures: { behind: number; missed: number }) => void;
+}
+
+export declare class Topic {
+  private constructor();
+  readonly name: string;
+
+  /** Resolves once the message is in the log, rejects with why it was refused. */
+  publish(body: Body, options?: TopicPublishOptions): Promise<Accepted>;
+  /** Resolves once `publish` would not wait for room in the buffer. */
+  ready(options?: WithSignal): Promise<void>;
+  /** Resolves once everything published up to now has its answer. Never rejects. */
+  flush(): Promise<void>;
+  /** Flushes, and takes no publish from now on. */
+  close(): Promise<void>;
+
+  /** One read of the log; from its beginning, unless said otherwise. */
+  read(options?: ReadOptions): Promise<Page>;
+  /** The log, from a place to its end as it is at the first read. */
+  log(options?: LogOptions): AsyncGenerator<Message, void>;
+  /**
+   * Messages as they are published, without end: after a broken connection it goes on where it
+   * was. Begins with the first that is asked for, with what is published from then on, unless said
+   * otherwise. Ends with the signal; throws what the server refuses, and NotFoundError when the
+   * topic is deleted.
+   */
+  subscribe(options?: SubscribeOptions): AsyncGenerator<Message, void>;
+
+  /** A durable subscription, by its name. Asks nothing yet. */
+  subscription(name: string, options?: AckOptions): Subscription;
+  /** All durable subscriptions, page after page. */
+  subscriptions(
+    options?: WithSignal & { pageSize?: number },
+  ): AsyncGenerator<SubscriptionDescription, void>;
+
+  /** Makes the topic, or changes what is named. */
+  configure(patch?: TopicConfiguration, options?: WithSignal): Promise<TopicDescription>;
+  describe(options?: WithSignal): Promise<TopicDescription>;
+  /** Deletes the topic with its messages and subscriptions. */
+  delete(options?: WithSignal): Promise<void>;
+}
+
+/** Consumed as a queue. */
+export declare class Subscription {
+  private constructor();
+  readonly name: string;
+
+  pull(options?: PullOptions): Promise<LeasedMessage[]>;
+  /** As of a queue; messages are leased for 30 s unless `visibilityTimeoutMs` says otherwise. */
+  consume(handler: Handler, options?: ConsumeOptions): Promise<void>;
+  messages(options?: MessagesOptions): AsyncGenerator<LeasedMessage, void>;
+  /** Resolves once everything settled up to now has its answer. Never rejects. */
+  flush(): Promise<void>;
+
+  /** Makes the subscription, or changes what is named. */
+  configure(
+    patch?: SubscriptionConfiguration, options?: WithSignal,
+  ): Promise<SubscriptionDescription>;
+  /** Configuration and figures: how far it is, and how far behind. */
+  describe(options?: WithSignal): Promise<SubscriptionDescription>;
+  /** Hands nothing on; the topic keeps its place. */
+  pause(options?: WithSignal): Promise<void>;
+  resume(options?: WithSignal): Promise<void>;
+  /** Replays or skips: goes on at a number or an instant. */
+  seek(
+    to: { seq: number | 'earliest' | 'latest' } | { atMs: number }, options?: WithSignal,
+  ): Promise<void>;
+  delete(options?: WithSignal): Promise<void>;
+}
+
+/** All optional; what is not named keeps its value. Ranges and defaults: docs/LIMITS.md. */
+export interface TopicConfiguration {
+  retentionMs?: number | null;
+  maxMessages?: number | null;
+  maxBytes?: number | null;
+  maxMessageBytes?: number | null;
+  /** Chosen at creation. */
+  persistence?: 'durable' | 'memory' | null;
+  dedupWindowMs?: number | null;
+  corsOrigins?: string[] | null;
+}
+
+export interface TopicFigures {
+  name: string;
+  messages: number;
+  bytes: number;
+  firstSeq: number;
+  lastSeq: number;
+  oldestAtMs: number | null;
+  acceptedTotal: number;
+  deliveredTotal: number;
+  rejectedTotal: number;
+  /** Live readers, and the names that some of them have. */
+  readers: number;
+  members: string[];
+  /** Durable ones. */
+  subscriptions: number;
+  /** The lag of the subscription that is furthest behind. */
+  lagMax: number;
+}
+
+export type TopicSummary = Pick<TopicFigures, 'name'> & Partial<TopicFigures>;
+
+/** Configuration with its defaults, live figures, and whatever further ones the server tells. */
+export interface TopicDescription extends TopicFigures {
+  retentionMs: number;
+  maxMessages: number;
+  maxBytes: number;
+  maxMessageBytes: number;
+  persistence: 'durable' | 'memory';
+  dedupWindowMs: number;
+  corsOrigins: string[];
+  [further: string]: unknown;
+}
+
+export interface SubscriptionConfiguration {
+  filter?: object | string | null;
+  /** Feeds a queue, or calls a URL; a queue of its own, to be consumed here, if left out. */
+  target?: { queue: string } | { url: string; [option: string]: unknown };
+  /** Where a new one begins. Default `latest`. */
+  from?: number | 'earliest' | 'latest' | 'last_per_key';
+  fromAtMs?: number;
+  /** Of its own queue. */
+  delivery?: QueueConfiguration['delivery'];
+  paused?: boolean;
+}
+
+export interface SubscriptionDescription {
+  name: string;
+  filter: object | string | null;
+  target: object | null;
+  paused: boolean;
+  /** Its queue does not take what it is handed, just now. */
+  retrying: boolean;
+  nextSeq: number;
+  /** Numbers not looked at yet. */
+  lag: number;
+  oldestAtMs: number | null;
+  deliveredTotal: number;
+  /** Retention was faster. */
+  missedTotal: number;
+  [further: string]: unknown;
+}
+
 /** A problem that the server told, or one on the way to it. */
 export declare class TidegateError extends Error {
   constructor(problem: { type: string; [member: string]: unknown }, options?: ErrorOptions);
@@ -367,6 +605,10 @@ export declare class ClosedError extends TidegateError {}
 export declare class RateLimitedError extends TidegateError {}
 export declare class LeaseExpiredError extends TidegateError {}
 export declare class WrongStateError extends TidegateError {}
+/** `expectSeq` was not the last number given. */
+export declare class SeqMismatchError extends TidegateError {
+  readonly lastSeq: number;
+}
 export declare class OverloadedError extends TidegateError {}
 export declare class UnavailableError extends TidegateError {}
 

@@ -14,7 +14,8 @@ use crate::limits::{
 };
 use crate::protocol::http::incoming::Incoming;
 use crate::protocol::http::{
-    Response, ack, batch, cloud_events, incoming, media, publish, pull, seek, too_large, within,
+    Response, ack, batch, binary, cloud_events, incoming, media, publish, pull, seek, too_large,
+    within,
 };
 
 /// Messages read where the request does not say how many.
@@ -33,9 +34,17 @@ impl Edge {
                 return self.opened_topic_publish(request, topic);
             }
             (TopicPart::Batch, _) => {
-                batch::Form::of(request.content_type)?;
+                if !binary::is(request.content_type) {
+                    batch::Form::of(request.content_type)?;
+                }
                 publish::refuse_in_batch(&request.head)?;
                 return self.need_topic_body(request, topic, part, BATCH_BYTES_MAX);
+            }
+            (TopicPart::Ack(name), _) if binary::is(request.content_type) => {
+                return self.hand_to_own_queue(topic, name, request, Command::AckBinary);
+            }
+            (TopicPart::Pull(name), _) if binary::is(request.content_type) => {
+                return self.hand_to_own_queue(topic, name, request, Command::PullBinary);
             }
             (TopicPart::Pull(_) | TopicPart::Ack(_) | TopicPart::Seek(_), _)
             | (TopicPart::Itself | TopicPart::Subscription(_), Method::Put) => {
@@ -147,16 +156,7 @@ impl Edge {
                 }
                 self.publish_call(topic, origin, &message)
             }
-            TopicPart::Batch => {
-                let form = batch::Form::of(request.content_type)?;
-                let messages = batch::read(form, within(body, BATCH_BYTES_MAX)?)?;
-                let drafts = messages.iter().map(|message| match message {
-                    Ok(message) => Ok(message.draft()),
-                    Err(fault) => Err(fault.clone()),
-                });
-                let command = TopicCommand::PublishBatch(drafts.collect());
-                self.topic_call(topic, origin, command)
-            }
+            TopicPart::Batch => self.received_topic_batch(request, topic, body)?,
             TopicPart::Itself => {
                 let patch = super::receive::configuration(within(body, JSON_BYTES_MAX)?)?;
                 self.topic_call(topic, origin, TopicCommand::Configure { patch })
@@ -180,6 +180,28 @@ impl Edge {
             _ => return Err(no_path()),
         };
         Ok(Action::Call(call))
+    }
+
+    fn received_topic_batch(
+        &self,
+        request: &Request<'_>,
+        topic: &str,
+        body: &[u8],
+    ) -> Result<Call, Fault> {
+        let body = within(body, BATCH_BYTES_MAX)?;
+        let messages;
+        let drafts = if binary::is(request.content_type) {
+            binary::publish::read(body)?
+        } else {
+            messages = batch::read(batch::Form::of(request.content_type)?, body)?;
+            let drafts = messages.iter().map(|message| match message {
+                Ok(message) => Ok(message.draft()),
+                Err(fault) => Err(fault.clone()),
+            });
+            drafts.collect()
+        };
+        let command = TopicCommand::PublishBatch(drafts);
+        Ok(self.topic_call(topic, request.origin, command))
     }
 
     pub(super) fn publish_call(
@@ -213,6 +235,24 @@ impl Edge {
             payload: Payload::InCommand,
             shareable: false,
         }
+    }
+
+    /// Hands a binary body on as it is: it is read where it is needed.
+    fn hand_to_own_queue(
+        &self,
+        topic: &str,
+        subscription: &str,
+        request: &Request<'_>,
+        command: Command<'_>,
+    ) -> Result<Action, Fault> {
+        if request.content_length > Some(JSON_BYTES_MAX as u64) {
+            return Err(too_large(JSON_BYTES_MAX));
+        }
+        let payload = Payload::ClientBody {
+            bytes_max: JSON_BYTES_MAX,
+        };
+        let call = self.own_queue_call(topic, subscription, request, command);
+        Ok(Action::Call(Call { payload, ..call }))
     }
 
     /// A call to the queue that holds what a subscription was handed. The topic's origins do not

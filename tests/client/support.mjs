@@ -30,6 +30,11 @@ export function useServer(env = {}) {
       if (configuration) await queue.configure(configuration);
       return { queue, calls, client };
     },
+    /** A topic of its own for a test. */
+    topic({ client: clientOptions, ...topicOptions } = {}) {
+      const { client, calls } = tide.client(clientOptions);
+      return { topic: client.topic(`t-${randomUUID()}`, topicOptions), calls, client };
+    },
   };
   before(async () => (tide.server = await startServer({ env })));
   after(async () => {
@@ -105,6 +110,13 @@ export async function take(queue, options = {}) {
   const [message] = await queue.pull({ batchSize: 1, waitMs: 5_000, ...options });
   assert.ok(message, 'a message was expected');
   return message;
+}
+
+/** All that an iteration brings. */
+export async function collect(iteration) {
+  const all = [];
+  for await (const item of iteration) all.push(item);
+  return all;
 }
 
 /** A promise, and the functions that settle it. */

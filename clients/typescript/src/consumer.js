@@ -7,8 +7,8 @@ import { delayMs } from './retry.js';
 import { sleep, soon } from './time.js';
 
 const DEFAULTS = { concurrency: 16, waitMs: 20_000, autoExtend: true };
-/** Where the queue does not tell how long it leases: its own default. */
-const LEASE_MS_DEFAULT = 30_000;
+/** Where the source does not tell how long it leases: a queue's default. */
+export const LEASE_MS_DEFAULT = 30_000;
 /** A lease is prolonged at every check when less than half of it is left. */
 const CHECKS_PER_LEASE = 4;
 /** Between pulls that come back empty before their time, as from a server that does not wait. */
@@ -65,7 +65,7 @@ export class Consumer {
   #idle = nothing;
 
   /**
-   * @param {import('./queue.js').Queue} queue
+   * @param {import('./source.js').Source} queue that tells `leaseMs`
    * @param {import('../index.js').Handler} handler
    * @param {import('../index.js').ConsumeOptions} options
    */
@@ -128,7 +128,7 @@ export class Consumer {
     const { visibilityTimeoutMs, autoExtend, signal } = this.#options;
     if (visibilityTimeoutMs !== undefined || !autoExtend) return visibilityTimeoutMs;
     try {
-      return (await this.#queue.describe({ signal })).delivery.visibilityTimeoutMs;
+      return await this.#queue.leaseMs(signal);
     } catch (error) {
       if (error.type === 'forbidden') return LEASE_MS_DEFAULT;
       throw error;
@@ -205,7 +205,7 @@ export class Consumer {
 function nothing() {}
 
 /**
- * @param {import('./queue.js').Queue} queue
+ * @param {import('./source.js').Source} queue
  * @param {import('../index.js').MessagesOptions} options
  * @returns {AsyncGenerator<import('./message.js').LeasedMessage>}
  */

@@ -44,6 +44,8 @@ export class ClosedError extends TidegateError {}
 export class RateLimitedError extends TidegateError {}
 export class LeaseExpiredError extends TidegateError {}
 export class WrongStateError extends TidegateError {}
+/** `expectSeq` was not the last number given; see `lastSeq`. */
+export class SeqMismatchError extends TidegateError {}
 export class OverloadedError extends TidegateError {}
 export class UnavailableError extends TidegateError {}
 

@@ -32,17 +32,21 @@ export class Http {
   #headers;
   #fetch;
   #timeoutMs;
+  /** What opens sockets, where there is one. */
+  WebSocket;
   /** Whether binary batches are sent: until the server takes none. */
   speaksBinary = true;
 
   /** @param {import('../index.js').TidegateOptions} options */
-  constructor({ url, token, fetch, headers = {}, timeoutMs = TIMEOUT_MS_DEFAULT, retry }) {
+  constructor(options) {
+    const { url, token, fetch, headers = {}, timeoutMs = TIMEOUT_MS_DEFAULT, retry } = options;
     this.#url = String(new URL(url)).replace(/\/+$/, '');
     this.#token = token;
     this.#headers = headers;
     // Looked up late and called without a receiver, as browsers insist.
     this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
     this.#timeoutMs = timeoutMs;
+    this.WebSocket = options.WebSocket ?? globalThis.WebSocket;
     this.retry = { ...RETRY_DEFAULT, ...retry };
   }
 
@@ -69,6 +73,19 @@ export class Http {
         if (!repeat) throw Object.assign(error, { uncertain });
         await sleep(delayMs(policy, attempt, error.retryAfterMs), request.signal);
       }
+    }
+  }
+
+  /**
+   * @param {string} path
+   * @param {AbortSignal} [signal]
+   */
+  async delete(path, signal) {
+    try {
+      await this.request('DELETE', path, { signal });
+    } catch (error) {
+      // An earlier try did it, and its answer was lost.
+      if (!(error.type === 'not-found' && error.uncertain)) throw error;
     }
   }
 
@@ -124,8 +141,18 @@ export class Http {
     });
   }
 
+  /** @returns {Promise<string | undefined>} the bearer token of the moment */
+  async token() {
+    return typeof this.#token === 'function' ? this.#token() : this.#token;
+  }
+
+  /** Where a path is. */
+  address(path) {
+    return new URL(this.#url + path);
+  }
+
   async #withCredentials(headers) {
-    const token = typeof this.#token === 'function' ? await this.#token() : this.#token;
+    const token = await this.token();
     return { ...this.#headers, ...headers, ...(token && { authorization: `Bearer ${token}` }) };
   }
 

@@ -2,7 +2,7 @@
 // translated: what a user chose (attributes, filters, bodies, results) never comes through here.
 
 /** Members whose own members are names that a user chose. */
-const OPAQUE = new Set(['headers']);
+const OPAQUE = new Set(['headers', 'filter']);
 
 const toCamel = memoized((name) => name.replace(/_([a-z0-9])/g, (_, c) => c.toUpperCase()));
 const toSnake = memoized((name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`));

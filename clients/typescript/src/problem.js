@@ -4,8 +4,8 @@
 import {
   BadRequestError, ClosedError, ForbiddenError, KeyLimitError, LeaseExpiredError,
   MessageTooLargeError, NotFoundError, NotOpenError, OverloadedError, QueueFullError,
-  RateLimitedError, RedirectedError, SoldOutError, TidegateError, UnauthorizedError,
-  UnavailableError, WrongStateError,
+  RateLimitedError, RedirectedError, SeqMismatchError, SoldOutError, TidegateError,
+  UnauthorizedError, UnavailableError, WrongStateError,
 } from './errors.js';
 import { fromWire } from './names.js';
 
@@ -23,6 +23,7 @@ const CLASSES = {
   'rate-limited': RateLimitedError,
   'lease-expired': LeaseExpiredError,
   'wrong-state': WrongStateError,
+  'seq-mismatch': SeqMismatchError,
   overloaded: OverloadedError,
   unavailable: UnavailableError,
 };

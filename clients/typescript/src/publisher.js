@@ -114,6 +114,24 @@ export class Publisher {
     return entry.promise;
   }
 
+  /**
+   * A message that goes by itself, since it has more to say than a batch can.
+   * @param {unknown} body
+   * @param {import('../index.js').PublishOptions} options
+   * @param {Record<string, string>} headers
+   * @returns {Promise<import('../index.js').Accepted>}
+   */
+  async publishAlone(body, options, headers) {
+    const { signal } = options;
+    const key = this.#keyOf(options.idempotencyKey);
+    const { content, fields } = publication(body, options, key);
+    const single = singleRequest(this.#writer.write(content, fields));
+    if (!single) throw badRequest('attributes', 'a message that goes alone has them as headers');
+    const request = { ...single, signal, repeatable: key !== undefined };
+    request.headers = { ...single.headers, ...headers };
+    return fromWire((await this.#http.request('POST', this.#path, request)).json);
+  }
+
   /** @param {{ signal?: AbortSignal }} [options] */
   ready({ signal } = {}) {
     return this.#room.hasRoom(signal);

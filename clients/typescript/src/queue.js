@@ -1,21 +1,16 @@
 // A queue: what can be done with one, each a method.
 
-import { Acks } from './acks.js';
-import { BATCH_TYPE, readDeliveries } from './batch.js';
-import { Consumer, messages } from './consumer.js';
-import { LeasedMessage, Message } from './message.js';
+import { Message } from './message.js';
 import { fromWire, toWire } from './names.js';
 import { Publisher } from './publisher.js';
+import { queryOf } from './query.js';
+import { Source } from './source.js';
 import { TrackedMessage } from './tracked-message.js';
 
-/** A server that knows no binary form answers in JSON. */
-const ACCEPT = { accept: `${BATCH_TYPE}, application/json` };
-
-export class Queue {
+export class Queue extends Source {
   #http;
   #path;
   #publisher;
-  #acks;
 
   /**
    * @param {import('./http.js').Http} http
@@ -23,17 +18,12 @@ export class Queue {
    * @param {import('../index.js').QueueOptions} options
    */
   constructor(http, name, { ackLingerMs, ackBatchSizeMax, ...publisher } = {}) {
+    const path = `/v1/queues/${encodeURIComponent(name)}`;
+    super(http, `${path}/messages`, { ackLingerMs, ackBatchSizeMax });
     this.name = name;
     this.#http = http;
-    this.#path = `/v1/queues/${encodeURIComponent(name)}`;
+    this.#path = path;
     this.#publisher = new Publisher(http, this.#messages, publisher);
-    const acks = { lingerMs: ackLingerMs, batchSizeMax: ackBatchSizeMax };
-    this.#acks = new Acks(http, this.#messages, acks);
-  }
-
-  /** The policy of the client, for those who repeat on their own. */
-  get retry() {
-    return this.#http.retry;
   }
 
   get #messages() {
@@ -49,37 +39,11 @@ export class Queue {
   }
 
   async flush() {
-    await Promise.all([this.#publisher.flush(), this.#acks.flush()]);
+    await Promise.all([this.#publisher.flush(), super.flush()]);
   }
 
   async close() {
-    await Promise.all([this.#publisher.close(), this.#acks.flush()]);
-  }
-
-  async pull(options = {}) {
-    const { batchSize, waitMs, visibilityTimeoutMs, filter, signal, retry } = options;
-    const { json, bytes } = await this.#http.request('POST', `${this.#messages}/pull`, {
-      headers: ACCEPT,
-      json: {
-        batch_size: batchSize,
-        wait_ms: waitMs,
-        visibility_timeout_ms: visibilityTimeoutMs,
-        filter,
-      },
-      waitMs,
-      signal,
-      retry,
-    });
-    if (bytes) return readDeliveries(bytes).map((from) => new LeasedMessage(from, this.#acks));
-    return json.messages.map((wire) => LeasedMessage.fromWire(wire, this.#acks));
-  }
-
-  async consume(handler, options = {}) {
-    await new Consumer(this, handler, options).run();
-  }
-
-  messages(options = {}) {
-    return messages(this, options);
+    await Promise.all([this.#publisher.close(), super.flush()]);
   }
 
   message(id) {
@@ -97,17 +61,17 @@ export class Queue {
     return fromWire((await this.#http.request('PUT', this.#path, request)).json);
   }
 
+  /** How long it leases what nobody asked otherwise for; what is timed has to be what is leased. */
+  async leaseMs(signal) {
+    return (await this.describe({ signal })).delivery.visibilityTimeoutMs;
+  }
+
   async describe({ signal } = {}) {
     return fromWire((await this.#http.request('GET', this.#path, { signal })).json);
   }
 
   async delete({ signal } = {}) {
-    try {
-      await this.#http.request('DELETE', this.#path, { signal });
-    } catch (error) {
-      // An earlier try did it, and its answer was lost.
-      if (!(error.type === 'not-found' && error.uncertain)) throw error;
-    }
+    await this.#http.delete(this.#path, signal);
   }
 
   /** Not repeated when its answer is lost: it would drop what was published meanwhile. */
@@ -126,14 +90,4 @@ export class Queue {
   async redrive({ signal } = {}) {
     return fromWire((await this.#http.request('POST', `${this.#path}/redrive`, { signal })).json);
   }
-}
-
-/**
- * @param {Record<string, string | number | undefined>} query
- * @returns {string} with its question mark; empty when there is nothing to ask
- */
-export function queryOf(query) {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined);
-  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-  return text && `?${text}`;
 }

@@ -48,7 +48,7 @@ export class TrackedMessage {
     let last;
     for (let failures = 0; ; ) {
       try {
-        for await (const data of this.#events(signal)) {
+        for await (const { data } of this.#events(signal)) {
           failures = 0;
           if (data === last) continue;
           last = data;

@@ -100,3 +100,40 @@ export async function refused(): Promise<void> {
   // @ts-expect-error queues come from a client
   new (await import('tidegate')).Queue();
 }
+
+export async function topics(signal: AbortSignal): Promise<string> {
+  const chat = client.topic('chat/lounge', { lingerMs: 1 });
+  await chat.configure({ persistence: 'memory', maxMessages: null });
+  const { seq } = await chat.publish({ text: 'hi' }, { key: 'ada', expectSeq: 0, signal });
+  const { messages, nextSeq } = await chat.read({ fromSeq: 'last_per_key', limit: 10, waitMs: 5 });
+  for await (const message of chat.log({ fromSeq: nextSeq, filter: { key: ['ada'] } })) {
+    message.text();
+  }
+  const options = { fromSeq: seq, member: 'ada', transport: 'events', signal } as const;
+  for await (const message of chat.subscribe({
+    ...options,
+    onState: (state, error) => [state === 'open', error?.type],
+    onPresence: (members, { joined, left }) => [members.length, joined[0], left[0]],
+    onLagged: ({ behind, missed }) => behind + missed,
+  })) {
+    message.json<Order>().sku.toUpperCase();
+  }
+  const mail = chat.subscription('mail', { ackLingerMs: 1 });
+  await mail.configure({ filter: "wants = 'mail'", from: 'earliest', delivery: { order: 'key' } });
+  await mail.consume(async (message) => message.text(), { signal, concurrency: 2 });
+  await Promise.all([mail.pause(), mail.resume(), mail.seek({ atMs: 0 }), mail.delete()]);
+  for await (const { name, lag } of chat.subscriptions({ pageSize: 3 })) `${name}${lag}`;
+  for await (const { name, lastSeq } of client.topics()) `${name}${lastSeq}`;
+  const { status, json } = await client.request('GET', '/healthz', { signal });
+  return `${messages[0]?.seq} ${status} ${json.status}`;
+}
+
+export async function refusedOfTopics(): Promise<void> {
+  const topic = client.topic('t');
+  // @ts-expect-error a log has no place for a delay
+  await topic.publish('x', { delayMs: 5 });
+  // @ts-expect-error a message of a topic is not leased
+  for await (const message of topic.subscribe()) await message.ack();
+  // @ts-expect-error one of two
+  await topic.subscription('s').seek({ seq: 'tomorrow' });
+}
