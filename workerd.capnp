@@ -10,6 +10,7 @@ const config :Workerd.Config = (
     (name = "tidegate", worker = .tidegate),
     (name = "data", disk = (writable = true)),
     (name = "www", disk = ()),
+    (name = "client", disk = (path = "clients/typescript")),
   ],
   sockets = [(
     name = "http",
@@ -52,6 +53,7 @@ const tidegate :Workerd.Worker = (
     (name = "DIRECTORY", durableObjectNamespace = "DirectoryObject"),
     (name = "RELAY", durableObjectNamespace = "RelayObject"),
     (name = "ASSETS", service = "www"),
+    (name = "CLIENT", service = "client"),
     (name = "AUTH", fromEnvironment = "AUTH"),
     (name = "ADMIN_TOKEN", fromEnvironment = "ADMIN_TOKEN"),
     (name = "TOKEN_SECRET", fromEnvironment = "TOKEN_SECRET"),

@@ -1,6 +1,6 @@
-// The console's pages and files. On Cloudflare the binding ASSETS is its store of static assets, on
-// workerd a directory of the disk; both are asked for plain files, and everything about the answer
-// is set here.
+// The console's pages and files, and the client library that they use. On Cloudflare the binding
+// ASSETS is its store of static assets and holds both, on workerd ASSETS and CLIENT are directories
+// of the disk; all are asked for plain files, and everything about the answer is set here.
 
 import { problem } from './problem.js';
 
@@ -29,6 +29,8 @@ const SECURITY = {
 /** The waiting page is one file for all queues; the queue's name is the rest of its path. */
 const WAIT = '/wait/';
 const WAITING_PAGE = '/waiting/index.html';
+/** Where pages find the client library. */
+const CLIENT = '/client/';
 
 /**
  * Serves the file at the request's path.
@@ -42,7 +44,7 @@ export async function serveAsset(request, env) {
   const type = TYPES[path.slice(path.lastIndexOf('.') + 1)];
   // Hidden files are nobody's, whatever a directory holds; `..` is gone from a parsed URL.
   if (type === undefined || path.includes('/.')) return notFound(pathname);
-  const found = await env.ASSETS.fetch(`http://assets${path}`);
+  const found = await stored(path, env);
   if (found.status !== 200) {
     await found.body?.cancel();
     return notFound(pathname);
@@ -55,6 +57,13 @@ export async function serveAsset(request, env) {
     return new Response(null, { status: 304, headers });
   }
   return new Response(found.body, { headers });
+}
+
+function stored(path, env) {
+  const isApart = path.startsWith(CLIENT) && env.CLIENT !== undefined;
+  return isApart
+    ? env.CLIENT.fetch(`http://client/${path.slice(CLIENT.length)}`)
+    : env.ASSETS.fetch(`http://assets${path}`);
 }
 
 function fileAt(pathname) {

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { buildCore } from './lib/core.mjs';
+import { assemblePages } from './lib/pages.mjs';
 import { Failure, run } from './lib/steps.mjs';
 import { ROOT, installPackages, nodeIsAtLeast } from './lib/tools.mjs';
 
@@ -18,6 +19,7 @@ run(async () => {
   await installPackages();
   await installPackages({ directory: TOOLS, label: 'Installing wrangler' });
   await buildCore();
+  assemblePages();
   const require = createRequire(path.join(TOOLS, 'package.json'));
   const wrangler = path.join(path.dirname(require.resolve('wrangler/package.json')), 'bin');
   const args = [path.join(wrangler, 'wrangler.js'), 'deploy', ...process.argv.slice(2)];

@@ -1,7 +1,13 @@
 // Every call of the API that the pages make, as plain values: what is sent, and what is shown as
 // a curl line, is the same.
 
-/** @typedef {import("./api.js").Call} Call */
+/**
+ * @typedef {object} Call
+ * @property {string} method
+ * @property {string} path with its query
+ * @property {Record<string, string>} [headers]
+ * @property {string} [body]
+ */
 
 const JSON_TYPE = { "content-type": "application/json" };
 

@@ -280,6 +280,10 @@ export interface MessageState {
   estimatedWaitMs?: number;
   /** While waiting for a draw. */
   drawAtMs?: number;
+  /** Proof of the place, with `ticketTtlMs`. */
+  ticket?: string;
+  /** The queue's own, where it has one. */
+  redirectUrl?: string;
   /** Of a message that is done, if its consumer left one. */
   result?: any;
   /** Whether it will never change again. */

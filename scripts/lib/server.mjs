@@ -10,10 +10,11 @@ import { authority } from './settings.mjs';
 import { Failure } from './steps.mjs';
 import { ROOT, workerdBinary } from './tools.mjs';
 
-/** The names under which workerd.capnp knows its socket, its storage and the console's pages. */
+/** The names under which workerd.capnp knows its socket, its storage, its pages and what they use. */
 const SOCKET = 'http';
 const STORAGE = 'data';
 const PAGES = 'www';
+const CLIENT = 'client';
 
 const CONFIGURATION = path.join(ROOT, 'workerd.capnp');
 const READY_MS_MAX = 30_000;
@@ -68,7 +69,9 @@ export class Server {
     const args = ['serve', configuration];
     args.push('--socket-addr', `${SOCKET}=${authority(settings.host, settings.port)}`);
     args.push('--directory-path', `${STORAGE}=${settings.dataDir}`);
-    args.push('--directory-path', `${PAGES}=${path.join(ROOT, 'www')}`, '--control-fd=3');
+    args.push('--directory-path', `${PAGES}=${path.join(ROOT, 'www')}`);
+    args.push('--directory-path', `${CLIENT}=${path.join(ROOT, 'clients', 'typescript')}`);
+    args.push('--control-fd=3');
     const inherited = INHERITED.filter((name) => process.env[name] !== undefined);
     const env = Object.fromEntries(inherited.map((name) => [name, process.env[name]]));
     this.#child = spawn(workerdBinary(), args, {

@@ -21,4 +21,9 @@ test('a dry run bundles the Worker with the core that was built', async () => {
   assert.ok(core, `no core among ${files}`);
   const built = readFileSync(path.join(ROOT, 'build', 'tidegate.wasm'));
   assert.ok(built.equals(readFileSync(path.join(outdir, core))), 'the core is the one in build/');
+  assert.match(output, /Read \d+ files from the assets directory .*build\/www/);
+  const page = (...parts) => readFileSync(path.join(ROOT, 'build', 'www', ...parts), 'utf8');
+  const own = (...parts) => readFileSync(path.join(ROOT, ...parts), 'utf8');
+  assert.equal(page('index.html'), own('www', 'index.html'));
+  assert.equal(page('client', 'src', 'topic.js'), own('clients', 'typescript', 'src', 'topic.js'));
 });

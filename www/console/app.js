@@ -1,8 +1,8 @@
 // What every part of the console is given: the client, the credentials, a voice, and the way from
 // page to page.
 
-import { Api } from "../api.js";
 import { Access } from "../access.js";
+import { openClient, send, wordsOf } from "../client.js";
 import { fill, h } from "../dom.js";
 
 const NOTICE_MS = 6000;
@@ -14,13 +14,18 @@ export class App {
     const form = document.querySelector("[data-access-form]");
     const button = document.querySelector("[data-access-forget]");
     this.access = new Access({ form, button }, onAccess);
-    this.api = new Api({
+    this.client = openClient({
       token: () => this.access.token(),
       onUnauthorized: () => this.access.demand(),
     });
     this.notices = document.querySelector("[data-notices]");
     /** Leased messages of this tab, by queue: they outlast the page that pulled them. */
     this.leases = new Map();
+  }
+
+  /** Sends a call of calls.js; what comes is the answer's JSON. */
+  send(call, options) {
+    return send(this.client, call, options);
   }
 
   /** Says what happened, for a while. */
@@ -35,7 +40,7 @@ export class App {
     const banner = document.querySelector("[data-trouble]");
     const isHidden = error === null || error.status === 401;
     banner.hidden = isHidden;
-    if (!isHidden) fill(banner, `${error.message} Trying again.`);
+    if (!isHidden) fill(banner, `${wordsOf(error)} Trying again.`);
   }
 }
 

@@ -165,7 +165,7 @@ class Configuration {
    * The server answers a change with the queue as it then is; where it does not, the next poll
    * tells.
    */
-  accepted({ body }) {
-    if (body?.capacity) this.page.take({ ...this.page.queue, ...body });
+  accepted(queue) {
+    if (queue?.capacity) this.page.take({ ...this.page.queue, ...queue });
   }
 }

@@ -6,7 +6,7 @@ import { h, setText } from "../dom.js";
 const LINE_CHARS = 76;
 
 /**
- * @param {import("../api.js").Call} call
+ * @param {import("../calls.js").Call} call
  * @param {boolean} withToken whether the server wants a token
  * @returns {string} a command for a POSIX shell
  */
@@ -33,7 +33,7 @@ function quote(text) {
  * A box with the curl line of a call, and a button that copies it.
  * @param {import("./app.js").App} app
  * @param {string} what it does, as in "Publish"
- * @returns {{ element: HTMLElement, show: (call: import("../api.js").Call) => void }}
+ * @returns {{ element: HTMLElement, show: (call: import("../calls.js").Call) => void }}
  */
 export function curlBox(app, what) {
   const code = h("code");

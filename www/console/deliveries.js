@@ -90,17 +90,19 @@ class Deliveries {
       const call = this.call();
       const asked = JSON.parse(call.body).visibility_timeout_ms;
       const own = this.page.queue?.delivery?.visibility_timeout_ms ?? LEASE_MS_DEFAULT;
-      const { body } = await this.page.send(call, { signal: this.page.signal });
-      for (const message of body.messages) {
+      const waitMs = JSON.parse(call.body).wait_ms;
+      const options = { signal: this.page.signal, waitMs: Number(waitMs) || 0 };
+      const { messages, depth } = await this.page.send(call, options);
+      for (const message of messages) {
         const lease = new Lease(message, Date.now() + (asked ?? own));
         lease.attach(this.page, (done) => this.remove(done));
         this.leases.push(lease);
       }
       fill(
         this.answer,
-        body.messages.length === 0
+        messages.length === 0
           ? "Nothing to deliver."
-          : `${count(body.messages.length)} leased, ${count(body.depth)} in the backlog.`,
+          : `${count(messages.length)} leased, ${count(depth)} in the backlog.`,
       );
       this.showList();
     } catch (error) {

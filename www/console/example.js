@@ -1,9 +1,7 @@
 // The example a newcomer starts with: a queue with room for ten orders, and three of them.
 
-import { publish, putQueue } from "../calls.js";
-
 const NAME = "example/orders";
-const CONFIGURATION = { capacity: { max_accepted: 10, max_per_key: 2 } };
+const CONFIGURATION = { capacity: { maxAccepted: 10, maxPerKey: 2 } };
 const ORDERS = [
   ["ada", { item: "lamp", amount: 1 }],
   ["grace", { item: "clock", amount: 2 }],
@@ -11,14 +9,12 @@ const ORDERS = [
 ];
 
 /**
- * @param {import("../api.js").Api} api
+ * @param {import("/client/index.js").Tidegate} client
  * @returns {Promise<string>} the queue's name
  */
-export async function makeExample(api) {
-  await api.send(putQueue(NAME, CONFIGURATION));
-  for (const [buyer, order] of ORDERS) {
-    const headers = { "Content-Type": "application/json", "Tidegate-Key": buyer };
-    await api.send(publish(NAME, JSON.stringify(order), headers));
-  }
+export async function makeExample(client) {
+  const queue = client.queue(NAME);
+  await queue.configure(CONFIGURATION);
+  await Promise.all(ORDERS.map(([buyer, order]) => queue.publish(order, { key: buyer })));
   return NAME;
 }

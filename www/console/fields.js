@@ -1,6 +1,7 @@
 // The fields of forms: a label, an input, what it means, and room for what the server says of it.
 
-import { Problem } from "../api.js";
+import { TidegateError } from "/client/index.js";
+import { wordsOf } from "../client.js";
 import { fill, freshId, h } from "../dom.js";
 
 /**
@@ -130,7 +131,7 @@ export class FieldSet {
     this.clear();
     const field = error.field && this.find(error.field);
     if (field) {
-      field.complain(error.message);
+      field.complain(wordsOf(error));
       for (let at = field.element.parentElement; at; at = at.parentElement) {
         if (at instanceof HTMLDetailsElement) at.open = true;
       }
@@ -158,14 +159,15 @@ export class FieldSet {
 
 /** Shows an error in a box of its own. */
 export function showProblem(box, error) {
-  const isProblem = error instanceof Problem;
+  const isProblem = error instanceof TidegateError && error.status !== undefined;
+  const words = wordsOf(error);
   const meta = isProblem
     ? `${error.status} ${error.type}${error.field ? `, ${error.field}` : ""}`
     : null;
   fill(
     box,
-    h("b", {}, isProblem ? error.title : error.message),
-    isProblem && error.message !== error.title && h("div", {}, error.message),
+    h("b", {}, isProblem ? (error.title ?? words) : words),
+    isProblem && words !== error.title && h("div", {}, words),
     meta && h("code", {}, meta),
   );
   box.hidden = false;

@@ -139,8 +139,8 @@ export class Lease {
     this.fields.clear();
     try {
       const entry = this.entry(verb);
-      const { body } = await this.page.send(ack(this.page.name, { [verb]: [entry] }));
-      if (body[counted] !== 1) throw refused(body.errors?.[0]?.error);
+      const answer = await this.page.send(ack(this.page.name, { [verb]: [entry] }));
+      if (answer[counted] !== 1) throw refused(answer.errors?.[0]?.error);
       this.page.app.say(`${done}: number ${count(this.message.seq)}.`);
       if (ends) this.onDone(this);
       else this.extend(Number(entry[field] ?? this.lengthMs));

@@ -83,8 +83,8 @@ class MessageList {
     const call = browse(this.page.name, { limit: PAGE_MESSAGES, after_seq: this.starts.at(-1) });
     this.curl.show(call);
     try {
-      const { body } = await this.page.app.api.send(call, { signal: this.page.signal });
-      this.show(body.messages);
+      const { messages } = await this.page.app.send(call, { signal: this.page.signal });
+      this.show(messages);
     } catch (error) {
       if (error.name !== "AbortError") showProblem(this.problem, error);
     }

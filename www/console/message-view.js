@@ -1,14 +1,12 @@
 // One message: its state as it changes, its result, its body, and what its publisher may still do.
 
-import { browse, cancelMessage, confirmMessage, followMessage, getMessage } from "../calls.js";
+import { browse, cancelMessage, confirmMessage, followMessage } from "../calls.js";
 import { linkTo } from "./app.js";
 import { curlBox } from "./curl.js";
 import { fill, h } from "../dom.js";
 import { showProblem } from "./fields.js";
 import { count, timeOfDay } from "../format.js";
 
-const WAIT_MS = 20_000;
-const FINAL = new Set(["done", "dead", "expired", "cancelled", "not-drawn"]);
 const CANCELLABLE = new Set(["held", "delayed", "queued"]);
 const KINDS = {
   queued: "on",
@@ -88,31 +86,20 @@ class MessageView {
     );
   }
 
-  /** By event stream; where that breaks, by reads that wait. */
+  /** Each change, up to the last; a stream that breaks is opened again by the client. */
   async follow() {
     try {
-      for await (const message of this.page.app.api.follow(this.page.name, this.id, this.signal))
-        this.show(message);
-      if (!FINAL.has(this.state)) await this.waitForEnd();
+      for await (const state of this.message().states({ signal: this.signal })) this.show(state);
     } catch (error) {
-      if (error.name !== "AbortError") await this.waitForEnd(error);
+      if (this.signal.aborted) return;
+      const isGone = error.type === "not-found";
+      fill(this.headline, isGone ? "Unknown, or forgotten." : "No answer.");
+      showProblem(this.problem, error);
     }
   }
 
-  async waitForEnd(cause = null) {
-    try {
-      if (cause?.status >= 400 && cause?.status < 500) throw cause;
-      const options = { signal: this.signal };
-      this.show((await this.page.app.api.send(getMessage(this.page.name, this.id), options)).body);
-      while (!FINAL.has(this.state)) {
-        const call = getMessage(this.page.name, this.id, { wait_ms: WAIT_MS });
-        this.show((await this.page.app.api.send(call, options)).body);
-      }
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      fill(this.headline, error.type === "not-found" ? "Unknown, or forgotten." : "No answer.");
-      showProblem(this.problem, error);
-    }
+  message() {
+    return this.page.app.client.queue(this.page.name).message(this.id);
   }
 
   show(message) {
@@ -130,7 +117,7 @@ class MessageView {
       h(
         "span",
         { class: "muted" },
-        `number ${count(seq)}, accepted ${timeOfDay(message.timestamp_ms)}, `,
+        `number ${count(seq)}, accepted ${timeOfDay(message.timestampMs)}, `,
         attemptsText(attempts),
       ),
     );
@@ -152,14 +139,11 @@ class MessageView {
   /** Bodies are part of a browse; a message that is final has none there any more. */
   async readBody() {
     try {
-      const { api } = this.page.app;
       const options = { signal: this.signal };
-      const { seq } = (await api.send(getMessage(this.page.name, this.id), options)).body;
-      const { body } = await api.send(
-        browse(this.page.name, { after_seq: seq - 1, limit: 1 }),
-        options,
-      );
-      const message = body.messages.find((found) => found.id === this.id);
+      const { seq } = await this.message().state(options);
+      const call = browse(this.page.name, { after_seq: seq - 1, limit: 1 });
+      const { messages } = await this.page.app.send(call, options);
+      const message = messages.find((found) => found.id === this.id);
       if (message) this.showBody(message);
     } catch {
       // The state says what there is to say.

@@ -25,7 +25,7 @@ export function operationsTab(page) {
       action: "Redrive dead letters",
       call: () => operate(page.name, "redrive"),
       text: "Moves the dead letters of this queue back into line, with a fresh count of attempts.",
-      done: ({ body }) => `${count(body?.moved ?? 0)} moved back.`,
+      done: ({ moved }) => `${count(moved ?? 0)} moved back.`,
     }),
     section(page, {
       title: "Purge",
@@ -81,7 +81,7 @@ async function start(page, operation, problem, outcome) {
   problem.hidden = true;
   const run = async () => {
     const answer = await (leaves
-      ? page.app.api.send(operation.call())
+      ? page.app.send(operation.call())
       : page.send(operation.call()));
     const said = typeof done === "function" ? done(answer) : done;
     fill(outcome, said);

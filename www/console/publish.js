@@ -147,16 +147,16 @@ async function send(page, fields, result) {
   fill(result);
   try {
     const call = publish(page.name, fields.get("body").input.value, headersOf(fields));
-    const { body } = await page.send(call);
+    const { id, seq, position } = await page.send(call);
     fill(
       result,
       h(
         "p",
         { class: "success" },
         h("b", {}, "202 Accepted. "),
-        `Durable as number ${count(body.seq)}`,
-        body.position ? `, position ${count(body.position)} in line. ` : ". ",
-        h("a", { href: linkTo("queues", page.name, "messages", body.id) }, "Follow this message"),
+        `Durable as number ${count(seq)}`,
+        position ? `, position ${count(position)} in line. ` : ". ",
+        h("a", { href: linkTo("queues", page.name, "messages", id) }, "Follow this message"),
       ),
     );
   } catch (error) {

@@ -56,7 +56,7 @@ export function queueListPage(app, signal) {
   const pages = new Pages(() => polling.now());
   const polling = poll(
     async () => {
-      const { body: page } = await app.api.send(
+      const page = await app.send(
         listQueues({ limit: PAGE_QUEUES, cursor: pages.cursor }),
         { signal },
       );
@@ -176,7 +176,7 @@ function emptyState(app) {
       onclick: async () => {
         make.disabled = true;
         try {
-          location.hash = linkTo("queues", await makeExample(app.api), "messages");
+          location.hash = linkTo("queues", await makeExample(app.client), "messages");
         } catch (error) {
           showProblem(problem, error);
         }
@@ -269,10 +269,10 @@ async function create(app, fields, call) {
   const name = fields.text("queue");
   try {
     if (name === "") throw new FieldError("queue", "A queue needs a name.");
-    if (await exists(app.api, name)) {
+    if (await exists(app, name)) {
       throw new FieldError("queue", "There is a queue of this name already. Open it to change it.");
     }
-    await app.api.send(call);
+    await app.send(call);
     app.say(`Created ${name}.`);
     location.hash = linkTo("queues", name);
   } catch (error) {
@@ -281,9 +281,9 @@ async function create(app, fields, call) {
 }
 
 /** PUT changes a queue that exists; whoever creates does not mean that. */
-async function exists(api, name) {
+async function exists(app, name) {
   try {
-    await api.send(getQueue(name));
+    await app.send(getQueue(name));
     return true;
   } catch (error) {
     if (error.type === "not-found") return false;

@@ -99,9 +99,9 @@ export class QueuePage {
     shown.onShow?.();
   }
 
-  /** Sends a call, and brings the figures up to date. */
+  /** Sends a call, and brings the figures up to date; what comes is the answer's JSON. */
   async send(call, options) {
-    const answer = await this.app.api.send(call, options);
+    const answer = await this.app.send(call, options);
     this.polling.now();
     return answer;
   }
@@ -113,8 +113,7 @@ export class QueuePage {
   }
 
   async refresh() {
-    const { body } = await this.app.api.send(getQueue(this.name), { signal: this.signal });
-    this.take(body);
+    this.take(await this.app.send(getQueue(this.name), { signal: this.signal }));
   }
 
   take(queue) {

@@ -1,6 +1,6 @@
 // Standing in line: asks for a place, follows it, and says what happened. Knows no page.
 
-import { Unreachable } from "/api.js";
+import { Unreachable } from "./api.js";
 import { cancelMessage, getMessage, publish } from "/calls.js";
 
 /** Where streams do not get through, the state is asked for as often. */
@@ -16,7 +16,7 @@ const ENDED = ["done", "dead", "expired", "cancelled", "not-drawn"];
 /** One visitor in one line. */
 export class Line {
   /**
-   * @param {import("/api.js").Api} api
+   * @param {import("./api.js").Api} api
    * @param {string} queue
    * @param {import("./place.js").Keeper} keeper
    * @param {{ onReach: (isReached: boolean) => void }} listener whether the server is there
@@ -40,7 +40,7 @@ export class Line {
   /**
    * Asks for a place, or for the one there is.
    * @returns {Promise<any>} the state of its message
-   * @throws {import("/api.js").Problem} when there is none to be had
+   * @throws {import("./api.js").Problem} when there is none to be had
    */
   async join() {
     const { key, idempotencyKey, id } = this.keeper.place();

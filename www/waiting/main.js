@@ -1,7 +1,7 @@
 // The waiting page: asks for a place in the line that its path names, shows where it is, and sends
 // the visitor on when it is their turn. Where to is the queue's own setting, never the query's.
 
-import { Api } from "/api.js";
+import { Api } from "./api.js";
 import { brand } from "./brand.js";
 import { Line } from "./line.js";
 import { Keeper } from "./place.js";

@@ -22,7 +22,7 @@ export function clock(ms) {
 
 /**
  * Why there is no place, and whether it is worth coming back.
- * @param {import("/api.js").Problem} problem
+ * @param {import("./api.js").Problem} problem
  * @returns {{ title: string, detail: string, again?: string, againMs: number | null }}
  *   `againMs`: when the page asks again by itself; `again` says so before the time
  */

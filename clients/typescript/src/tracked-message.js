@@ -2,6 +2,7 @@
 
 import { ConnectionError, NoResultError, TidegateError } from './errors.js';
 import { events } from './events.js';
+import { fromWire } from './names.js';
 import { delayMs } from './retry.js';
 import { onAbort, sleep } from './time.js';
 
@@ -94,7 +95,7 @@ export class TrackedMessage {
   }
 }
 
-function stateOf(wire) {
-  const { id, seq, state, timestamp_ms: timestampMs, attempts, position, result } = wire;
-  return { id, seq, state, timestampMs, attempts, position, result, isFinal: FINAL.has(state) };
+/** A result is its consumer's own, names in it are not ours. */
+function stateOf({ result, ...wire }) {
+  return { ...fromWire(wire), result, isFinal: FINAL.has(wire.state) };
 }

@@ -1,8 +1,6 @@
 // The backend of the sale: pulls at a pace of its own, and acknowledges each message with an
 // order number.
 
-import { ack, pull } from "../../calls.js";
-
 const WAIT_MS = 1000;
 /** Pulls a second, so that the pace is smooth. */
 const PULLS_PER_SECOND = 5;
@@ -12,12 +10,10 @@ const RETRY_MS = 500;
 /** One worker. */
 export class Backend {
   /**
-   * @param {import("../../api.js").Api} api
-   * @param {string} queue
+   * @param {import("/client/index.js").Queue} queue
    * @param {number} perSecond
    */
-  constructor(api, queue, perSecond) {
-    this.api = api;
+  constructor(queue, perSecond) {
     this.queue = queue;
     this.perSecond = perSecond;
     /** What has been acknowledged, by id: delivery is at least once, an order is taken once. */
@@ -46,32 +42,25 @@ export class Backend {
         dueMs += ((await this.step(size, signal)) * 1000) / this.perSecond;
         await pause(dueMs - performance.now(), signal);
       } catch (error) {
-        if (error.name === "AbortError") return;
+        if (signal.aborted) return;
         this.errors += 1;
         await pause(RETRY_MS, signal);
       }
     }
   }
 
+  /** @returns {Promise<number>} how many there were to handle */
   async step(size, signal) {
-    const options = { signal, isUrgent: true };
-    const call = pull(this.queue, { batch_size: size, wait_ms: WAIT_MS });
-    const { body } = await this.api.send(call, options);
-    const { messages } = body;
-    if (messages.length === 0) return 0;
-    const numbered = messages.map((message, at) => ({
-      ...message,
-      order: this.orders.get(message.id) ?? this.consumed + at + 1,
-    }));
-    const acks = numbered.map(({ lease_id: lease, order }) => ({
-      lease_id: lease,
-      result: { order },
-    }));
-    const answer = await this.api.send(ack(this.queue, { acks }), options);
-    const failed = new Set(answer.body.errors?.map((entry) => entry.lease_id));
-    for (const { id, lease_id: lease, order } of numbered) {
-      if (!failed.has(lease)) this.orders.set(id, order);
-    }
+    const messages = await this.queue.pull({ batchSize: size, waitMs: WAIT_MS, signal });
+    const first = this.consumed + 1;
+    const outcomes = await Promise.allSettled(
+      messages.map(async (message, at) => {
+        const order = this.orders.get(message.id) ?? first + at;
+        await message.ack({ order });
+        this.orders.set(message.id, order);
+      }),
+    );
+    this.errors += outcomes.filter(({ status }) => status === "rejected").length;
     return messages.length;
   }
 }

@@ -1,8 +1,8 @@
 // A part of the crowd, in a Web Worker: every buyer is a real POST with a key of its own, and as
 // many are under way at a time as was asked for. Tells the page in tallies, not one by one.
 
-import { Api, Problem } from "../../api.js";
-import { publish } from "../../calls.js";
+import { TidegateError } from "/client/index.js";
+import { openClient } from "../../client.js";
 
 const TALLY_EVERY_MS = 100;
 
@@ -39,7 +39,14 @@ self.addEventListener("message", ({ data }) => run(data), { once: true });
 
 /** @param {Orders} orders */
 async function run({ queue, token, first, end, tries, concurrency }) {
-  const api = new Api({ token: () => token });
+  const client = openClient({ token: () => token, tries: 1 });
+  // As that many browsers would: each attempt a request of its own, and a refusal costs least
+  // where it cannot be the repeat of what was accepted.
+  const shop = client.queue(queue, {
+    idempotent: false,
+    batchMessagesMax: 1,
+    batchesInFlightMax: concurrency,
+  });
   let tally = newTally();
   let toldAt = performance.now();
   let next = first;
@@ -51,7 +58,7 @@ async function run({ queue, token, first, end, tries, concurrency }) {
   const buyer = async () => {
     while (next < end) {
       const key = `buyer-${Math.floor(next++ / tries) + 1}`;
-      const count = await attempt(api, queue, key);
+      const count = await attempt(shop, key);
       count(tally);
       if (performance.now() - toldAt >= TALLY_EVERY_MS) tell();
     }
@@ -62,28 +69,22 @@ async function run({ queue, token, first, end, tries, concurrency }) {
 }
 
 /** One buyer's request; resolves to what it adds to the tally of the moment. */
-async function attempt(api, queue, key) {
-  const call = publish(queue, `${key} buys one`, {
-    "Content-Type": "text/plain",
-    "Tidegate-Key": key,
-  });
+async function attempt(shop, key) {
   try {
-    const { body } = await api.send(call);
-    return (tally) => tally.admitted.push({ id: body.id, key, atMs: Date.now() });
+    const { id } = await shop.publish(`${key} buys one`, { contentType: "text/plain", key });
+    return (tally) => tally.admitted.push({ id, key, atMs: Date.now() });
   } catch (error) {
     return (tally) => countRefusal(tally, error);
   }
 }
 
 function countRefusal(tally, error) {
-  const decidedBy = error instanceof Problem ? error.decidedBy : null;
+  const decidedBy = error instanceof TidegateError ? error.decidedBy : null;
   if (decidedBy === "edge" || decidedBy === "object") {
     tally[decidedBy] += 1;
     if (error.type === "key-limit") tally.limited += 1;
     return;
   }
   tally.errors += 1;
-  tally.lastError = error.status
-    ? `${error.status} ${error.type}: ${error.message}`
-    : error.message;
+  tally.lastError = error.status ? `${error.status} ${error.message}` : error.message;
 }

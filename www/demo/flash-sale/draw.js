@@ -2,7 +2,6 @@
 // itself: with the seed that was committed to before anybody came.
 
 import { fill, h, setText } from "../../dom.js";
-import { getMessage, getQueue, publish, putQueue } from "../../calls.js";
 import { count } from "../../format.js";
 
 const PLACES = 3;
@@ -13,10 +12,10 @@ const LOOK_MS = 250;
 const LOOKS_MAX = 80;
 
 /**
- * @param {import("../../api.js").Api} api
+ * @param {import("/client/index.js").Tidegate} client
  * @param {(queue: string) => void} onQueue told of each queue
  */
-export function startDraw(api, onQueue) {
+export function startDraw(client, onQueue) {
   const at = (name) => document.querySelector(`[data-draw-${name}]`);
   const go = at("go");
   const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -32,24 +31,23 @@ export function startDraw(api, onQueue) {
   });
 
   async function hold() {
-    const queue = `demo/draw-${Date.now().toString(36)}`;
-    const draw_at_ms = Date.now() + OPEN_MS;
-    const capacity = { max_accepted: PLACES, max_per_key: 1, admission: "draw", draw_at_ms };
-    const { body: { draw } } = await api.send(putQueue(queue, { capacity }));
-    onQueue(queue);
+    const queue = client.queue(`demo/draw-${Date.now().toString(36)}`, { batchMessagesMax: 1 });
+    const drawAtMs = Date.now() + OPEN_MS;
+    const capacity = { maxAccepted: PLACES, maxPerKey: 1, admission: "draw", drawAtMs };
+    const { draw } = await queue.configure({ capacity });
+    onQueue(queue.name);
     setText(at("commitment"), draw.commitment);
     setText(at("said"), "Committed. They are coming …");
     fill(at("people"));
     const people = await Promise.all(Array.from({ length: PEOPLE }, async (_, n) => {
-      const call = publish(queue, "me", { "Tidegate-Key": `person ${n + 1}` });
-      const { body } = await api.send(call);
+      const { id } = await queue.publish("me", { key: `person ${n + 1}` });
       const element = h("li", {}, count(n + 1));
       at("people").append(element);
-      return { id: body.id, element };
+      return { id, element };
     }));
     const result = await drawn(queue);
     await Promise.all(people.map(async (person) => {
-      person.state = (await api.send(getMessage(queue, person.id))).body.state;
+      person.state = (await queue.message(person.id).state()).state;
       person.element.dataset.won = String(person.state !== "not-drawn");
     }));
     const won = people.filter(({ element }) => element.dataset.won === "true").length;
@@ -60,8 +58,8 @@ export function startDraw(api, onQueue) {
   async function drawn(queue) {
     for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
       await wait(LOOK_MS);
-      const { body } = await api.send(getQueue(queue));
-      if (body.draw?.seed) return body.draw;
+      const { draw } = await queue.describe();
+      if (draw?.seed) return draw;
     }
     throw new Error("The draw has not come.");
   }

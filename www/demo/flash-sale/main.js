@@ -1,8 +1,7 @@
 // The page of the flash sale: reads the form, starts and stops a sale, and shows it while it runs.
 
 import { Access } from "../../access.js";
-import { Api } from "../../api.js";
-import { deleteQueue } from "../../calls.js";
+import { openClient, wordsOf } from "../../client.js";
 import { fill, h, setText } from "../../dom.js";
 import { count, duration } from "../../format.js";
 import { startHeader } from "../../header.js";
@@ -24,7 +23,8 @@ const PHASES = {
 const find = (name) => document.querySelector(`[data-${name}]`);
 const form = /** @type {HTMLFormElement} */ (find("sale-form"));
 const access = new Access({ form: find("access-form"), button: find("access-forget") }, () => {});
-const api = new Api({ token: () => access.token(), onUnauthorized: () => access.demand() });
+const reach = { token: () => access.token(), onUnauthorized: () => access.demand() };
+const client = openClient(reach);
 const rates = new Chart(find("rates"), {
   isStacked: true,
   yMin: 50,
@@ -49,8 +49,8 @@ form.addEventListener("submit", (event) => {
 find("stop").addEventListener("click", () => sale?.stop());
 find("clean").addEventListener("click", clean);
 drawCharts();
-startTill(api, keepTrack);
-startDraw(api, keepTrack);
+startTill(client, keepTrack);
+startDraw(client, keepTrack);
 
 /** @returns {import("./sale.js").Settings} */
 function readSettings() {
@@ -66,9 +66,9 @@ function readSettings() {
 }
 
 async function start(settings) {
-  sale = new Sale(api, settings);
+  sale = new Sale(reach, settings);
   history = new History();
-  queues.add(sale.queue);
+  queues.add(sale.name);
   find("after").hidden = true;
   find("verdict").hidden = true;
   find("comparison").hidden = false;
@@ -134,9 +134,9 @@ function drawCharts() {
 function showComparison() {
   const { totals, refused, backend, figures, phase } = sale;
   const rows = [
-    ["Accepted", totals.admitted, figures?.accepted_total],
-    ["Refused", refused, figures?.rejected_total],
-    ["Acknowledged", backend.consumed, figures?.acked_total],
+    ["Accepted", totals.admitted, figures?.acceptedTotal],
+    ["Refused", refused, figures?.rejectedTotal],
+    ["Acknowledged", backend.consumed, figures?.ackedTotal],
     ["Not done yet", totals.admitted - backend.consumed, figures?.depth],
   ];
   // A sale that was broken off leaves answers unread: its counts may differ, and nothing is wrong.
@@ -197,7 +197,7 @@ function showEnd() {
   );
   box.hidden = false;
   setText(find("phase"), `Took ${duration(sale.elapsedMs)}.`);
-  find("console-link").href = `/#/queues/${encodeURIComponent(sale.queue)}`;
+  find("console-link").href = `/#/queues/${encodeURIComponent(sale.name)}`;
   showAfter();
 }
 
@@ -221,11 +221,11 @@ async function clean() {
   find("clean").disabled = true;
   for (const queue of [...queues]) {
     try {
-      await api.send(deleteQueue(queue));
+      await client.queue(queue).delete();
       queues.delete(queue);
     } catch (error) {
       if (error.type === "not-found") queues.delete(queue);
-      else setText(find("phase"), error.message);
+      else setText(find("phase"), wordsOf(error));
     }
   }
   if (queues.size > 0) showAfter();

@@ -1,7 +1,7 @@
 // One flash sale from its opening to its end: a fresh queue, the crowd, the backend, and what was
 // counted of them. Draws nothing.
 
-import { getMessage, getQueue, putQueue } from "../../calls.js";
+import { openClient, wordsOf } from "../../client.js";
 import { Backend } from "./backend.js";
 
 const WORKERS_MAX = 4;
@@ -11,7 +11,6 @@ const SERVER_EVERY_MS = 500;
  * second.
  */
 const AGREE_WITHIN_MS = 15_000;
-const RESULT_WAIT_MS = 5000;
 
 /**
  * @typedef {object} Settings
@@ -25,11 +24,16 @@ const RESULT_WAIT_MS = 5000;
 
 /** A sale. `phase` goes from opening over selling and draining to done, or to stopped or failed. */
 export class Sale {
-  /** @param {import("../../api.js").Api} api @param {Settings} settings */
-  constructor(api, settings) {
-    this.api = api;
+  /**
+   * @param {{ token: () => string | null, onUnauthorized: () => void }} reach the way to the server
+   * @param {Settings} settings
+   */
+  constructor(reach, settings) {
+    this.reach = reach;
     this.settings = settings;
-    this.queue = `demo/flash-sale-${Date.now().toString(36)}`;
+    this.name = `demo/flash-sale-${Date.now().toString(36)}`;
+    // The backend and the figures go before the crowd, where the browser has them wait in line.
+    this.queue = openClient({ ...reach, isUrgent: true }).queue(this.name);
     this.phase = "opening";
     this.totals = { admitted: 0, edge: 0, object: 0, limited: 0, errors: 0 };
     this.lastError = null;
@@ -41,7 +45,7 @@ export class Sale {
     this.results = [];
     /** What the server says of the queue. */
     this.figures = null;
-    this.backend = new Backend(api, this.queue, settings.pace);
+    this.backend = new Backend(this.queue, settings.pace);
     this.leave = new AbortController();
     this.workers = [];
   }
@@ -79,9 +83,9 @@ export class Sale {
     const { figures } = this;
     return (
       figures !== null &&
-      figures.accepted_total === this.totals.admitted &&
-      figures.rejected_total === this.refused &&
-      figures.acked_total === this.backend.consumed
+      figures.acceptedTotal === this.totals.admitted &&
+      figures.rejectedTotal === this.refused &&
+      figures.ackedTotal === this.backend.consumed
     );
   }
 
@@ -89,8 +93,8 @@ export class Sale {
   async run() {
     try {
       const { stock, perKey } = this.settings;
-      const capacity = { max_accepted: stock, ...(perKey > 0 && { max_per_key: perKey }) };
-      await this.api.send(putQueue(this.queue, { capacity }), { signal: this.leave.signal });
+      const capacity = { maxAccepted: stock, ...(perKey > 0 && { maxPerKey: perKey }) };
+      await this.queue.configure({ capacity }, { signal: this.leave.signal });
       this.startedMs = performance.now();
       this.phase = "selling";
       const crowd = this.startCrowd().then(() => this.closeShop());
@@ -117,7 +121,7 @@ export class Sale {
   fail(error) {
     if (this.phase === "stopped") return;
     this.phase = "failed";
-    this.lastError = error.message;
+    this.lastError = wordsOf(error);
   }
 
   closeShop() {
@@ -138,8 +142,8 @@ export class Sale {
     const share = (total, part) => Math.floor((total * part) / parts);
     const waits = Array.from({ length: parts }, (_, part) =>
       this.startWorker({
-        queue: this.queue,
-        token: this.api.token(),
+        queue: this.name,
+        token: this.reach.token(),
         first: share(this.settings.crowd, part) * tries,
         end: share(this.settings.crowd, part + 1) * tries,
         tries,
@@ -184,8 +188,7 @@ export class Sale {
   }
 
   async readFigures() {
-    const options = { signal: this.leave.signal, isUrgent: true };
-    this.figures = (await this.api.send(getQueue(this.queue), options)).body;
+    this.figures = await this.queue.describe({ signal: this.leave.signal });
   }
 
   /** Waits until the server's counters agree, for as long as they may lag. */
@@ -222,13 +225,7 @@ export class Sale {
   }
 
   async watchResult(id, { key, atMs }) {
-    while (!this.leave.signal.aborted) {
-      const call = getMessage(this.queue, id, { wait_ms: RESULT_WAIT_MS });
-      const { body } = await this.api.send(call, { signal: this.leave.signal });
-      if (body.state === "done") {
-        this.results.push({ key, order: body.result.order, afterMs: Date.now() - atMs });
-        return;
-      }
-    }
+    const { order } = await this.queue.message(id).result({ signal: this.leave.signal });
+    this.results.push({ key, order, afterMs: Date.now() - atMs });
   }
 }

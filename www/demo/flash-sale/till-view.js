@@ -14,12 +14,12 @@ const SAYS = {
 
 /**
  * Puts the till into the page.
- * @param {import("../../api.js").Api} api
+ * @param {import("/client/index.js").Tidegate} client
  * @param {(queue: string) => void} onQueue told of the queue once there is one
  */
-export function startTill(api, onQueue) {
+export function startTill(client, onQueue) {
   const at = (name) => document.querySelector(`[data-till-${name}]`);
-  const till = new Till(api, show);
+  const till = new Till(client, show);
   /** @type {Map<import("./till.js").Buyer, ReturnType<typeof card>>} */
   const cards = new Map();
 
@@ -32,8 +32,8 @@ export function startTill(api, onQueue) {
     at("send").disabled = at("crowd").disabled = true;
     try {
       for (let n = 0; n < buyers && till.active < BUYERS_MAX; n += 1) await till.send();
-      onQueue(till.queue);
-      at("page").href = `/wait/${encodeURIComponent(till.queue)}?shop=Flash%20sale`;
+      onQueue(till.queue.name);
+      at("page").href = `/wait/${encodeURIComponent(till.queue.name)}?shop=Flash%20sale`;
       at("page").hidden = false;
     } catch (error) {
       till.fail(error);

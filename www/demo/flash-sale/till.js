@@ -1,16 +1,7 @@
 // The till: a few items, buyers who take one into their hands and have a while to pay, and a line
 // of those for whom there is none yet. Every buyer is a held message of a queue. Draws nothing.
 
-import {
-  ack,
-  cancelMessage,
-  confirmMessage,
-  getMessage,
-  getQueue,
-  publish,
-  pull,
-  putQueue,
-} from "../../calls.js";
+import { wordsOf } from "../../client.js";
 
 export const STOCK = 3;
 export const HOLD_MS = 20_000;
@@ -45,12 +36,13 @@ export class Till {
   #count = 0;
   #isOpen = false;
   #onChange;
+  /** @type {import("/client/index.js").Queue | null} once there has been a buyer */
+  queue = null;
 
-  /** @param {import("../../api.js").Api} api @param {() => void} onChange */
-  constructor(api, onChange) {
-    this.api = api;
+  /** @param {import("/client/index.js").Tidegate} client @param {() => void} onChange */
+  constructor(client, onChange) {
+    this.client = client;
     this.#onChange = onChange;
-    this.queue = "";
   }
 
   /** How many are still to be seen to. */
@@ -64,7 +56,7 @@ export class Till {
    */
   get items() {
     if (this.figures === null) return { left: STOCK, held: 0, sold: 0, waiting: 0 };
-    const { accepted, held, waiting, acked_total: sold } = this.figures;
+    const { accepted, held, waiting, ackedTotal: sold } = this.figures;
     return { left: STOCK - accepted, held, sold, waiting };
   }
 
@@ -75,11 +67,9 @@ export class Till {
     const round = Math.floor(this.#count / NAMES.length);
     this.#count += 1;
     const key = round === 0 ? name : `${name} ${round + 1}`;
-    const headers = { "Content-Type": "text/plain", "Tidegate-Key": key };
-    headers["Tidegate-Hold-Ms"] = String(HOLD_MS);
-    headers["Idempotency-Key"] = key;
-    const { body } = await this.api.send(publish(this.queue, "one pair", headers));
-    const buyer = { name: key, id: body.id, state: "waiting", position: null, endsMs: 0 };
+    const options = { contentType: "text/plain", key, holdMs: HOLD_MS, idempotencyKey: key };
+    const { id } = await this.queue.publish("one pair", options);
+    const buyer = { name: key, id, state: "waiting", position: null, endsMs: 0 };
     this.buyers.push(buyer);
     while (this.buyers.length > BUYERS_MAX) {
       const gone = this.buyers.findIndex(({ state }) => OVER.includes(state));
@@ -90,17 +80,17 @@ export class Till {
 
   /** @param {Buyer} buyer */
   pay(buyer) {
-    return this.#settle(confirmMessage(this.queue, buyer.id));
+    return this.#settle(this.queue.message(buyer.id).confirm());
   }
 
   /** Gives the item, or the place in line, to whoever is next. @param {Buyer} buyer */
   walkAway(buyer) {
-    return this.#settle(cancelMessage(this.queue, buyer.id));
+    return this.#settle(this.queue.message(buyer.id).cancel());
   }
 
-  async #settle(call) {
+  async #settle(settled) {
     // Too late is no failure: the state tells.
-    await this.api.send(call).catch((error) => {
+    await settled.catch((error) => {
       if (error.status !== 409) throw error;
     });
     await this.#look();
@@ -109,11 +99,11 @@ export class Till {
   async #open() {
     if (this.#isOpen) return;
     this.#isOpen = true;
-    this.queue = `demo/till-${Date.now().toString(36)}`;
-    const redirect_url = new URL("/demo/flash-sale/", location.href).href;
-    const capacity = { max_accepted: STOCK, max_per_key: 1, overflow: "wait", redirect_url };
+    this.queue = this.client.queue(`demo/till-${Date.now().toString(36)}`);
+    const redirectUrl = new URL("/demo/flash-sale/", location.href).href;
+    const capacity = { maxAccepted: STOCK, maxPerKey: 1, overflow: "wait", redirectUrl };
     try {
-      await this.api.send(putQueue(this.queue, { capacity }));
+      await this.queue.configure({ capacity });
       this.#keepLooking();
     } catch (error) {
       this.#isOpen = false;
@@ -144,15 +134,14 @@ export class Till {
   }
 
   fail(error) {
-    this.error = error.message;
+    this.error = wordsOf(error);
     this.#onChange();
   }
 
   async #look() {
     const active = this.buyers.filter(({ state }) => !OVER.includes(state));
     await Promise.all(active.map(async (buyer) => {
-      const { body } = await this.api.send(getMessage(this.queue, buyer.id));
-      this.#update(buyer, body);
+      this.#update(buyer, await this.queue.message(buyer.id).state());
     }));
     await this.#readFigures();
     if (await this.#handOut()) await this.#readFigures();
@@ -161,7 +150,7 @@ export class Till {
   }
 
   async #readFigures() {
-    this.figures = (await this.api.send(getQueue(this.queue))).body;
+    this.figures = await this.queue.describe();
   }
 
   #update(buyer, { state, position }) {
@@ -176,10 +165,9 @@ export class Till {
    * @returns {Promise<boolean>} whether there was any
    */
   async #handOut() {
-    if (this.figures.depth <= this.figures.held + this.figures.in_flight) return false;
-    const { body } = await this.api.send(pull(this.queue, { batch_size: 10 }));
-    const acks = body.messages.map(({ lease_id }) => ({ lease_id, result: "packed" }));
-    if (acks.length > 0) await this.api.send(ack(this.queue, { acks }));
-    return acks.length > 0;
+    if (this.figures.depth <= this.figures.held + this.figures.inFlight) return false;
+    const messages = await this.queue.pull({ batchSize: 10 });
+    await Promise.all(messages.map((message) => message.ack("packed")));
+    return messages.length > 0;
   }
 }

@@ -1,7 +1,7 @@
-// The client of the HTTP API that all pages share: sends calls (calls.js), reads answers, and
-// turns problem documents into errors with their fields. Knows no page.
+// The waiting page's way to the server: sends calls (calls.js), reads answers, and turns problem
+// documents into errors with their fields. A crowd loads this page, so it is little.
 
-import { messagePath } from "./calls.js";
+import { messagePath } from "/calls.js";
 
 /** The server answered with a problem document (RFC 9457), or with an error status without one. */
 export class Problem extends Error {
