@@ -257,3 +257,46 @@ test('ten thousand messages, 256 at a time: each is accepted and handled once', 
   assert.deepEqual([depth, acceptedTotal, ackedTotal], [0, 10_000, 10_000]);
   assert.ok(calls.seen.length < 2_000, `${calls.seen.length} requests`);
 });
+
+/** Publishes so many and consumes them all; the bodies, as often as they came. */
+async function drained({ queue }, count, options) {
+  await Promise.all(range(count).map((n) => queue.publish(n)));
+  const seen = [];
+  const { stop, errors } = consuming(queue, (message) => void seen.push(message.json()), options);
+  await until(() => seen.length, (handled) => handled >= count);
+  await stop();
+  return { seen: seen.sort((a, b) => a - b), errors };
+}
+
+test('under load an acknowledgement goes with the next pull', async () => {
+  const { queue, calls } = await tide.queue({});
+  const { seen, errors } = await drained({ queue }, 200, { concurrency: 20 });
+  assert.deepEqual({ seen, errors }, { seen: range(200), errors: [] });
+  const { ackedTotal, depth } = await queue.describe();
+  assert.deepEqual({ ackedTotal, depth }, { ackedTotal: 200, depth: 0 });
+  // Ten rounds, and a pull that waits for more; nothing but the last acks has a call of its own.
+  assert.ok(calls.count('/pull') <= 12, `${calls.count('/pull')} pulls`);
+  assert.ok(calls.count('/ack') <= 1, `${calls.count('/ack')} acknowledgements`);
+});
+
+for (const [what, when] of [['before', false], ['after', true]]) {
+  test(`acks whose pull was lost ${what} it was carried out go on their own`, async () => {
+    let lost = 0;
+    const client = {
+      async fetch(url, init) {
+        const carries = init.body?.[4] === 6 && url.endsWith('/pull') && lost < 3;
+        if (!carries) return fetch(url, init);
+        lost += 1;
+        if (when) await (await fetch(url, init)).arrayBuffer();
+        throw new TypeError('the connection is lost');
+      },
+    };
+    const configuration = { delivery: { visibilityTimeoutMs: 300 } };
+    const { queue } = await tide.queue(configuration, { client });
+    const { seen } = await drained({ queue }, 40, { concurrency: 10 });
+    assert.equal(lost, 3);
+    assert.deepEqual(seen, range(40));
+    const { ackedTotal, depth } = await queue.describe();
+    assert.deepEqual({ ackedTotal, depth }, { ackedTotal: 40, depth: 0 });
+  });
+}

@@ -251,7 +251,7 @@ test('a pull that fails as a whole acknowledges nothing', async () => {
   const acks = [{ lease_id: lease }];
   for (const [field, wrong] of [['wait_ms', { wait_ms: 1 }], ['filter', { filter: 'a =' }]]) {
     const answer = await queue.postPull({ acks, ...wrong });
-    assertProblemBody(answer.json, { status: 400, field });
+    assertProblemBody(answer.json, { status: 400, type: 'bad-request', field });
     assert.equal(await queue.state(id), 'leased');
   }
 });

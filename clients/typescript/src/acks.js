@@ -5,6 +5,7 @@ import { EXTEND, FINISH, RETRY, acknowledgementOf, entryBytes, readAckErrors } f
 import { Collector } from './collector.js';
 import { LeaseExpiredError, TidegateError } from './errors.js';
 import { badRequest, errorOf } from './problem.js';
+import { mayBeDone } from './retry.js';
 import { wholeNumber } from './publication.js';
 import { decode, encode } from './text.js';
 
@@ -27,6 +28,8 @@ class Entry {
   result;
   timeMs;
   release = false;
+  /** Whether nobody works on the message any more. */
+  isLast = false;
   bytes = 0;
   resolve;
   reject;
@@ -52,6 +55,11 @@ export class Acks {
   #collector;
   /** @type {Set<Entry>} */
   #undecided = new Set();
+  /**
+   * Who may have a call of their own that a batch can go with.
+   * @type {Set<import('./consumer.js').Consumer>}
+   */
+  carriers = new Set();
 
   /**
    * @param {import('./http.js').Http} http
@@ -69,10 +77,15 @@ export class Acks {
   /**
    * @param {import('./batch.js').Lease} lease that is not settled
    * @param {number} operation
-   * @param {{ result?: unknown, release?: boolean, delayMs?: number, ms?: number }} what
+   * @param {object} what
+   * @param {unknown} [what.result]
+   * @param {boolean} [what.release]
+   * @param {number} [what.delayMs]
+   * @param {number} [what.ms]
+   * @param {boolean} [what.isLast]
    * @returns {Promise<void>}
    */
-  ask(lease, operation, { result, release, delayMs, ms }) {
+  ask(lease, operation, { result, release, delayMs, ms, isLast }) {
     const entry = new Entry(lease, operation);
     try {
       if (result !== undefined) entry.result = resultOf(result);
@@ -82,6 +95,7 @@ export class Acks {
       return Promise.reject(error);
     }
     entry.release = release === true;
+    entry.isLast = isLast === true;
     entry.bytes = entryBytes(entry);
     if (operation !== EXTEND) lease.isSettled = true;
     this.#undecided.add(entry);
@@ -114,22 +128,42 @@ export class Acks {
 
   async #sendApart(batch) {
     const half = Math.ceil(batch.length / 2);
-    await this.#send(batch.slice(0, half));
-    await this.#send(batch.slice(half));
+    await this.#sendAlone(batch.slice(0, half), false);
+    await this.#sendAlone(batch.slice(half), false);
   }
 
   async #send(batch) {
+    batch.sort((a, b) => a.operation - b.operation);
+    let uncertain = false;
+    for (const carrier of this.carriers) {
+      const answer = carrier.carry(batch);
+      if (!answer) continue;
+      try {
+        const errors = await answer;
+        if (errors) return this.#answered(batch, errors, uncertain);
+      } catch (error) {
+        uncertain = mayBeDone(error);
+      }
+      break;
+    }
+    await this.#sendAlone(batch, uncertain);
+  }
+
+  #answered(batch, errors, uncertain) {
+    for (let n = 0; n < batch.length; n += 1) {
+      const error = errors.get(n);
+      this.#end(batch[n], error && Object.assign(error, { uncertain }));
+    }
+  }
+
+  async #sendAlone(batch, wasTried) {
     try {
-      batch.sort((a, b) => a.operation - b.operation);
       const { json, bytes, uncertain } = await this.#http.batch(this.#path, {
         binary: () => acknowledgementOf(batch),
-        text: () => jsonOf(batch),
+        text: () => JSON.stringify(listsOf(batch)),
       });
       const errors = bytes ? readAckErrors(bytes) : errorsOf(json, batch);
-      for (let n = 0; n < batch.length; n += 1) {
-        const error = errors.get(n);
-        this.#end(batch[n], error && Object.assign(error, { uncertain }));
-      }
+      this.#answered(batch, errors, uncertain || wasTried);
     } catch (error) {
       // One that cannot be read spoils the call for all; it shall not.
       if (error.type === 'bad-request' && batch.length > 1) await this.#sendApart(batch);
@@ -138,7 +172,11 @@ export class Acks {
   }
 }
 
-function jsonOf(batch) {
+/**
+ * @param {Entry[]} batch
+ * @returns {Record<string, object[]>} as they stand in JSON
+ */
+export function listsOf(batch) {
   const document = {};
   for (const { operation, lease, result, release, timeMs } of batch) {
     const [list, time] = LISTS[operation];
@@ -148,10 +186,15 @@ function jsonOf(batch) {
     if (timeMs !== undefined) entry[time] = timeMs;
     (document[list] ??= []).push(entry);
   }
-  return JSON.stringify(document);
+  return document;
 }
 
-function errorsOf(json, batch) {
+/**
+ * @param {any} json an answer
+ * @param {Entry[]} batch
+ * @returns {Map<number, TidegateError>} by the place of the entry that was refused
+ */
+export function errorsOf(json, batch) {
   if (!Array.isArray(json?.errors)) {
     const detail = 'an acknowledgement was answered without its errors';
     throw new TidegateError({ type: 'unexpected-answer', detail });

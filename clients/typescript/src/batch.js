@@ -16,6 +16,8 @@ const PUBLISHED = 2;
 const PULLED = 3;
 const ACK = 4;
 const ACKNOWLEDGED = 5;
+const PULL = 6;
+const ACKED_AND_PULLED = 7;
 
 /** Flags of a message. */
 const CONTENT_TYPE = 1;
@@ -45,6 +47,9 @@ export const EXTEND = 2;
 const RELEASE = 1;
 const RESULT = 2;
 const TIME = 1;
+/** Flags of a pull. */
+const VISIBILITY_TIMEOUT = 1;
+const FILTER = 2;
 
 /** Memory that messages are written to, one behind the other: many share a page. */
 const PAGE_BYTES_MIN = 4096;
@@ -316,8 +321,24 @@ export class Delivery {
  */
 export const readDeliveries = whole((bytes) => {
   const view = open(bytes, PULLED);
+  return deliveriesAt(bytes, view, PREAMBLE_BYTES + 8).deliveries;
+});
+
+/**
+ * @param {Uint8Array} bytes the answer to a pull that settled leases
+ * @returns {{ deliveries: Delivery[], errors: Map<number, TidegateError> }} errors as of
+ *   {@link readAckErrors}
+ */
+export const readAckedAndPulled = whole((bytes) => {
+  const view = open(bytes, ACKED_AND_PULLED);
+  const refused = view.getUint32(PREAMBLE_BYTES + 20, true);
+  const { deliveries, end } = deliveriesAt(bytes, view, PREAMBLE_BYTES + 24);
+  return { deliveries, errors: errorsAt(bytes, view, end, refused) };
+});
+
+function deliveriesAt(bytes, view, start) {
   const deliveries = new Array(view.getUint16(6, true));
-  let at = PREAMBLE_BYTES + 8;
+  let at = start;
   let contentType;
   for (let n = 0; n < deliveries.length; n += 1) {
     const flags = bytes[at + 56];
@@ -334,8 +355,8 @@ export const readDeliveries = whole((bytes) => {
     at = bodyAt + view.getUint32(at + 48, true);
     if (at > bytes.length) throw new RangeError();
   }
-  return deliveries;
-});
+  return { deliveries, end: at };
+}
 
 /** The hold of a message, and what is asked of it. */
 export class Lease {
@@ -384,11 +405,50 @@ export class Lease {
  * @returns {Uint8Array} the body of a request
  */
 export function acknowledgementOf(entries) {
-  let bytes = PREAMBLE_BYTES;
-  for (const entry of entries) bytes += entryBytes(entry);
-  const body = begin(ACK, entries.length, bytes);
+  const body = begin(ACK, entries.length, PREAMBLE_BYTES + bytesOf(entries));
+  writeEntries(body, PREAMBLE_BYTES, entries);
+  return body;
+}
+
+/**
+ * @param {{ batchSize: number, visibilityTimeoutMs?: number, filter?: unknown }} pull
+ * @param {Entry[]} entries in the order of their operations: what is settled before
+ * @returns {Uint8Array} the body of a request
+ */
+export function pullOf({ batchSize, visibilityTimeoutMs, filter }, entries) {
+  const pattern = filter === undefined ? undefined : encode(JSON.stringify(filter));
+  if (pattern?.length > SHORT_MAX) throw badRequest('filter', `at most ${SHORT_MAX} bytes`);
+  const room = (visibilityTimeoutMs === undefined ? 0 : 8) + (pattern ? 2 + pattern.length : 0);
+  const body = begin(PULL, entries.length, PREAMBLE_BYTES + 6 + room + bytesOf(entries));
   const view = new DataView(body.buffer);
   let at = PREAMBLE_BYTES;
+  view.setUint16(at, batchSize, true);
+  const flagsAt = at + 4;
+  at += 6;
+  if (visibilityTimeoutMs !== undefined) {
+    body[flagsAt] |= VISIBILITY_TIMEOUT;
+    putNumber(view, at, visibilityTimeoutMs);
+    at += 8;
+  }
+  if (pattern) {
+    body[flagsAt] |= FILTER;
+    view.setUint16(at, pattern.length, true);
+    body.set(pattern, at + 2);
+    at += 2 + pattern.length;
+  }
+  writeEntries(body, at, entries);
+  return body;
+}
+
+function bytesOf(entries) {
+  let bytes = 0;
+  for (const entry of entries) bytes += entryBytes(entry);
+  return bytes;
+}
+
+function writeEntries(body, start, entries) {
+  const view = new DataView(body.buffer);
+  let at = start;
   for (const { operation, lease, release, result, timeMs } of entries) {
     body[at] = operation;
     lease.writeTo(body, at + 2);
@@ -406,7 +466,6 @@ export function acknowledgementOf(entries) {
     }
     at = end;
   }
-  return body;
 }
 
 /** @param {Entry} entry */
@@ -421,15 +480,19 @@ export function entryBytes({ result, timeMs }) {
  */
 export const readAckErrors = whole((bytes) => {
   const view = open(bytes, ACKNOWLEDGED);
+  return errorsAt(bytes, view, PREAMBLE_BYTES + 12, view.getUint16(6, true));
+});
+
+function errorsAt(bytes, view, start, count) {
   const errors = new Map();
   const problems = new Problems(bytes, view);
-  let at = PREAMBLE_BYTES + 12;
-  for (let left = view.getUint16(6, true); left > 0; left -= 1) {
+  let at = start;
+  for (let left = count; left > 0; left -= 1) {
     errors.set(view.getUint16(at, true), problems.read(at + 2));
     at = problems.end;
   }
   return errors;
-});
+}
 
 /** Reads errors; one that is as the one before is said only once. */
 class Problems {

@@ -2,6 +2,7 @@
 // settles each message by what became of its handler.
 
 import { LeaseExpiredError, TidegateError } from './errors.js';
+import { LeasedMessage } from './message.js';
 import { badRequest } from './problem.js';
 import { delayMs } from './retry.js';
 import { sleep, soon } from './time.js';
@@ -13,6 +14,8 @@ export const LEASE_MS_DEFAULT = 30_000;
 const CHECKS_PER_LEASE = 4;
 /** Between pulls that come back empty before their time, as from a server that does not wait. */
 const EMPTY_PAUSE_MS = 100;
+/** Batches that one pull carries: each is at most a third of what the server takes in a call. */
+const CARRIED_MAX = 3;
 /** Errors that time does not mend. */
 const FATAL = new Set(['bad-request', 'unauthorized', 'forbidden', 'client-closed']);
 
@@ -54,23 +57,31 @@ class Context {
 }
 
 export class Consumer {
-  #queue;
+  #source;
+  #exchange;
   #handler;
   #options;
   #leaseMs;
   /** @type {Map<import('./message.js').LeasedMessage, Lease>} */
   #leases = new Map();
   #checks;
+  /** What the next pull carries: batches of acknowledgements. */
+  #carried = [];
+  /** Whether one is about to be made: not while one waits for messages, nor in a pause. */
+  #carries = false;
   #freed = nothing;
   #idle = nothing;
 
   /**
-   * @param {import('./source.js').Source} queue that tells `leaseMs`
+   * @param {import('./source.js').Source} source that tells `leaseMs`
+   * @param {(pull: object, entries: object[]) => Promise<{ messages: LeasedMessage[],
+   *   errors: Map<number, Error> }>} exchange settles leases and pulls in one call
    * @param {import('../index.js').Handler} handler
    * @param {import('../index.js').ConsumeOptions} options
    */
-  constructor(queue, handler, options) {
-    this.#queue = queue;
+  constructor(source, exchange, handler, options) {
+    this.#source = source;
+    this.#exchange = exchange;
     this.#handler = handler;
     this.#options = { ...DEFAULTS, ...options };
     if (!(this.#options.concurrency >= 1)) throw badRequest('concurrency', 'this is at least 1');
@@ -90,37 +101,88 @@ export class Consumer {
           if (!(error instanceof TidegateError) || FATAL.has(error.type)) throw error;
           failures += 1;
           this.#report(error);
-          await this.#pause(delayMs(this.#queue.retry, failures, error.retryAfterMs));
+          await this.#pause(delayMs(this.#source.retry, failures, error.retryAfterMs));
         }
       }
     } finally {
+      this.#letGo();
       if (this.#leases.size > 0) await new Promise((resolve) => (this.#idle = resolve));
       clearInterval(this.#checks);
     }
   }
 
+  /**
+   * Takes a batch of acknowledgements along with the next pull, if that is about to be made.
+   * @param {{ isLast: boolean }[]} batch
+   * @returns {Promise<Map<number, TidegateError> | undefined> | undefined} which of them were
+   *   refused; nothing when it has to go on its own
+   */
+  carry(batch) {
+    const { concurrency, signal } = this.#options;
+    if (!this.#carries || signal?.aborted || this.#carried.length >= CARRIED_MAX) return undefined;
+    const isFree = this.#leases.size < concurrency;
+    if (!isFree && !batch.some((entry) => entry.isLast)) return undefined;
+    return new Promise((resolve, reject) => {
+      this.#carried.push({ batch, resolve, reject });
+      this.#freed();
+    });
+  }
+
   async #round() {
-    const { concurrency, batchSize, waitMs, filter, signal } = this.#options;
-    if (this.#leases.size >= concurrency) {
+    const { concurrency, signal } = this.#options;
+    if (this.#leases.size >= concurrency && this.#carried.length === 0) {
       await new Promise((resolve) => (this.#freed = resolve));
       // Those whose acks were answered together end in the same turn: they are pulled for together.
       await new Promise(soon);
     }
     if (signal?.aborted) return;
-    const free = concurrency - this.#leases.size;
     this.#leaseMs ??= await this.#readLeaseMs();
+    if (this.#carried.length > 0) await this.#settleAndPull();
+    else await this.#pull();
+  }
+
+  async #pull() {
+    const { waitMs, filter, signal } = this.#options;
     const began = performance.now();
-    const messages = await this.#queue.pull({
-      batchSize: Math.min(batchSize, free),
-      waitMs,
-      visibilityTimeoutMs: this.#leaseMs,
-      filter,
-      signal,
-      retry: { attempts: 1 },
-    });
+    this.#carries = false;
+    const pull = { batchSize: this.#room(0), waitMs, visibilityTimeoutMs: this.#leaseMs, filter };
+    const messages = await this.#source.pull({ ...pull, signal, retry: { attempts: 1 } });
+    this.#carries = messages.length > 0;
     for (const message of messages) this.#start(message, began);
     const isEarly = performance.now() - began < EMPTY_PAUSE_MS;
     if (messages.length === 0 && isEarly) await this.#pause(EMPTY_PAUSE_MS);
+  }
+
+  async #settleAndPull() {
+    const began = performance.now();
+    const carried = this.#carried.splice(0);
+    const entries = carried.flatMap(({ batch }) => batch);
+    entries.sort((a, b) => a.operation - b.operation);
+    const ending = entries.filter((entry) => entry.isLast).length;
+    const { filter } = this.#options;
+    const pull = { batchSize: this.#room(ending), visibilityTimeoutMs: this.#leaseMs, filter };
+    try {
+      const { messages, errors } = await this.#exchange(pull, entries);
+      for (const { batch, resolve } of carried) resolve(refusedOf(batch, entries, errors));
+      for (const message of messages) this.#start(message, began);
+    } catch (error) {
+      for (const { reject } of carried) reject(error);
+      this.#letGo();
+      // Its entries go on their own now, each with an answer that tells; so does the next pull.
+      if (error.type !== 'bad-request') throw error;
+    }
+  }
+
+  /** What was to be carried goes on its own. */
+  #letGo() {
+    this.#carries = false;
+    for (const { resolve } of this.#carried.splice(0)) resolve(undefined);
+  }
+
+  /** How many may be pulled when so many handlers that have ended are not counted. */
+  #room(ending) {
+    const { concurrency, batchSize } = this.#options;
+    return Math.min(batchSize, concurrency - this.#leases.size + ending);
   }
 
   /** The queue's own, asked once: what is timed here has to be what is leased there. */
@@ -128,7 +190,7 @@ export class Consumer {
     const { visibilityTimeoutMs, autoExtend, signal } = this.#options;
     if (visibilityTimeoutMs !== undefined || !autoExtend) return visibilityTimeoutMs;
     try {
-      return await this.#queue.leaseMs(signal);
+      return await this.#source.leaseMs(signal);
     } catch (error) {
       if (error.type === 'forbidden') return LEASE_MS_DEFAULT;
       throw error;
@@ -148,7 +210,7 @@ export class Consumer {
   async #handle(message, lease) {
     try {
       const result = await this.#handler(message, new Context(lease));
-      if (!message.settled) await message.ack(result);
+      if (!message.settled) await LeasedMessage.finish(message, result);
     } catch (error) {
       this.#report(error, message);
       if (!message.settled) {
@@ -200,6 +262,16 @@ export class Consumer {
     if (onError) onError(error, message);
     else console.error('tidegate:', error);
   }
+}
+
+/** Which of a batch were refused, by their places in it. */
+function refusedOf(batch, entries, errors) {
+  const refused = new Map();
+  for (const [at, error] of errors) {
+    const place = batch.indexOf(entries[at]);
+    if (place >= 0) refused.set(place, error);
+  }
+  return refused;
 }
 
 function nothing() {}

@@ -92,21 +92,21 @@ export class Http {
   /**
    * A batch in binary form; as JSON where the server turned out to know no other.
    * @param {string} path
-   * @param {{ binary: () => Uint8Array, text: () => string, repeatable?: boolean }} batch
+   * @param {{ binary: () => Uint8Array, text: () => string } & Request} batch
    * @returns {Promise<Answer>}
    */
-  async batch(path, { binary, text, repeatable }) {
+  async batch(path, { binary, text, ...request }) {
     if (this.speaksBinary) {
       const headers = { 'content-type': BATCH_TYPE, accept: BATCH_TYPE };
       try {
-        return await this.request('POST', path, { headers, body: binary(), repeatable });
+        return await this.request('POST', path, { ...request, headers, body: binary() });
       } catch (error) {
         if (error.status !== 415) throw error;
         this.speaksBinary = false;
       }
     }
     const headers = { 'content-type': JSON_TYPE };
-    return this.request('POST', path, { headers, body: text(), repeatable });
+    return this.request('POST', path, { ...request, headers, body: text() });
   }
 
   /**

@@ -1,7 +1,7 @@
 // Whatever is pulled from and settled: a queue, and a durable subscription of a topic.
 
-import { Acks } from './acks.js';
-import { BATCH_TYPE, readDeliveries } from './batch.js';
+import { Acks, errorsOf, listsOf } from './acks.js';
+import { BATCH_TYPE, pullOf, readAckedAndPulled, readDeliveries } from './batch.js';
 import { Consumer, messages } from './consumer.js';
 import { LeasedMessage } from './message.js';
 
@@ -44,12 +44,18 @@ export class Source {
       signal,
       retry,
     });
-    if (bytes) return readDeliveries(bytes).map((from) => new LeasedMessage(from, this.#acks));
-    return json.messages.map((wire) => LeasedMessage.fromWire(wire, this.#acks));
+    return this.#leased(json, bytes && readDeliveries(bytes));
   }
 
   async consume(handler, options = {}) {
-    await new Consumer(this, handler, options).run();
+    const settleAndPull = (pull, entries) => this.#settleAndPull(pull, entries);
+    const consumer = new Consumer(this, settleAndPull, handler, options);
+    this.#acks.carriers.add(consumer);
+    try {
+      await consumer.run();
+    } finally {
+      this.#acks.carriers.delete(consumer);
+    }
   }
 
   messages(options = {}) {
@@ -58,5 +64,24 @@ export class Source {
 
   async flush() {
     await this.#acks.flush();
+  }
+
+  /** In one call; entries stand in the order of their operations. */
+  async #settleAndPull(pull, entries) {
+    const { batchSize: batch_size, visibilityTimeoutMs: visibility_timeout_ms, filter } = pull;
+    const document = () => ({ batch_size, visibility_timeout_ms, filter, ...listsOf(entries) });
+    const { json, bytes } = await this.#http.batch(`${this.#path}/pull`, {
+      binary: () => pullOf(pull, entries),
+      text: () => JSON.stringify(document()),
+      retry: { attempts: 1 },
+    });
+    if (!bytes) return { messages: this.#leased(json), errors: errorsOf(json, entries) };
+    const { deliveries, errors } = readAckedAndPulled(bytes);
+    return { messages: this.#leased(json, deliveries), errors };
+  }
+
+  #leased(json, deliveries) {
+    if (deliveries) return deliveries.map((from) => new LeasedMessage(from, this.#acks));
+    return json.messages.map((wire) => LeasedMessage.fromWire(wire, this.#acks));
   }
 }
