@@ -1,11 +1,11 @@
 // Tidegate's batch calls over a few connections, in binary form: publish a count of messages, or
-// pull and acknowledge one.
+// pull one and acknowledge it, each pull with the acknowledgements of the one before.
 
 import { Connection, encodeRequest } from './connection.mjs';
 import { within } from './deadline.mjs';
 import {
-  BATCH_TYPE, FINISH, MessageWriter, acknowledgementOf, batchOf, readAckErrors, readDeliveries,
-  readVerdicts,
+  BATCH_TYPE, FINISH, MessageWriter, acknowledgementOf, batchOf, pullOf, readAckErrors,
+  readAckedAndPulled, readDeliveries, readVerdicts,
 } from '../../clients/typescript/src/batch.js';
 
 const CALL_MS_MAX = 60_000;
@@ -45,19 +45,29 @@ export async function drainBatches({ port, queue, count, batch, connections }) {
   let left = count;
   return onConnections(port, connections, async (call) => {
     let requests = 0;
+    let entries = [];
     while (left > 0) {
-      const size = Math.min(batch, left);
-      left -= size;
-      const pull = JSON.stringify({ batch_size: size });
-      const messages = readDeliveries(await call(`${path}/pull`, pull, 'application/json'));
-      if (messages.length !== size) throw new Error(`pulled ${messages.length} of ${size}`);
-      const entries = messages.map(({ lease }) => ({ operation: FINISH, lease }));
-      const answer = await call(`${path}/ack`, acknowledgementOf(entries), BATCH_TYPE);
-      requests += 2;
-      for (const error of readAckErrors(answer).values()) throw error;
+      const batchSize = Math.min(batch, left);
+      left -= batchSize;
+      const answer = await call(`${path}/pull`, pullOf({ batchSize }, entries), BATCH_TYPE);
+      const messages = entries.length > 0 ? pulledWithAcks(answer) : readDeliveries(answer);
+      if (messages.length !== batchSize) {
+        throw new Error(`pulled ${messages.length} of ${batchSize}`);
+      }
+      entries = messages.map(({ lease }) => ({ operation: FINISH, lease }));
+      requests += 1;
     }
-    return requests;
+    if (entries.length === 0) return requests;
+    const answer = await call(`${path}/ack`, acknowledgementOf(entries), BATCH_TYPE);
+    for (const error of readAckErrors(answer).values()) throw error;
+    return requests + 1;
   });
+}
+
+function pulledWithAcks(answer) {
+  const { deliveries, errors } = readAckedAndPulled(answer);
+  for (const error of errors.values()) throw error;
+  return deliveries;
 }
 
 /** Runs the same on some connections at once; the sum of what they return. */
