@@ -11,6 +11,10 @@ const config :Workerd.Config = (
     (name = "data", disk = (writable = true)),
     (name = "www", disk = ()),
     (name = "client", disk = (path = "clients/typescript")),
+    # Endpoints that messages are pushed to. An address is looked at once its name is resolved: without
+    # ALLOW_PRIVATE_TARGETS none of a private network is reached, whatever a name says from one moment to the next.
+    (name = "internet", network = (allow = ["public"], tlsOptions = (trustBrowserCas = true))),
+    (name = "outbound", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),
   ],
   sockets = [(
     name = "http",
@@ -28,6 +32,8 @@ const tidegate :Workerd.Worker = (
     (name = "host/call.js", esModule = embed "host/call.js"),
     (name = "host/calls.js", esModule = embed "host/calls.js"),
     (name = "host/core.js", esModule = embed "host/core.js"),
+    (name = "host/dispatcher.js", esModule = embed "host/dispatcher.js"),
+    (name = "host/dispatches.js", esModule = embed "host/dispatches.js"),
     (name = "host/events.js", esModule = embed "host/events.js"),
     (name = "host/feed.js", esModule = embed "host/feed.js"),
     (name = "host/frames.js", esModule = embed "host/frames.js"),
@@ -54,6 +60,7 @@ const tidegate :Workerd.Worker = (
     (name = "RELAY", durableObjectNamespace = "RelayObject"),
     (name = "ASSETS", service = "www"),
     (name = "CLIENT", service = "client"),
+    (name = "OUTBOUND", service = "outbound"),
     (name = "AUTH", fromEnvironment = "AUTH"),
     (name = "ADMIN_TOKEN", fromEnvironment = "ADMIN_TOKEN"),
     (name = "TOKEN_SECRET", fromEnvironment = "TOKEN_SECRET"),

@@ -170,9 +170,10 @@ export function readTurn(core) {
   const callCount = view.getUint32(at + WORD, true);
   const wipe = view.getUint32(at + 2 * WORD, true) !== 0;
   const pushCount = view.getUint32(at + 3 * WORD, true);
-  const alarmAt = view.getFloat64(at + 4 * WORD, true);
-  const timerAt = view.getFloat64(at + 6 * WORD, true);
-  at += 8 * WORD;
+  const dispatchCount = view.getUint32(at + 4 * WORD, true);
+  const alarmAt = view.getFloat64(at + 5 * WORD, true);
+  const timerAt = view.getFloat64(at + 7 * WORD, true);
+  at += 9 * WORD;
   const replies = [];
   for (let i = 0; i < replyCount; i++) {
     const token = view.getUint32(at, true);
@@ -201,7 +202,28 @@ export function readTurn(core) {
     pushes.push(push);
     at = push.end;
   }
-  return { replies, calls, pushes, wipe, alarmAt, timerAt };
+  const dispatches = [];
+  for (let i = 0; i < dispatchCount; i++) {
+    const dispatch = readDispatch(core, at);
+    dispatches.push(dispatch);
+    at = dispatch.end;
+  }
+  return { replies, calls, pushes, dispatches, wipe, alarmAt, timerAt };
+}
+
+/** A call of an endpoint. */
+function readDispatch(core, at) {
+  const { view } = core;
+  const [number, timeoutMs, sendWithinMs, urlLength, headersLength, bodyLength] = [
+    0, 1, 2, 3, 4, 5,
+  ].map((word) => view.getUint32(at + word * WORD, true));
+  const urlAt = at + 6 * WORD;
+  const headersAt = urlAt + urlLength;
+  const bodyAt = headersAt + headersLength;
+  const url = core.text(urlAt, urlLength);
+  const headers = headersOf(core.text(headersAt, headersLength));
+  const body = core.copy(bodyAt, bodyLength);
+  return { number, timeoutMs, sendWithinMs, url, headers, body, end: bodyAt + bodyLength };
 }
 
 /** What several sockets are sent alike, and what each remembers; `null`: what it did. */

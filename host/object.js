@@ -6,6 +6,7 @@ import { readBody } from './body.js';
 import { COMMAND_HEADER, SHARED_PATH, isPublish } from './call.js';
 import { Calls } from './calls.js';
 import { Core } from './core.js';
+import { Dispatches } from './dispatches.js';
 import { readTurn } from './frames.js';
 import { Entry, Line } from './line.js';
 import { overloaded, unavailable } from './problem.js';
@@ -45,6 +46,7 @@ export class CoreObject extends DurableObject {
     this.isWiping = false;
     this.timer = null;
     this.calls = new Calls(env, ctx.id.name, (answer) => this.called(answer));
+    this.dispatches = new Dispatches(ctx.exports.Dispatcher, (...it) => this.dispatched(...it));
     /** When the alarm is armed for, as far as this instance knows, and when the last one was. */
     this.alarmAt = 0;
     this.firedAt = 0;
@@ -121,7 +123,7 @@ export class CoreObject extends DurableObject {
       const written = this.work.rowsWritten;
       const turn = this.ctx.storage.transactionSync(() => this.runCore(entries, now));
       if (this.work.rowsWritten !== written) this.work.commits += 1;
-      this.perform(turn);
+      this.perform(turn, now);
       return true;
     } catch (error) {
       this.fail(error);
@@ -175,7 +177,10 @@ export class CoreObject extends DurableObject {
   equip(core) {
     const entropy = crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES));
     const [, keyLength] = core.putTwo(entropy, this.env.TICKET_KEY ?? '');
-    const failed = core.exports.object_equip(entropy.length + keyLength);
+    const failed = core.exports.object_equip(
+      entropy.length + keyLength,
+      this.env.ALLOW_PRIVATE_TARGETS === 'true' ? 1 : 0,
+    );
     if (failed > 0) throw new Error(core.text(core.exports.output(), failed));
   }
 
@@ -205,7 +210,7 @@ export class CoreObject extends DurableObject {
   /** Sends live readers what is new to them. */
   deliver() {}
 
-  perform({ replies, calls, pushes, wipe, alarmAt, timerAt }) {
+  perform({ replies, calls, pushes, dispatches, wipe, alarmAt, timerAt }, now) {
     // First, so that the answer to a deletion waits until everything is gone.
     if (wipe) this.wipe();
     for (const { token, response } of replies) {
@@ -216,6 +221,7 @@ export class CoreObject extends DurableObject {
     }
     this.deliver(pushes);
     this.calls.start(calls, this.core);
+    this.dispatches.start(dispatches, this.core, now);
     if (wipe) {
       this.failOpen('the queue was deleted');
       return;
@@ -266,6 +272,15 @@ export class CoreObject extends DurableObject {
     if (core !== this.core || core === null) return;
     const [length] = core.putTwo(body, '');
     core.exports.object_called(length, number, outcome);
+    this.makeDue();
+  }
+
+  /** Hands the core what became of a call of an endpoint. */
+  dispatched(core, number, { head, body }) {
+    // Another instance counts the call as lost, once its time is over.
+    if (core !== this.core || core === null) return;
+    const [headLength, bodyLength] = core.putTwo(head, body);
+    core.exports.object_dispatched(headLength, bodyLength, number);
     this.makeDue();
   }
 

@@ -15,6 +15,7 @@ import { publish } from './share.js';
 import { socket } from './socket.js';
 import { stream } from './stream.js';
 
+export { Dispatcher } from './dispatcher.js';
 export { DirectoryObject, QueueObject, RelayObject } from './object.js';
 export { TopicObject } from './topic.js';
 

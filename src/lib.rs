@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`error`] [`id`] [`limits`] [`time`] | words every module shares |
 //! | 1 | [`command`] [`store`] [`wire`] | the contract across the hop; the SQL port; bytes |
+//! | 1 | [`crypto`] [`push`] | keys and signatures; the rules of calling an endpoint |
 //! | 2 | [`engine`] [`protocol`] | decides; speaks. They meet in `command` and nowhere else |
 //! | 3 | [`edge`] [`relay`] [`durable`] | the Worker's and the objects' shells; between them, relays |
 //! | – | [`platform`] | the border to the host: memory, SQL |
@@ -24,6 +25,7 @@ pub mod id;
 pub mod limits;
 pub mod platform;
 pub mod protocol;
+pub mod push;
 pub mod relay;
 pub mod store;
 pub mod time;

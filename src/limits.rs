@@ -150,6 +150,31 @@ pub const RETAIN_SEGMENTS_PER_TURN_MAX: usize = 1_000;
 /// Durable subscriptions of one topic.
 pub const SUBSCRIPTIONS_MAX: usize = 10_000;
 
+/// Calls of one endpoint at a time: each is an invocation, and 40 bytes of every journal row.
+pub const PUSH_CONCURRENCY_MAX: u32 = 256;
+/// Largest `rate_per_second` of a push.
+pub const PUSH_RATE_MAX: f64 = 10_000.0;
+/// Shortest and longest time-out of a call.
+pub const PUSH_TIMEOUT_MS_MIN: Millis = 100;
+/// See [`PUSH_TIMEOUT_MS_MIN`].
+pub const PUSH_TIMEOUT_MS_MAX: Millis = 5 * crate::time::MINUTE;
+/// Headers that a push adds to its requests, and bytes of their names and values.
+pub const PUSH_HEADERS_MAX: usize = 32;
+/// See [`PUSH_HEADERS_MAX`].
+pub const PUSH_HEADERS_BYTES_MAX: usize = 8_192;
+/// Secrets that sign at a time.
+pub const PUSH_SECRETS_MAX: usize = 4;
+/// Longest time that an endpoint's `Retry-After` is heeded for.
+pub const PUSH_RETRY_AFTER_MS_MAX: Millis = DAY;
+/// Bytes of an endpoint's answer that are read: a result, or a batch's failed identifiers.
+pub const PUSH_ANSWER_BYTES_MAX: usize = 65_536;
+/// Rows of the log of attempts, and some bytes of each: 4 MiB together.
+pub const ATTEMPT_ROWS_MAX: u64 = 256;
+/// See [`ATTEMPT_ROWS_MAX`].
+pub const ATTEMPT_ROW_BYTES: usize = 16_384;
+/// Bytes of an answer that the log of attempts keeps.
+pub const ATTEMPT_ANSWER_BYTES_MAX: usize = 1_024;
+
 /// Longest time the edge may refuse by itself on the strength of one verdict.
 pub const VERDICT_MS_MAX: Millis = 1_000;
 /// Publishes that wait in one relay, and bytes of their commands: a third of a second of a location
@@ -178,4 +203,6 @@ const _: () = assert!(MESSAGE_BYTES_MAX <= SEGMENT_BODY_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_DEFAULT <= MESSAGE_BYTES_MAX);
 const _: () = assert!(ATTRIBUTES_BYTES_MAX + 2_048 < SEGMENT_HEAD_BYTES_MAX);
 const _: () = assert!(SEQ_MAX < 1 << 53);
+const _: () = assert!(PUSH_TIMEOUT_MS_MAX * 2 < LEASE_MS_MAX);
+const _: () = assert!(PULL_MESSAGES_MAX as usize * 32 < PUSH_ANSWER_BYTES_MAX);
 const _: () = assert!(2_048 * 4 / 3 + 1_024 < RELAY_CALL_BYTES_MAX);

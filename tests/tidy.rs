@@ -27,12 +27,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("time", RING_0),
     ("command", RING_0),
     ("crypto", &["error", "id", "limits", "time", "wire"]),
+    ("push", &["error", "id", "limits", "time", "wire", "crypto"]),
     ("store", RING_0),
     ("wire", RING_0),
     (
         "engine",
         &[
-            "error", "id", "limits", "time", "command", "crypto", "store",
+            "error", "id", "limits", "time", "command", "crypto", "push", "store",
         ],
     ),
     (
@@ -54,8 +55,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "durable",
         &[
-            "error", "id", "limits", "time", "command", "crypto", "store", "wire", "engine",
-            "protocol",
+            "error", "id", "limits", "time", "command", "crypto", "push", "store", "wire",
+            "engine", "protocol",
         ],
     ),
     // The border: its entries put the shells together, and nobody but the crate's root names it.

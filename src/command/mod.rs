@@ -111,6 +111,11 @@ pub enum Command<'a> {
     PullBinary,
 }
 
+/// The attribute that says how often a message is tried, where it brings that along.
+pub const MAX_ATTEMPTS_ATTRIBUTE: &str = "tidegate-max-attempts";
+/// The attribute that says how long it waits between deliveries, likewise.
+pub const BACKOFF_ATTRIBUTE: &str = "tidegate-backoff";
+
 /// One message to be published.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Draft<'a> {

@@ -10,7 +10,7 @@ pub mod queue;
 mod share;
 pub mod topic;
 
-use crate::engine::outcome::Call;
+use crate::engine::outcome::{Call, Dispatch};
 use crate::protocol::http::Response;
 use crate::time::Millis;
 
@@ -31,6 +31,10 @@ pub struct Turn {
     pub calls: Vec<Call>,
     /// What goes to live readers.
     pub pushes: Vec<Push>,
+    /// Calls of endpoints.
+    pub dispatches: Vec<Dispatch>,
+    /// What whoever runs the deployment should know of, a line of JSON each.
+    pub events: Vec<String>,
     /// Drop all storage, the alarm, and this instance.
     pub wipe: bool,
 }

@@ -63,8 +63,13 @@ impl QueueObject {
     }
 
     /// See [`Queue::equip`].
-    pub fn equip(&mut self, entropy: [u8; SEED_BYTES], ticket_key: Option<TicketKey>) {
-        self.queue.equip(entropy, ticket_key);
+    pub fn equip(
+        &mut self,
+        entropy: [u8; SEED_BYTES],
+        ticket_key: Option<TicketKey>,
+        allows_private: bool,
+    ) {
+        self.queue.equip(entropy, ticket_key, allows_private);
     }
 
     /// Takes a request into the next turn.
@@ -95,6 +100,11 @@ impl QueueObject {
     /// The answer to a call of an earlier turn; it counts from the next turn on.
     pub fn called(&mut self, number: u32, ok: bool, body: &[u8]) {
         self.queue.called(number, ok, body);
+    }
+
+    /// What became of a call of an endpoint; it counts from the next turn on.
+    pub fn dispatched(&mut self, number: u32, head: &str, body: &[u8]) {
+        self.queue.dispatched(number, head, body);
     }
 
     /// Runs a turn with all requests taken since the last one.
@@ -128,6 +138,8 @@ impl QueueObject {
         turn.alarm_at_ms = outcome.alarm_at_ms;
         turn.timer_at_ms = outcome.timer_at_ms;
         turn.calls = outcome.calls;
+        turn.dispatches = outcome.dispatches;
+        turn.events = outcome.events;
         turn.wipe = outcome.wipe;
         Ok(turn)
     }

@@ -46,7 +46,7 @@ impl Queue {
         Ok(done)
     }
 
-    fn finish(&mut self, turn: &mut Turn<'_>, ack: &AckEntry<'_>) -> Result<(), Stop> {
+    pub(super) fn finish(&mut self, turn: &mut Turn<'_>, ack: &AckEntry<'_>) -> Result<(), Stop> {
         let (seq, entry) = self.leased(ack.lease_id, turn.now_ms)?;
         if ack.release {
             let segment = self.segments.get(turn.sql, entry.place)?;
@@ -80,8 +80,8 @@ impl Queue {
         delay_ms: Option<Millis>,
     ) -> Result<(), Stop> {
         let (seq, entry) = self.leased(lease_id, turn.now_ms)?;
-        let delivery = &self.config().delivery;
-        if entry.attempts >= delivery.max_attempts {
+        let terms = self.retry_terms(turn, &entry)?;
+        if entry.attempts >= terms.max_attempts {
             self.give_up(turn, seq, Reason::Attempts)?;
             return Ok(());
         }
@@ -89,7 +89,7 @@ impl Queue {
             self.expire_outstanding(turn, seq)?;
             return Ok(());
         }
-        let delay_ms = delay_ms.unwrap_or_else(|| delivery.backoff.delay_ms(entry.attempts));
+        let delay_ms = delay_ms.unwrap_or_else(|| terms.backoff.delay_ms(entry.attempts));
         let status = match delay_ms {
             0 => Status::Ready,
             _ => Status::Waiting {

@@ -67,6 +67,7 @@ impl Queue {
                 .next()
                 .map(|(at, _)| at + retention_ms),
             pruned.into_iter().filter(|at| *at > 0).min(),
+            self.dispatches.alarm_ms(now_ms),
             self.outbox.wakeup_ms(
                 self.meta.dead_leaving > 0 || !self.meta.registered || self.has_unpublished_key(),
             ),
@@ -88,7 +89,8 @@ impl Queue {
                 return Ok(());
             };
             let leased = matches!(entry.status, Status::Leased { .. });
-            if leased && entry.attempts >= self.config().delivery.max_attempts {
+            let max_attempts = self.retry_terms(turn, &entry)?.max_attempts;
+            if leased && entry.attempts >= max_attempts {
                 self.give_up(turn, seq, Reason::LeaseExpired)?;
             } else if entry.expires_at_ms <= turn.now_ms {
                 self.expire_outstanding(turn, seq)?;

@@ -10,9 +10,11 @@ use crate::limits::{
     DELAY_MS_MAX, LEASE_MS_MAX, LEASE_MS_MIN, MESSAGE_BYTES_DEFAULT, MESSAGE_BYTES_MAX,
     RETENTION_MS_MAX, TICKET_TTL_MS_MAX, WAITING_DEFAULT, WAITING_MAX,
 };
+use crate::push::config::PushConfig;
 use crate::time::{DAY, MINUTE, Millis, SECOND};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::rc::Rc;
 
 /// Most `cors_origins` of a queue: they travel in every verdict.
 const CORS_ORIGINS_MAX: usize = 32;
@@ -26,7 +28,7 @@ const ATTEMPTS_MAX: u64 = 1_000;
 const MULTIPLIER_MAX: f64 = 100.0;
 
 /// A checked configuration. Every field holds a valid value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// What is let in.
     pub capacity: Capacity,
@@ -42,6 +44,8 @@ pub struct Config {
     pub max_message_bytes: u64,
     /// Origins whose pages may call this queue; `*` is every origin.
     pub cors_origins: Vec<String>,
+    /// The endpoint that messages are pushed to.
+    pub push: Option<Rc<PushConfig>>,
 }
 
 /// What is let in.
@@ -184,6 +188,7 @@ impl Default for Config {
             dedup_window_ms: 5 * MINUTE,
             max_message_bytes: MESSAGE_BYTES_DEFAULT as u64,
             cors_origins: Vec::new(),
+            push: None,
         }
     }
 }
@@ -234,7 +239,10 @@ impl Config {
                         .unwrap_or(default.max_message_bytes);
                 }
                 "cors_origins" => config.cors_origins = origins(value)?,
-                "push" => absent(value, field, "push is not part of this version")?,
+                "push" => {
+                    let push = PushConfig::patched(config.push.as_deref(), value, field)?;
+                    config.push = push.map(Rc::new);
+                }
                 _ => return Err(unknown(field)),
             }
         }
@@ -276,7 +284,17 @@ impl Config {
         Ok(())
     }
 
-    /// Every field as JSON, defaults filled in, in the shape a patch takes.
+    /// Every field as JSON, with what is secret: what is stored.
+    #[must_use]
+    pub fn stored(&self) -> Map<String, Value> {
+        let mut stored = self.to_json();
+        if let Some(push) = &self.push {
+            stored.insert("push".to_owned(), push.stored());
+        }
+        stored
+    }
+
+    /// Every field as JSON, defaults filled in, in the shape a patch takes, without what is secret.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
         let (c, d) = (&self.capacity, &self.delivery);
@@ -303,7 +321,7 @@ impl Config {
             },
             "retention_ms": self.retention_ms, "result_retention_ms": self.result_retention_ms,
             "dedup_window_ms": self.dedup_window_ms, "max_message_bytes": self.max_message_bytes,
-            "cors_origins": self.cors_origins, "push": null,
+            "cors_origins": self.cors_origins, "push": self.push.as_ref().map(|push| push.shown()),
         });
         if let Value::Object(map) = value {
             map
@@ -594,14 +612,6 @@ pub(super) fn choice<T: Copy>(
         let list: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
         Fault::bad(field, format!("{field} is one of {}", list.join(", ")))
     })
-}
-
-fn absent(value: &Value, field: &str, why: &str) -> Result<(), Fault> {
-    if value.is_null() {
-        Ok(())
-    } else {
-        Err(Fault::bad(field, why))
-    }
 }
 
 /// A URL that can stand in a `Location` header: absolute, `http` or `https`, printable ASCII.

@@ -47,6 +47,8 @@ pub(super) enum Reason {
     Attempts,
     /// Its last delivery's lease ran out.
     LeaseExpired,
+    /// Its endpoint said that trying again is of no use.
+    Refused,
 }
 
 impl Reason {
@@ -54,6 +56,7 @@ impl Reason {
         match self {
             Self::Attempts => "max_attempts",
             Self::LeaseExpired => "lease_expired",
+            Self::Refused => "refused",
         }
     }
 }

@@ -11,6 +11,7 @@
 //! numbers come after the last row's. Invariant: replaying these gives the state that was in memory
 //! when the last commit ended.
 
+use super::dispatch::DispatchState;
 use super::forgetting::Forgetting;
 use super::idempotency::Answer;
 use super::journal_old;
@@ -26,7 +27,9 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// Version of the stored form; `journal_old.rs` reads those before.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
+/// The version byte before messages were pushed.
+const VERSION_WITH_FORGETTING: u8 = 4;
 /// The version byte before it was kept what is forgotten next.
 const VERSION_WITH_RUNS: u8 = 3;
 /// Entries in one page of a checkpoint: about 40 bytes each at most, so 800 KB.
@@ -180,6 +183,8 @@ pub struct SmallState<'a> {
     pub line: &'a LineState,
     /// See [`Forgetting`].
     pub forgetting: &'a Forgetting,
+    /// See [`DispatchState`].
+    pub dispatches: &'a DispatchState,
 }
 
 /// What a start found.
@@ -190,6 +195,8 @@ pub struct Recovered {
     pub line: LineState,
     /// And what is forgotten next.
     pub forgetting: Forgetting,
+    /// And what is under way to an endpoint.
+    pub dispatches: DispatchState,
     /// Outstanding messages as of the last journal row.
     pub outstanding: Outstanding,
     /// Idempotency keys since the last checkpoint.
@@ -309,6 +316,7 @@ impl Journal {
             },
             line: LineState::default(),
             forgetting: Forgetting::default(),
+            dispatches: DispatchState::default(),
             outstanding: Outstanding::default(),
             answers: Vec::new(),
         };
@@ -319,7 +327,7 @@ impl Journal {
             if let Some(meta) = page.meta {
                 journal.checkpoint_number = meta.number;
                 found.meta = meta.into_owned();
-                (found.line, found.forgetting) = rest;
+                (found.line, found.forgetting, found.dispatches) = rest;
             }
             found.put_all(&page.entries);
         }
@@ -333,7 +341,7 @@ impl Journal {
                 .map_or(0, |v| if let Value::Blob(b) = v { b.len() } else { 0 });
             let (record, rest): (Record<'_>, _) = from_row(row)?;
             found.meta = record.meta.into_owned();
-            (found.line, found.forgetting) = rest;
+            (found.line, found.forgetting, found.dispatches) = rest;
             found.put_all(&record.put);
             for (first, last) in record.removed {
                 found.outstanding.remove_span(first, last);
@@ -345,28 +353,40 @@ impl Journal {
     }
 }
 
+/// What follows a record or a page.
+type Rest = (LineState, Forgetting, DispatchState);
+
 fn to_bytes<T: Serialize>(value: &T, small: SmallState<'_>) -> Result<Vec<u8>, StoreError> {
     postcard::to_extend(value, vec![VERSION])
         .and_then(|bytes| postcard::to_extend(small.line, bytes))
         .and_then(|bytes| postcard::to_extend(small.forgetting, bytes))
+        .and_then(|bytes| postcard::to_extend(small.dispatches, bytes))
         .map_err(|e| StoreError(format!("a journal row cannot be written: {e}")))
 }
 
-fn from_row<T: Stored>(row: Vec<Value>) -> Result<(T, (LineState, Forgetting)), StoreError> {
+fn from_row<T: Stored>(row: Vec<Value>) -> Result<(T, Rest), StoreError> {
     let bytes = scalar(vec![row]).map(Value::into_blob).unwrap_or_default();
     let Some((&version, rest)) = bytes.split_first() else {
         return Err(StoreError("a journal row is empty".into()));
     };
     let read = match version {
-        VERSION | VERSION_WITH_RUNS => postcard::take_from_bytes(rest),
+        VERSION | VERSION_WITH_FORGETTING | VERSION_WITH_RUNS => postcard::take_from_bytes(rest),
         journal_old::VERSION_WITH_LINE | journal_old::VERSION => T::from_old(rest),
         _ => return Err(StoreError("a journal row is of another version".into())),
     };
     let read = read.and_then(|(value, rest)| {
         let rest = match version {
             VERSION => postcard::from_bytes(rest)?,
+            VERSION_WITH_FORGETTING => {
+                let (line, forgetting) = postcard::from_bytes(rest)?;
+                (line, forgetting, DispatchState::default())
+            }
             journal_old::VERSION => Default::default(),
-            _ => (postcard::from_bytes(rest)?, Forgetting::default()),
+            _ => (
+                postcard::from_bytes(rest)?,
+                Default::default(),
+                Default::default(),
+            ),
         };
         Ok((value, rest))
     });

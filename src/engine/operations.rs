@@ -9,6 +9,7 @@ use super::recovery::secret_of;
 use crate::command::Reply;
 use crate::command::placement::is_subscription_queue;
 use crate::error::{ErrorCode, Fault};
+use crate::push::endpoint;
 use crate::store::schema::{clear, migrate};
 use crate::store::{Arg, StoreError};
 use std::rc::Rc;
@@ -26,6 +27,10 @@ impl Queue {
             .into());
         }
         self.check_draw(&config, turn.now_ms)?;
+        if let Some(push) = &config.push {
+            endpoint::check(&push.url, self.allows_private)
+                .map_err(|why| Fault::bad("push.url", format!("push.url: {why}")))?;
+        }
         let created = self.config.is_none();
         if created {
             self.create(turn, config)?;
@@ -34,7 +39,8 @@ impl Queue {
             self.raise_retention(turn.now_ms, config.retention_ms);
             let reordered = config.delivery.order != self.order();
             self.store_config(turn, &config)?;
-            self.config = Some(Rc::new(config));
+            let old = self.config.replace(Rc::new(config));
+            self.reconfigure_push(turn.now_ms, old.as_ref().and_then(|it| it.push.as_ref()));
             if reordered {
                 self.reorder(turn)?;
             }
@@ -79,7 +85,7 @@ impl Queue {
 
     fn store_config(&self, turn: &mut Turn<'_>, config: &Config) -> Result<(), StoreError> {
         let text =
-            serde_json::to_string(&config.to_json()).map_err(|e| StoreError(e.to_string()))?;
+            serde_json::to_string(&config.stored()).map_err(|e| StoreError(e.to_string()))?;
         write_meta(turn, "config", text.as_bytes())
     }
 
@@ -136,6 +142,7 @@ impl Queue {
         };
         self.waiters.purged();
         self.outbox.forget_sent();
+        self.dispatches.forget_attempts();
         self.outstanding.clear();
         self.line = Default::default();
         self.line.begin_turn();

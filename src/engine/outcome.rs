@@ -2,6 +2,7 @@
 
 use crate::command::Reply;
 use crate::error::Fault;
+use crate::push::request::Request;
 use crate::time::Millis;
 
 /// The result of one turn.
@@ -18,8 +19,25 @@ pub struct Outcome {
     pub timer_at_ms: Option<Millis>,
     /// Calls to other objects. Each comes back by `Queue::called` with its number.
     pub calls: Vec<Call>,
+    /// Calls of endpoints. Each comes back by `Queue::dispatched` with its number.
+    pub dispatches: Vec<Dispatch>,
+    /// What whoever runs the deployment should know of, a line of JSON each.
+    pub events: Vec<String>,
     /// The queue is gone: drop all storage, alarm included, and this instance with it.
     pub wipe: bool,
+}
+
+/// A call of an endpoint. It is made once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    /// To match the answer to the call.
+    pub number: u32,
+    /// It takes no longer than this.
+    pub timeout_ms: Millis,
+    /// It begins within this time, or is not made. Zero: whenever it can be.
+    pub send_within_ms: Millis,
+    /// What is sent.
+    pub request: Request,
 }
 
 /// A call to another object. Repeats are harmless: what is called takes each message once.

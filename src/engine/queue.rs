@@ -8,6 +8,7 @@
 use super::Stop;
 use super::config::{Config, Order};
 use super::dead_letter::Outbox;
+use super::dispatch::Dispatches;
 use super::draw::Draws;
 use super::forgetting::Forgetting;
 use super::idempotency::Idempotency;
@@ -55,6 +56,9 @@ pub struct Queue {
     pub(super) waiters: Waiters,
     pub(super) outbox: Outbox,
     pub(super) tickets: Tickets,
+    pub(super) dispatches: Dispatches,
+    /// Whether endpoints on private networks may be called.
+    pub(super) allows_private: bool,
     /// Rows to give up with this commit: segments and singles whose last message became final.
     pub(super) finished_segments: Vec<u64>,
     pub(super) finished_singles: Vec<u64>,
@@ -133,6 +137,7 @@ impl Queue {
         self.line.begin_turn();
         self.settle_calls(&mut turn)?;
         if self.config.is_some() {
+            self.settle_dispatches(&mut turn)?;
             self.advance_clock(&mut turn)?;
         }
         self.take_requests(&mut turn, requests)?;
@@ -141,6 +146,7 @@ impl Queue {
             while self.admit(&mut turn)? {
                 self.serve_waiters(&mut turn)?;
             }
+            self.dispatch(&mut turn)?;
             self.make_calls(&mut turn)?;
             self.commit(&mut turn)?;
             self.answer_readers(&mut turn)?;
@@ -337,6 +343,7 @@ impl Queue {
             self.meta_changed = true;
         }
         self.key_counts.flush(turn.sql)?;
+        self.dispatches.attempts.flush(turn.sql)?;
         let finished = std::mem::take(&mut self.finished_segments);
         self.segments.retire(turn.sql, &finished)?;
         self.delete_singles(turn)?;
@@ -362,6 +369,7 @@ impl Queue {
             meta: &self.meta,
             line: &self.line.state,
             forgetting: &self.forgetting,
+            dispatches: &self.dispatches.state,
         };
         if due {
             self.journal
@@ -409,6 +417,10 @@ impl Queue {
             self.armed_ms = Some(next_ms);
             turn.out.alarm_at_ms = Some(next_ms);
         }
-        turn.out.timer_at_ms = self.waiters.next_timer_ms(turn.now_ms, self.more_work);
+        let waiters_ms = self.waiters.next_timer_ms(turn.now_ms, self.more_work);
+        turn.out.timer_at_ms = [waiters_ms, self.dispatches.timer_ms()]
+            .into_iter()
+            .flatten()
+            .min();
     }
 }

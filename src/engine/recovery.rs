@@ -5,6 +5,7 @@
 
 use super::admission::advance;
 use super::config::Config;
+use super::dispatch::Dispatches;
 use super::draw::{self, Draws};
 use super::idempotency::{Answer, Idempotency};
 use super::journal::{Journal, Meta};
@@ -48,6 +49,7 @@ impl Queue {
         queue.meta = found.meta;
         queue.line = Line::recovered(found.line);
         queue.forgetting = found.forgetting;
+        queue.dispatches = Dispatches::recovered(found.dispatches);
         queue.meta.now_ms = queue.meta.now_ms.max(now_ms);
         queue.outstanding = found.outstanding;
         let journaled = found.answers.len();
@@ -85,6 +87,8 @@ impl Queue {
             waiters: Default::default(),
             outbox: Default::default(),
             tickets: Default::default(),
+            dispatches: Default::default(),
+            allows_private: false,
             finished_segments: Vec::new(),
             finished_singles: Vec::new(),
             meta_changed: false,

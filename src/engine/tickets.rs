@@ -108,9 +108,16 @@ impl Tickets {
 }
 
 impl Queue {
-    /// What only the host has: randomness for keys, and the deployment's `TICKET_KEY`.
-    pub fn equip(&mut self, entropy: [u8; SEED_BYTES], ticket_key: Option<TicketKey>) {
+    /// What only the host has: randomness for keys, and the deployment's `TICKET_KEY`; and whether
+    /// it allows endpoints on private networks.
+    pub fn equip(
+        &mut self,
+        entropy: [u8; SEED_BYTES],
+        ticket_key: Option<TicketKey>,
+        allows_private: bool,
+    ) {
         self.tickets.equip(entropy, ticket_key);
+        self.allows_private = allows_private;
     }
 
     /// Reads the keys, and makes the first, where tickets are wanted.

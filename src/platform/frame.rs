@@ -4,7 +4,7 @@
 use crate::command::placement::{DIRECTORY, TOPIC_DIRECTORY};
 use crate::durable::Turn;
 use crate::edge::{Action, Call, Payload, SocketStep, Target};
-use crate::engine::outcome;
+use crate::engine::outcome::{self, Dispatch};
 use crate::protocol::http::{Response, binary};
 use crate::relay::Step;
 use crate::time::Millis;
@@ -197,17 +197,20 @@ pub fn socket_step(out: &mut Vec<u8>, step: &SocketStep) {
     }
 }
 
-/// A turn: number of replies, number of calls, whether to wipe, number of pushes; the alarm's and
-/// the timer's instants as `f64` (negative: none). Each reply: token, then as in [`response`]. Each
-/// call: number, whom it is for, how many publishes share it (none: it is a command of its own),
-/// size of the object's name, size of the command; name; command. Each push: number of tokens, size
-/// of the text, size of the memory, whether it is the last; tokens; text; memory.
+/// A turn: number of replies, number of calls, whether to wipe, number of pushes, number of
+/// dispatches; the alarm's and the timer's instants as `f64` (negative: none). Each reply: token,
+/// then as in [`response`]. Each call: number, whom it is for, how many publishes share it (none: it
+/// is a command of its own), size of the object's name, size of the command; name; command. Each
+/// push: number of tokens, size of the text, size of the memory, whether it is the last; tokens;
+/// text; memory. Each dispatch: number, how long the call may take, within what time it begins
+/// (none: any), sizes of URL, headers' text and body; URL; headers as `name: value` lines; body.
 pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
     let counts = [
         turn.replies.len(),
         turn.calls.len(),
         usize::from(turn.wipe),
         turn.pushes.len(),
+        turn.dispatches.len(),
     ];
     turn_head(out, counts, [turn.alarm_at_ms, turn.timer_at_ms]);
     replies(out, &turn.replies);
@@ -233,6 +236,24 @@ pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
         out.extend_from_slice(&push.text);
         out.extend_from_slice(&push.memory);
     }
+    turn.dispatches.iter().for_each(|it| dispatch(out, it));
+}
+
+fn dispatch(out: &mut Vec<u8>, it: &Dispatch) {
+    let request = &it.request;
+    let mut headers = String::new();
+    for (name, value) in &request.headers {
+        for part in [name, ": ", value.as_str(), "\n"] {
+            headers.push_str(part);
+        }
+    }
+    let sizes = [request.url.as_bytes(), headers.as_bytes(), &request.body].map(size);
+    let times = [it.timeout_ms, it.send_within_ms].map(|ms| u32::try_from(ms).unwrap_or(NONE));
+    words(out, &[it.number, times[0], times[1]]);
+    words(out, &sizes);
+    for part in [request.url.as_bytes(), headers.as_bytes(), &request.body] {
+        out.extend_from_slice(part);
+    }
 }
 
 /// What an object calls is a directory or a queue: nothing calls a topic.
@@ -246,7 +267,13 @@ fn kind_of(object: &str) -> u32 {
 
 /// What a relay wants done, in the form of a turn. The commands of its call are text.
 pub fn step(out: &mut Vec<u8>, step: &Step) {
-    let counts = [step.replies.len(), usize::from(step.call.is_some()), 0, 0];
+    let counts = [
+        step.replies.len(),
+        usize::from(step.call.is_some()),
+        0,
+        0,
+        0,
+    ];
     turn_head(out, counts, [None, step.timer_at_ms]);
     replies(out, &step.replies);
     if let Some(call) = &step.call {
@@ -261,7 +288,7 @@ pub fn step(out: &mut Vec<u8>, step: &Step) {
     }
 }
 
-fn turn_head(out: &mut Vec<u8>, counts: [usize; 4], instants: [Option<Millis>; 2]) {
+fn turn_head(out: &mut Vec<u8>, counts: [usize; 5], instants: [Option<Millis>; 2]) {
     words(out, &counts.map(|count| count as u32));
     for instant in instants {
         out.extend_from_slice(&instant.map_or(-1.0, |at: Millis| at as f64).to_le_bytes());

@@ -64,13 +64,18 @@ pub fn fill_output(write: impl FnOnce(&mut Vec<u8>)) -> usize {
     })
 }
 
+/// Writes a line to the platform's log.
+pub fn say(line: &str) {
+    log(line.as_ptr(), line.len());
+}
+
 /// Makes the message of a panic readable before the trap that follows it.
 pub fn report_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
             let text = panic.to_string();
-            log(text.as_ptr(), text.len());
+            say(&text);
         }));
     });
 }

@@ -1,7 +1,7 @@
 //! The exports of an instance that is an object.
 
 use super::frame;
-use super::memory::{fill_output, report_panics, with_input};
+use super::memory::{fill_output, report_panics, say, with_input};
 use super::sql::HostSql;
 use crate::command::reply::SinceStart;
 use crate::crypto::ticket::{SEED_BYTES, TicketKey};
@@ -66,9 +66,10 @@ extern "C" fn object_open(len: usize, kind: u32, now_ms: f64) -> usize {
 }
 
 /// Gives a queue what only the host has. Input: 32 random bytes, then the setting `TICKET_KEY`, or
-/// nothing. Zero, or the size of the output, which says what is wrong with the setting.
+/// nothing; and whether endpoints on private networks may be called. Zero, or the size of the output,
+/// which says what is wrong with the setting.
 #[unsafe(no_mangle)]
-extern "C" fn object_equip(len: usize) -> usize {
+extern "C" fn object_equip(len: usize, allows_private: u32) -> usize {
     let input = with_input(len, <[u8]>::to_vec);
     let (entropy, key) = input.split_first_chunk().unwrap_or((&[0; SEED_BYTES], &[]));
     let key = match String::from_utf8_lossy(key).as_ref() {
@@ -79,7 +80,7 @@ extern "C" fn object_equip(len: usize) -> usize {
         Ok(key) => {
             ROLE.with_borrow_mut(|role| {
                 if let Some(Role::Queue(queue)) = role {
-                    queue.equip(*entropy, key);
+                    queue.equip(*entropy, key, allows_private != 0);
                 }
             });
             0
@@ -155,7 +156,10 @@ extern "C" fn object_run(now_ms: f64, rows_read: f64, rows_written: f64, commits
         Some(Role::Relay(_)) | None => Err(StoreError("the object was never opened".into())),
     });
     match turn {
-        Ok(turn) => fill_output(|out| frame::turn(out, &turn)).cast_signed(),
+        Ok(turn) => {
+            turn.events.iter().for_each(|event| say(event));
+            fill_output(|out| frame::turn(out, &turn)).cast_signed()
+        }
         Err(error) => -failure(&error).cast_signed(),
     }
 }
@@ -189,6 +193,20 @@ extern "C" fn object_credit(token: u32, pieces: u32) {
         if let Some(Role::Topic(topic)) = role {
             topic.credit(token, pieces);
         }
+    });
+}
+
+/// What became of a call of an endpoint, of an earlier turn. Input: its head as
+/// `push::outcome::Answer::parse` reads it, then the first bytes of its body.
+#[unsafe(no_mangle)]
+extern "C" fn object_dispatched(head_len: usize, body_len: usize, number: u32) {
+    with_input(head_len + body_len, |input| {
+        let (head, body) = input.split_at(head_len);
+        ROLE.with_borrow_mut(|role| {
+            if let Some(Role::Queue(queue)) = role {
+                queue.dispatched(number, &String::from_utf8_lossy(head), body);
+            }
+        });
     });
 }
 

@@ -36,6 +36,10 @@ const MIGRATIONS: &[&[&str]] = &[&[
     // Idempotency keys, many to a row; fingerprints apart from the answers.
     "CREATE TABLE idempotency (number INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL,
         prints BLOB NOT NULL, answers BLOB NOT NULL)",
+], &[
+    // What calls of an endpoint came to, in a ring of slots.
+    "CREATE TABLE attempts (slot INTEGER PRIMARY KEY, number INTEGER NOT NULL,
+        first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, data BLOB NOT NULL)",
 ]];
 
 /// Brings the tables up to date.
@@ -101,6 +105,7 @@ pub fn clear(sql: &mut dyn Sql) -> Result<(), StoreError> {
         "DELETE FROM idempotency",
         "DELETE FROM checkpoint",
         "DELETE FROM journal",
+        "DELETE FROM attempts",
     ] {
         sql.exec(statement, &[])?;
     }

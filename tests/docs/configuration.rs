@@ -75,15 +75,28 @@ fields! {
     "dedup_window_ms" "ms" DEFAULT;
     "max_message_bytes" "bytes" DEFAULT;
     "cors_origins" "list of origins" DEFAULT;
-    "push" "" "the only value in this version";
+    "push" "" "messages are pulled";
+    "push.url" "URL" "refused";
+    "push.format" "" DEFAULT;
+    "push.headers" "object of names and values" DEFAULT;
+    "push.batch_size" "messages" DEFAULT;
+    "push.batch_wait_ms" "ms" DEFAULT;
+    "push.concurrency" "calls" DEFAULT;
+    "push.rate_per_second" "calls a second" "no bound";
+    "push.timeout_ms" "ms" DEFAULT;
+    "push.secret" "a secret, or a list of them" "not signed";
+    "push.disable_after_ms" "ms, 0 for never" DEFAULT;
 }
 
 impl Field {
     /// The field whose value this is a part of, where that is `null` by default.
     fn parent(&self) -> Option<&'static str> {
-        self.path
-            .starts_with("capacity.publish_rate.")
-            .then_some("capacity.publish_rate")
+        let parents = ["capacity.publish_rate", "push"];
+        let is_in = |parent: &&&str| {
+            let rest = self.path.strip_prefix(**parent);
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        parents.iter().find(is_in).copied()
     }
 
     /// The default as JSON; nothing for a part of something that is not there by default.
@@ -106,6 +119,9 @@ impl Field {
         for name in self.path.rsplit('.') {
             let beside = match (name, self.path) {
                 ("burst" | "per", _) => r#""per_second": 1, "#,
+                (inner, path) if path == format!("push.{inner}") && inner != "url" => {
+                    r#""url": "https://example.com/", "#
+                }
                 ("initial_ms", _) => r#""max_ms": 604800000, "#,
                 ("overflow", _) => r#""redirect_url": "https://example.com/", "#,
                 ("admission", _) => r#""draw_at_ms": 1, "#,
@@ -150,7 +166,7 @@ impl Field {
                 let list = choices.map(|list| format!("one of `{}`", list.replace(", ", "`, `")));
                 let words = list.unwrap_or_else(|| match self.path {
                     "capacity.publish_rate.per" => "`queue` or `key`".to_owned(),
-                    "capacity.publish_rate" => "object".to_owned(),
+                    "capacity.publish_rate" | "push" => "object".to_owned(),
                     _ => self.unit.to_owned(),
                 });
                 ("–".to_owned(), "–".to_owned(), words)

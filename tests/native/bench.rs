@@ -6,7 +6,7 @@ use tidegate::command::{Accepted, Pull, Reply, Wait};
 use tidegate::command::{
     Ack, AckEntry, Command, Delivery, Description, Draft, Envelope, MessageState,
 };
-use tidegate::engine::outcome::Outcome;
+use tidegate::engine::outcome::{Dispatch, Outcome};
 use tidegate::engine::queue::Queue;
 use tidegate::error::{ErrorCode, Fault};
 use tidegate::id::Id;
@@ -21,6 +21,8 @@ pub struct Bench {
     /// How often it was armed: each costs a row.
     pub alarms_armed: u64,
     pub last: Outcome,
+    /// Calls of endpoints that turns asked for, until somebody takes them.
+    pub dispatches: Vec<Dispatch>,
     next_token: u32,
     name: &'static str,
 }
@@ -50,6 +52,7 @@ impl Bench {
             alarm_at_ms: None,
             alarms_armed: 0,
             last,
+            dispatches: Vec::new(),
             next_token: 1,
             name,
         }
@@ -92,7 +95,8 @@ impl Bench {
             .database
             .transact(|sql| queue.run(sql, now_ms, requests, SinceStart::default()));
         match ran {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
+                self.dispatches.append(&mut outcome.dispatches);
                 self.alarms_armed += u64::from(outcome.alarm_at_ms.is_some());
                 self.alarm_at_ms = outcome.alarm_at_ms.or(self.alarm_at_ms);
                 self.last = outcome;

@@ -13,6 +13,7 @@ mod delivery;
 mod draw;
 mod line;
 mod model;
+mod push;
 mod random;
 mod rows;
 mod soak;

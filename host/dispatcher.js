@@ -1,0 +1,79 @@
+// The calls of endpoints: each is made by an invocation of its own, which only objects can start
+// (docs/decisions/0013). What is called and what becomes of it is the core's to say.
+
+import { WorkerEntrypoint } from 'cloudflare:workers';
+
+/** Bytes of an answer that are read; PUSH_ANSWER_BYTES_MAX in the core. */
+const ANSWER_BYTES_MAX = 65_536;
+/** What of an answer's headers the core looks at. */
+const HEADERS = ['content-type', 'retry-after', 'tidegate-retry', 'location'];
+/** Characters of what is said about a call that failed. */
+const ERROR_CHARS_MAX = 200;
+
+/**
+ * What became of a call.
+ * @typedef {object} Answer
+ * @property {string} head status (0: there was none), milliseconds, then `name: value` lines
+ * @property {Uint8Array} body
+ */
+
+/** Makes calls for objects. Not reachable from outside: no route leads to a named entrypoint. */
+export class Dispatcher extends WorkerEntrypoint {
+  /**
+   * @param {string} url
+   * @param {{headers: Record<string, string>, body: Uint8Array}} what
+   * @param {{timeoutMs: number, sendBy: number}} bounds the instant after which it is not made
+   * @returns {Promise<Answer>}
+   */
+  async send(url, what, { timeoutMs, sendBy }) {
+    const began = Date.now();
+    const took = () => Math.max(0, Date.now() - began);
+    if (began > sendBy) return failed('late', 0);
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      const init = { method: 'POST', ...what, redirect: 'manual', signal };
+      const response = await outbound(this.env)(url, init);
+      const { body, isCut } = await readSome(response);
+      let head = `${response.status}\n${took()}\n`;
+      for (const name of HEADERS) {
+        const value = response.headers.get(name);
+        if (value !== null) head += `${name}: ${value}\n`;
+      }
+      if (isCut) head += 'tidegate-cut: yes\n';
+      return { head, body };
+    } catch (error) {
+      return failed(signal.aborted ? 'timeout' : String(error), took());
+    }
+  }
+}
+
+/** Addresses of private networks are reached only where the deployment allows them. */
+function outbound(env) {
+  const open = env.ALLOW_PRIVATE_TARGETS === 'true' ? env.OUTBOUND : undefined;
+  return open === undefined ? fetch : (url, init) => open.fetch(url, init);
+}
+
+function failed(error, ms) {
+  const text = error.replace(/[^\x20-\x7e]+/g, ' ').slice(0, ERROR_CHARS_MAX);
+  return { head: `0\n${ms}\nerror: ${text}\n`, body: new Uint8Array(0) };
+}
+
+/** The first bytes of a body. The rest is not waited for. */
+async function readSome(response) {
+  const chunks = [];
+  let size = 0;
+  if (response.body === null) return { body: new Uint8Array(0), isCut: false };
+  for await (const chunk of response.body) {
+    chunks.push(chunk.subarray(0, ANSWER_BYTES_MAX - size));
+    size += chunk.length;
+    // Leaving the loop cancels the stream.
+    if (size > ANSWER_BYTES_MAX) break;
+  }
+  const body = new Uint8Array(Math.min(size, ANSWER_BYTES_MAX));
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.length;
+  }
+  return { body, isCut: size > ANSWER_BYTES_MAX };
+}

@@ -1,0 +1,264 @@
+//! Dispatching: messages on their way to the endpoint that the queue pushes to.
+//!
+//! Reserve, call, settle, reclaim. A turn leases messages exactly as a pull does, writes down that a
+//! call is under way, and asks the host for the call once it has committed. The answer comes in with
+//! a later turn and counts under the fence of the leases. What is lost in between is reclaimed by
+//! the clock: leases run out, and with them the call's place among those under way. Owns what is
+//! under way (`ledger.rs`), when it may be more (there, and `push::circuit`), and what the calls
+//! came to (`attempts.rs`). Out of scope: what is sent, and what an answer means (`push`).
+
+mod attempts;
+mod ledger;
+mod settle;
+
+use super::outcome::Dispatch;
+use super::pull::Want;
+use super::queue::{Queue, Turn};
+use crate::command::Delivery;
+use crate::push::circuit::Circuit;
+use crate::push::config::PushConfig;
+use crate::push::outcome::Answer;
+use crate::push::{endpoint, request};
+use crate::store::StoreError;
+use crate::time::{Millis, SECOND};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+pub use attempts::{Attempt, Attempts};
+pub use ledger::Ledger;
+use ledger::{Bounds, SEND_WITHIN_MS, lease_ms};
+pub use settle::{BUCKETS_MS, Totals};
+
+/// A wait up to this long goes by a timer of the object that is awake, with the alarm for an object
+/// that is not: arming it for each would cost a row.
+const TIMER_MS_MAX: Millis = 10 * SECOND;
+
+/// What a restart must not forget: part of every journal row.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DispatchState {
+    /// What is under way and what was just sent.
+    pub ledger: Ledger,
+    /// The endpoint's health.
+    pub circuit: Circuit,
+    /// What calls ever came to.
+    pub totals: Totals,
+}
+
+/// One message of a call under way.
+#[derive(Clone, Debug)]
+struct Sent {
+    seq: u64,
+    lease: u64,
+    attempts: u32,
+    id: String,
+}
+
+/// A call under way that this instance made.
+#[derive(Debug)]
+struct Open {
+    at_ms: Millis,
+    messages: Vec<Sent>,
+}
+
+/// The calls of a queue.
+#[derive(Debug, Default)]
+pub(super) struct Dispatches {
+    pub state: DispatchState,
+    pub attempts: Attempts,
+    open: HashMap<u32, Open>,
+    answers: Vec<(u32, Answer)>,
+    /// Since when messages wait to become a batch.
+    batch_since_ms: Option<Millis>,
+    /// When there is more to do although nothing else happens.
+    wake_at_ms: Option<Millis>,
+}
+
+impl Dispatches {
+    /// As a start finds them: whatever is under way was called by another instance.
+    pub fn recovered(state: DispatchState) -> Self {
+        Self {
+            state,
+            ..Self::default()
+        }
+    }
+
+    /// The log of attempts is gone.
+    pub fn forget_attempts(&mut self) {
+        self.attempts = Attempts::default();
+        self.batch_since_ms = None;
+    }
+
+    /// When a turn is due for calls that may be made then.
+    pub fn timer_ms(&self) -> Option<Millis> {
+        self.wake_at_ms
+    }
+
+    /// The same for the alarm, which only has to see to it where the object sleeps.
+    pub fn alarm_ms(&self, now_ms: Millis) -> Option<Millis> {
+        self.wake_at_ms.map(|at| {
+            let is_soon = at <= now_ms + TIMER_MS_MAX;
+            if is_soon { now_ms + TIMER_MS_MAX } else { at }
+        })
+    }
+}
+
+impl Queue {
+    /// What became of a call of an endpoint; it counts from the next turn on.
+    pub fn dispatched(&mut self, number: u32, head: &str, body: &[u8]) {
+        self.dispatches
+            .answers
+            .push((number, Answer::parse(head, body)));
+    }
+
+    /// Starts the calls that may start now.
+    pub(super) fn dispatch(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.dispatches.wake_at_ms = None;
+        let Some(push) = self.config().push.clone() else {
+            return Ok(());
+        };
+        let mut bounds = bounds(&push);
+        let now_ms = turn.now_ms;
+        if self.dispatches.state.ledger.advance(now_ms, &bounds) {
+            self.meta_changed = true;
+        }
+        if self.meta.paused {
+            return Ok(());
+        }
+        let circuit = self.dispatches.state.circuit;
+        if let Some(limit) = circuit.limit(now_ms) {
+            bounds.concurrency = bounds.concurrency.min(limit);
+        }
+        if bounds.concurrency == 0 {
+            // Nothing is gained by waking up for an endpoint that nothing waits for.
+            let wakes = self.deliverable() > 0;
+            self.dispatches.wake_at_ms = circuit.next_ms(now_ms).filter(|_| wakes);
+            return Ok(());
+        }
+        loop {
+            if self.dispatches.state.ledger.room(now_ms, &bounds) == 0 {
+                let wakes = self.deliverable() > 0;
+                let room_at_ms = self.dispatches.state.ledger.room_at_ms(now_ms, &bounds);
+                self.dispatches.wake_at_ms = room_at_ms.filter(|_| wakes);
+                return Ok(());
+            }
+            if self.waits_for_batch(&push, now_ms) || !self.dispatch_one(turn, &push, &bounds)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Leases messages for a call and starts it; `false` when there are none.
+    fn dispatch_one(
+        &mut self,
+        turn: &mut Turn<'_>,
+        push: &Rc<PushConfig>,
+        bounds: &Bounds,
+    ) -> Result<bool, StoreError> {
+        if let Err(why) = endpoint::check(&push.url, self.allows_private) {
+            self.refuse_endpoint(turn, why);
+            return Ok(false);
+        }
+        let want = Want {
+            batch_size: push.batch_size,
+            visibility_timeout_ms: Some(lease_ms(push.timeout_ms)),
+            filter: None,
+        };
+        let first_lease = self.meta.next_lease;
+        let messages = self.lease(turn, &want)?;
+        if messages.is_empty() {
+            return Ok(false);
+        }
+        let ledger = &mut self.dispatches.state.ledger;
+        let number = ledger.start(turn.now_ms, push.timeout_ms, bounds);
+        let ids: Vec<String> = messages.iter().map(|it| it.id.to_string()).collect();
+        let contents: Vec<_> = messages
+            .iter()
+            .zip(&ids)
+            .map(|(it, id)| content(it, id))
+            .collect();
+        let request = request::build(push, &self.name, &contents, turn.now_ms);
+        let leases = first_lease..self.meta.next_lease;
+        let messages = messages
+            .iter()
+            .zip(ids)
+            .zip(leases)
+            .map(|((it, id), lease)| Sent {
+                seq: it.seq,
+                lease,
+                attempts: it.attempts,
+                id,
+            });
+        let open = Open {
+            at_ms: turn.now_ms,
+            messages: messages.collect(),
+        };
+        self.dispatches.open.insert(number, open);
+        turn.out.dispatches.push(Dispatch {
+            number,
+            timeout_ms: push.timeout_ms,
+            send_within_ms: push.rate_per_second.map_or(0, |_| SEND_WITHIN_MS),
+            request,
+        });
+        Ok(true)
+    }
+
+    /// Messages that may be deliverable: those whose key is busy are counted too.
+    fn deliverable(&self) -> u64 {
+        let fresh: u64 = self.meta.lanes.iter().map(|lane| lane.fresh()).sum();
+        fresh + self.outstanding.queued() as u64
+    }
+
+    /// Whether those that are there wait for others to go along with.
+    fn waits_for_batch(&mut self, push: &PushConfig, now_ms: Millis) -> bool {
+        let there = self.deliverable();
+        let since_ms = &mut self.dispatches.batch_since_ms;
+        if there == 0 || push.batch_wait_ms == 0 || there >= u64::from(push.batch_size) {
+            *since_ms = None;
+            return false;
+        }
+        let due_ms = since_ms
+            .get_or_insert(now_ms)
+            .saturating_add(push.batch_wait_ms);
+        if due_ms <= now_ms {
+            *since_ms = None;
+            return false;
+        }
+        self.dispatches.wake_at_ms = Some(due_ms);
+        true
+    }
+
+    /// The configuration changed: an endpoint that is another one starts with a clean slate.
+    pub(super) fn reconfigure_push(&mut self, now_ms: Millis, old: Option<&Rc<PushConfig>>) {
+        if old != self.config().push.as_ref() {
+            self.enable_push(now_ms);
+        }
+    }
+
+    /// Calls the endpoint again.
+    pub(super) fn enable_push(&mut self, now_ms: Millis) {
+        self.dispatches.state.circuit.enable(now_ms);
+        self.meta_changed = true;
+    }
+}
+
+fn bounds(push: &PushConfig) -> Bounds {
+    Bounds {
+        concurrency: push.concurrency,
+        rate_per_second: push.rate_per_second,
+    }
+}
+
+fn content<'a>(it: &'a Delivery, id: &'a str) -> request::Message<'a> {
+    request::Message {
+        id,
+        seq: it.seq,
+        attempts: it.attempts,
+        timestamp_ms: it.timestamp_ms,
+        body: it.body.bytes(),
+        content_type: it.content_type.as_deref(),
+        key: it.key.as_deref(),
+        priority: it.priority,
+        attributes: &it.attributes,
+    }
+}

@@ -1,0 +1,256 @@
+//! Messages are pushed: what the endpoint sees, whatever fails in between.
+
+use crate::bench::{Bench, draft};
+use tidegate::command::{Command, Draft, State};
+use tidegate::engine::outcome::Dispatch;
+
+/// A queue that pushes, with `more` in its `push` and `rest` beside it.
+pub fn queue(more: &str, rest: &str) -> Bench {
+    let mut bench = Bench::absent("orders");
+    bench.queue.equip([1; 32], None, true);
+    let config = format!(r#"{{"push": {{"url": "http://127.0.0.1:9/"{more}}}{rest}}}"#);
+    bench.ask(Command::Configure { patch: &config }).unwrap();
+    bench
+}
+
+const DONE: &str = "204\n5\n";
+
+/// The calls that were asked for since the last look.
+pub fn calls(bench: &mut Bench) -> Vec<Dispatch> {
+    std::mem::take(&mut bench.dispatches)
+}
+
+/// A start after a crash.
+pub fn restart(bench: &mut Bench) {
+    bench.reopen();
+    bench.queue.equip([1; 32], None, true);
+    bench.turn(Vec::new());
+}
+
+/// Publishes a body; the calls that makes.
+fn publish(bench: &mut Bench, body: &str) -> Vec<Dispatch> {
+    bench.put(body);
+    calls(bench)
+}
+
+/// Answers a call; the calls that makes.
+fn answer(bench: &mut Bench, call: &Dispatch, head: &str, body: &str) -> Vec<Dispatch> {
+    bench.queue.dispatched(call.number, head, body.as_bytes());
+    bench.turn(Vec::new());
+    calls(bench)
+}
+
+fn header<'a>(call: &'a Dispatch, name: &str) -> &'a str {
+    let found = call.request.headers.iter().find(|(known, _)| known == name);
+    found.map_or("", |(_, value)| value)
+}
+
+#[test]
+fn a_message_is_called_with_and_its_answer_is_its_result() {
+    let mut bench = queue(r#", "format": "raw""#, "");
+    let accepted = bench.put("hello");
+    let made = calls(&mut bench);
+    let [call] = &made[..] else {
+        panic!("one call")
+    };
+    assert_eq!(call.request.body, b"hello");
+    assert_eq!(header(call, "tidegate-id"), accepted.id.to_string());
+    assert_eq!(bench.state(accepted.id).unwrap().state, State::Leased);
+    let json = "200\n5\ncontent-type: application/json\n";
+    assert!(answer(&mut bench, call, json, r#"{"result": 7}"#).is_empty());
+    let state = bench.state(accepted.id).unwrap();
+    assert_eq!(
+        (state.state, state.result.as_deref()),
+        (State::Done, Some("7"))
+    );
+    assert_eq!(bench.describe().depth, 0);
+}
+
+#[test]
+fn a_failure_comes_again_within_the_backoff_and_dies_after_its_attempts() {
+    let rest = r#", "delivery": {"max_attempts": 3, "backoff": {"initial_ms": 1000}}"#;
+    let mut bench = queue("", rest);
+    let mut made = publish(&mut bench, "x");
+    for attempt in 1..=3 {
+        assert_eq!(header(&made[0], "tidegate-attempt"), attempt.to_string());
+        let again = answer(&mut bench, &made[0], "500\n5\n", "");
+        assert!(again.is_empty() || attempt < 3);
+        if attempt < 3 && again.is_empty() {
+            bench.pass(1_000 << (attempt - 1));
+            made = calls(&mut bench);
+        } else {
+            made = again;
+        }
+    }
+    assert_eq!((bench.describe().dead, made.len()), (1, 0));
+}
+
+#[test]
+fn a_message_may_bring_terms_of_its_own() {
+    let mut bench = queue("", "");
+    let own = Draft {
+        attributes: vec![
+            ("tidegate-max-attempts", "2"),
+            ("tidegate-backoff", "initial_ms=60000"),
+        ],
+        ..draft("x")
+    };
+    bench.publish(own).unwrap();
+    let first = calls(&mut bench);
+    assert!(answer(&mut bench, &first[0], "500\n5\n", "").is_empty());
+    bench.pass(60_000);
+    let second = calls(&mut bench);
+    answer(&mut bench, &second[0], "500\n5\n", "");
+    assert_eq!(bench.describe().dead, 1);
+}
+
+#[test]
+fn concurrency_is_not_exceeded_and_a_restart_does_not_forget_it() {
+    let mut bench = queue(r#", "concurrency": 3"#, "");
+    let mut made = Vec::new();
+    for n in 0..5 {
+        made.append(&mut publish(&mut bench, &n.to_string()));
+    }
+    assert_eq!(made.len(), 3);
+    restart(&mut bench);
+    assert!(calls(&mut bench).is_empty());
+    // The calls of the former life are over by now, and their messages come again.
+    bench.pass(20_000);
+    let again = calls(&mut bench);
+    assert_eq!(again.len(), 3);
+    assert_eq!(header(&again[0], "tidegate-attempt"), "2");
+}
+
+#[test]
+fn what_was_answered_too_late_is_not_settled_twice() {
+    let mut bench = queue(r#", "timeout_ms": 100"#, "");
+    let first = publish(&mut bench, "x");
+    bench.pass(6_000);
+    let second = calls(&mut bench);
+    assert_eq!(second.len(), 1);
+    assert!(answer(&mut bench, &first[0], DONE, "").is_empty());
+    assert_eq!(bench.describe().acked_total, 0);
+    answer(&mut bench, &second[0], DONE, "");
+    assert_eq!(bench.describe().acked_total, 1);
+}
+
+#[test]
+fn a_call_that_was_never_made_counts_as_none() {
+    let mut bench = queue(
+        r#", "rate_per_second": 1"#,
+        r#", "delivery": {"max_attempts": 1}"#,
+    );
+    let first = publish(&mut bench, "x");
+    let again = answer(&mut bench, &first[0], "0\n0\nerror: late\n", "");
+    assert_eq!(header(&again[0], "tidegate-attempt"), "1");
+    assert_eq!(bench.describe().delivered_total, 1);
+}
+
+#[test]
+fn an_endpoint_that_is_gone_is_called_no_more_until_it_is_enabled() {
+    let mut bench = queue("", "");
+    let first = publish(&mut bench, "x");
+    assert!(answer(&mut bench, &first[0], "410\n5\n", "").is_empty());
+    assert_eq!(bench.last.events.len(), 1);
+    assert!(publish(&mut bench, "y").is_empty());
+    bench.pass(100_000);
+    assert!(calls(&mut bench).is_empty());
+    let config = r#"{"push": {"url": "http://127.0.0.1:10/"}}"#;
+    bench.ask(Command::Configure { patch: config }).unwrap();
+    assert_eq!(calls(&mut bench).len(), 1);
+}
+
+#[test]
+fn an_endpoint_that_fails_is_left_alone_and_probed() {
+    let mut bench = queue(
+        r#", "concurrency": 20"#,
+        r#", "delivery": {"max_attempts": 99}"#,
+    );
+    let mut open = Vec::new();
+    for n in 0..20 {
+        open.append(&mut publish(&mut bench, &n.to_string()));
+    }
+    let mut more = Vec::new();
+    for call in &open {
+        more.append(&mut answer(&mut bench, call, "0\n1\nerror: refused\n", ""));
+    }
+    while let Some(call) = more.pop() {
+        more.append(&mut answer(&mut bench, &call, "0\n1\nerror: refused\n", ""));
+    }
+    bench.pass(20_000);
+    let probe = calls(&mut bench);
+    assert_eq!(probe.len(), 1);
+    // Trusted again, more with each success.
+    let next = answer(&mut bench, &probe[0], DONE, "");
+    assert_eq!(next.len(), 2);
+    let next = answer(&mut bench, &next[0], DONE, "");
+    assert_eq!(next.len(), 2);
+}
+
+#[test]
+fn a_busy_endpoint_is_not_called_before_the_time_it_asked_for() {
+    let mut bench = queue("", "");
+    let first = publish(&mut bench, "x");
+    answer(&mut bench, &first[0], "429\n5\nretry-after: 30\n", "");
+    assert!(publish(&mut bench, "y").is_empty());
+    bench.pass(29_999);
+    assert!(calls(&mut bench).is_empty());
+    bench.now_ms += 1;
+    bench.turn(Vec::new());
+    assert_eq!(calls(&mut bench).len(), 2);
+}
+
+#[test]
+fn messages_wait_for_a_batch_but_not_for_ever() {
+    let mut bench = queue(
+        r#", "format": "batch", "batch_size": 3, "batch_wait_ms": 50"#,
+        "",
+    );
+    assert!(publish(&mut bench, "a").is_empty());
+    assert!(publish(&mut bench, "b").is_empty());
+    assert_eq!(publish(&mut bench, "c").len(), 1);
+    assert!(publish(&mut bench, "d").is_empty());
+    assert!(bench.last.timer_at_ms.is_some());
+    bench.now_ms += 50;
+    bench.turn(Vec::new());
+    let made = calls(&mut bench);
+    let body: serde_json::Value = serde_json::from_slice(&made[0].request.body).unwrap();
+    assert_eq!(body["messages"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_order_is_kept() {
+    let mut bench = queue(
+        "",
+        r#", "delivery": {"order": "fifo", "backoff": {"initial_ms": 10}}"#,
+    );
+    let first = publish(&mut bench, "a");
+    assert!(publish(&mut bench, "b").is_empty());
+    let mut next = answer(&mut bench, &first[0], "500\n5\n", "");
+    if next.is_empty() {
+        bench.pass(10);
+        next = calls(&mut bench);
+    }
+    assert_eq!(next[0].request.body, b"a");
+    let last = answer(&mut bench, &next[0], DONE, "");
+    assert_eq!(last[0].request.body, b"b");
+}
+
+#[test]
+fn a_paused_queue_calls_nobody() {
+    let mut bench = queue("", "");
+    bench.ask(Command::Pause).unwrap();
+    assert!(publish(&mut bench, "x").is_empty());
+    bench.ask(Command::Resume).unwrap();
+    assert_eq!(calls(&mut bench).len(), 1);
+}
+
+#[test]
+fn a_purge_forgets_messages_but_not_the_calls_under_way() {
+    let mut bench = queue(r#", "concurrency": 1"#, "");
+    let first = publish(&mut bench, "x");
+    bench.ask(Command::Purge).unwrap();
+    assert!(publish(&mut bench, "y").is_empty());
+    let second = answer(&mut bench, &first[0], DONE, "");
+    assert_eq!((second.len(), bench.describe().acked_total), (1, 0));
+}
