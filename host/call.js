@@ -65,17 +65,26 @@ export async function callObject(env, call, request) {
   }
 }
 
+/** What a reader sends for a sign of life, and what it gets; without waking the object. */
+export const PING = '{"type":"ping"}';
+export const PONG = '{"type":"pong"}';
+
+/** The path of a call that opens the socket of a client itself. */
+export const LISTEN_URL = 'http://object/listen';
+
 /**
  * Opens a socket to an object; its response has one where the object takes it.
  * @param {object} env
  * @param {import("./frames.js").Call} call
+ * @param {boolean} [isDirect] whether a client is at its other end, and no Worker
  * @returns {Promise<Response>}
  */
-export function openSocket(env, { namespace, object, command }) {
+export function openSocket(env, { namespace, object, command }, isDirect = false) {
   const text =
     typeof command === 'string' ? command : command.toBase64({ alphabet: 'base64url' });
   const init = { headers: { upgrade: 'websocket', [COMMAND_HEADER]: text } };
-  return withRetry(() => env[namespace].getByName(object).fetch('http://object/', init));
+  const url = isDirect ? LISTEN_URL : ROOT_URL;
+  return withRetry(() => env[namespace].getByName(object).fetch(url, init));
 }
 
 /**

@@ -2,7 +2,7 @@
 // reader is whenever it is lost. Pieces say which numbers they cover, so that nothing is passed over
 // or told twice, whatever the object forgot.
 
-import { openSocket } from './call.js';
+import { PING, PONG, openSocket } from './call.js';
 import { NOTHING, readCall } from './frames.js';
 import { unavailable } from './problem.js';
 
@@ -81,7 +81,7 @@ export class Feed {
       return;
     }
     this.answered = false;
-    this.say(socket, 'ping');
+    this.say(socket, PING);
   }
 
   say(socket, text) {
@@ -95,7 +95,7 @@ export class Feed {
   receive(socket, data) {
     if (socket !== this.socket) return;
     this.answered = true;
-    if (data === 'pong') return;
+    if (data === PONG) return;
     this.pieces.push(data);
     if (!this.writing) this.write();
   }

@@ -15,6 +15,7 @@ export const NOTHING = 7;
 export const FOLLOW = 8;
 export const SOCKET = 9;
 export const GATHER_BOTH = 10;
+export const LISTEN = 11;
 
 /** What becomes of a client's frame. */
 export const SEND = 0;
@@ -30,6 +31,10 @@ export const FOR_RELAY = 2;
 export const SLOTS = 64;
 
 const WORD = 4;
+/** Flags of a push. */
+const LAST = 1;
+const DIRECT = 2;
+const BY_LINE = 4;
 /** Flags of a call. */
 const IN_HEADER = 1;
 const SHAREABLE = 2;
@@ -226,17 +231,26 @@ function readDispatch(core, at) {
   return { number, timeoutMs, sendWithinMs, url, headers, body, end: bodyAt + bodyLength };
 }
 
-/** What several sockets are sent alike, and what each remembers; `null`: what it did. */
+/** What several sockets are sent alike, a frame each, and what each remembers; `null`: what it did. */
 function readPush(core, at) {
   const { view } = core;
   const count = view.getUint32(at, true);
   const textLength = view.getUint32(at + WORD, true);
   const memoryLength = view.getUint32(at + 2 * WORD, true);
-  const isLast = view.getUint32(at + 3 * WORD, true) !== 0;
+  const flags = view.getUint32(at + 3 * WORD, true);
   at += 4 * WORD;
   const tokens = [];
   for (let i = 0; i < count; i++, at += WORD) tokens.push(view.getUint32(at, true));
   const text = core.text(at, textLength);
   const memory = memoryLength > 0 ? core.copy(at + textLength, memoryLength) : null;
-  return { tokens, text, memory, isLast, end: at + textLength + memoryLength };
+  const isDirect = (flags & DIRECT) !== 0;
+  const lines = isDirect ? text.slice(0, -1) : text;
+  return {
+    tokens,
+    texts: (flags & BY_LINE) !== 0 ? lines.split('\n') : [lines],
+    memory,
+    isDirect,
+    isLast: (flags & LAST) !== 0,
+    end: at + textLength + memoryLength,
+  };
 }

@@ -3,7 +3,7 @@
 
 import { serveAsset } from './assets.js';
 import { readBody } from './body.js';
-import { callObject } from './call.js';
+import { callObject, openSocket } from './call.js';
 import { events } from './events.js';
 import { Core } from './core.js';
 import * as frames from './frames.js';
@@ -125,6 +125,8 @@ function step(request, env, ctx, head) {
       const name = core.text(at + 2 * WORD, core.view.getUint32(at + WORD, true));
       return events(core, env, name);
     }
+    case frames.LISTEN:
+      return openSocket(env, frames.readCall(core, at), true);
     case frames.SOCKET:
       return socket(core, env, head);
     case frames.STREAM:

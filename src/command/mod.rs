@@ -6,6 +6,7 @@
 
 pub mod codec;
 pub mod directory;
+pub mod pattern;
 pub mod placement;
 pub mod reply;
 pub mod sieve;

@@ -111,6 +111,18 @@ pub enum Form {
     Events,
     /// As lines of JSON, a WebSocket frame each.
     Lines,
+    /// As [`Form::Lines`], to the client itself and not to a Worker.
+    Frames,
+    /// As [`Form::Frames`], but that lines which are there together share a frame.
+    Batches,
+}
+
+impl Form {
+    /// Whether the reader's socket is the client's own: it says nothing of what it took.
+    #[must_use]
+    pub const fn is_direct(self) -> bool {
+        matches!(self, Self::Frames | Self::Batches)
+    }
 }
 
 /// The answer to one command. `Err` of [`Fault`] stands beside it.
@@ -169,7 +181,8 @@ pub struct Frame {
     pub from_seq: u64,
     /// What is new.
     pub news: News,
-    /// What has to be known of the reader after this, should the object start anew.
+    /// What has to be known of the reader after this, should the object start anew; nothing where
+    /// that is what was known before.
     pub memory: Vec<u8>,
 }
 
@@ -177,7 +190,12 @@ pub struct Frame {
 #[derive(Clone, Debug)]
 pub enum News {
     /// Messages, and how far behind the reader was when it is told that it lags.
-    Messages { page: Rc<Page>, lagged: Option<u64> },
+    Messages {
+        page: Rc<Page>,
+        lagged: Option<u64>,
+        /// It is the first piece that this reader is sent.
+        begins: bool,
+    },
     /// Somebody came or went.
     Presence { member: String, joined: bool },
     /// Who is here, told to one who came.

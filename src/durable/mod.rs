@@ -50,6 +50,19 @@ pub struct Push {
     pub memory: Vec<u8>,
     /// Close the sockets afterwards.
     pub is_last: bool,
+    /// How the text is handed over.
+    pub how: How,
+}
+
+/// How a piece is handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// As one frame, to a Worker that says when it has taken it.
+    Piece,
+    /// To the client itself, a frame a line.
+    Frames,
+    /// To the client itself, as one frame.
+    Batch,
 }
 
 /// One request as it arrived: the command, and a message's body where it travelled beside the

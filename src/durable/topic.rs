@@ -1,8 +1,8 @@
 //! A topic's object: envelopes in, responses and pieces for live readers out.
 
-use super::{Arrival, Push, Turn};
+use super::{Arrival, How, Push, Turn};
 use crate::command::reply::SinceStart;
-use crate::command::topic::{News, TopicCommand, TopicEnvelope, TopicReply, decode};
+use crate::command::topic::{Form, News, TopicCommand, TopicEnvelope, TopicReply, decode};
 use crate::engine::topic::Topic;
 use crate::error::Fault;
 use crate::protocol::http::topic::{piece, render};
@@ -68,6 +68,11 @@ impl TopicObject {
         self.topic.credit(token, pieces);
     }
 
+    /// Whether direct readers get nothing for now.
+    pub fn hold(&mut self, is_held: bool) {
+        self.topic.hold(is_held);
+    }
+
     /// The caller of a waiting request, or a live reader, has gone.
     pub fn cancel(&mut self, token: u32) {
         self.asked.remove(&token);
@@ -109,6 +114,11 @@ impl TopicObject {
             turn.pushes.push(Push {
                 text: piece(&frame, &self.name),
                 is_last: matches!(frame.news, News::Gone),
+                how: match frame.form {
+                    Form::Events | Form::Lines => How::Piece,
+                    Form::Frames => How::Frames,
+                    Form::Batches => How::Batch,
+                },
                 tokens: frame.tokens,
                 memory: frame.memory,
             });

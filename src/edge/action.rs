@@ -33,6 +33,9 @@ pub enum Action {
     Follow { stream: String },
     /// Take the client's WebSocket, and ask `Edge::frame` about each of its frames.
     Socket,
+    /// Open the socket of this call and hand it through: from then on the object talks to the client
+    /// itself. An answer other than a socket is handed through as well.
+    Listen(Call),
     /// Serve the page or file at the request's path.
     Asset,
 }

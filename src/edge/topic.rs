@@ -53,7 +53,7 @@ impl Edge {
             }
             (TopicPart::Messages, _) => return self.read(request, topic),
             (TopicPart::Events, _) => return events(request, topic),
-            (TopicPart::Socket, _) if request.upgrades => return Ok(Action::Socket),
+            (TopicPart::Socket, _) if request.upgrades => return self.socket(request, topic),
             (TopicPart::Socket, _) => {
                 let detail = "connect as a WebSocket: the request needs Upgrade: websocket";
                 return Err(Fault::bad("Upgrade", detail));
@@ -65,6 +65,39 @@ impl Edge {
             (TopicPart::Subscription(name), _) => TopicCommand::Subscription { name },
         };
         Ok(Action::Call(self.topic_call(
+            topic,
+            request.origin,
+            command,
+        )))
+    }
+
+    /// A socket that says where it begins follows its topic at once, and only that one: it is the
+    /// object's own, and costs the least there is (`docs/decisions/0012`).
+    fn socket(&self, request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
+        let Some(start) = start(request)? else {
+            for name in ["filter", "member", "batch"] {
+                if request.parameter(name)?.is_some() {
+                    let detail = "it goes with from_seq or from_at_ms, for a socket that only \
+                                  listens; others say it when they subscribe";
+                    return Err(Fault::bad(name, detail));
+                }
+            }
+            return Ok(Action::Socket);
+        };
+        let (filter, member) = (filter(request)?, member(request.parameter("member")?)?);
+        let form = match request.parameter("batch")?.as_deref() {
+            None | Some("false") => Form::Frames,
+            Some("true") => Form::Batches,
+            Some(_) => return Err(Fault::bad("batch", "batch is true or false")),
+        };
+        let follow = Follow {
+            start,
+            filter: filter.as_deref(),
+            form,
+            member: member.as_deref(),
+        };
+        let command = TopicCommand::Follow(follow);
+        Ok(Action::Listen(self.topic_call(
             topic,
             request.origin,
             command,

@@ -2,7 +2,7 @@
 //! and bytes one after another. `host/frames.js` reads what is written here.
 
 use crate::command::placement::{DIRECTORY, TOPIC_DIRECTORY};
-use crate::durable::Turn;
+use crate::durable::{How, Turn};
 use crate::edge::{Action, Call, Payload, SocketStep, Target};
 use crate::engine::outcome::{self, Dispatch};
 use crate::protocol::http::{Response, binary};
@@ -32,6 +32,8 @@ pub const FOLLOW: u32 = 8;
 pub const SOCKET: u32 = 9;
 /// See [`RESPOND`]. Another call follows the frame's.
 pub const GATHER_BOTH: u32 = 10;
+/// See [`RESPOND`].
+pub const LISTEN: u32 = 11;
 
 /// Kinds of frames that say what becomes of a client's frame.
 pub const SEND: u32 = 0;
@@ -60,6 +62,10 @@ const FOR_QUEUE: u32 = 0;
 const FOR_DIRECTORY: u32 = 1;
 /// See [`FOR_QUEUE`].
 const FOR_RELAY: u32 = 2;
+/// A piece is for clients themselves. Beside whether it is the last.
+const DIRECT: u32 = 2;
+/// Each line of a piece is a frame.
+const BY_LINE: u32 = 4;
 /// Stands for "none" where a word is a size.
 const NONE: u32 = u32::MAX;
 
@@ -150,6 +156,7 @@ pub fn action(out: &mut Vec<u8>, action: &Action) {
         Action::Respond(it) => response(out, None, it),
         Action::NeedBody { bytes_max } => words(out, &[NEED_BODY, *bytes_max as u32]),
         Action::Call(it) => call(out, CALL, it),
+        Action::Listen(it) => call(out, LISTEN, it),
         Action::Gather { .. } | Action::Asset => words(out, &[ASSET]),
         Action::Stream {
             object,
@@ -201,8 +208,8 @@ pub fn socket_step(out: &mut Vec<u8>, step: &SocketStep) {
 /// dispatches; the alarm's and the timer's instants as `f64` (negative: none). Each reply: token,
 /// then as in [`response`]. Each call: number, whom it is for, how many publishes share it (none: it
 /// is a command of its own), size of the object's name, size of the command; name; command. Each
-/// push: number of tokens, size of the text, size of the memory, whether it is the last; tokens;
-/// text; memory. Each dispatch: number, how long the call may take, within what time it begins
+/// push: number of tokens, size of the text, size of the memory, flags (it is the last, it is for
+/// clients, each line is a frame); tokens; text; memory. Each dispatch: number, how long the call may take, within what time it begins
 /// (none: any), sizes of URL, headers' text and body; URL; headers as `name: value` lines; body.
 pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
     let counts = [
@@ -229,7 +236,7 @@ pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
                 push.tokens.len() as u32,
                 size(&push.text),
                 size(&push.memory),
-                push.is_last.into(),
+                u32::from(push.is_last) | of_push(push.how),
             ],
         );
         words(out, &push.tokens);
@@ -253,6 +260,14 @@ fn dispatch(out: &mut Vec<u8>, it: &Dispatch) {
     words(out, &sizes);
     for part in [request.url.as_bytes(), headers.as_bytes(), &request.body] {
         out.extend_from_slice(part);
+    }
+}
+
+fn of_push(how: How) -> u32 {
+    match how {
+        How::Piece => 0,
+        How::Batch => DIRECT,
+        How::Frames => DIRECT | BY_LINE,
     }
 }
 

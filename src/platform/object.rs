@@ -210,6 +210,17 @@ extern "C" fn object_dispatched(head_len: usize, body_len: usize, number: u32) {
     });
 }
 
+/// Whether clients that listen to a topic are still being sent what an earlier turn had for them:
+/// until they have it, no turn has more.
+#[unsafe(no_mangle)]
+extern "C" fn object_hold(held: u32) {
+    ROLE.with_borrow_mut(|role| {
+        if let Some(Role::Topic(topic)) = role {
+            topic.hold(held != 0);
+        }
+    });
+}
+
 /// What became of a call of an earlier turn: 0 it failed, 1 its status was a success and the input
 /// is its body, 2 too much is waiting there.
 #[unsafe(no_mangle)]

@@ -87,9 +87,14 @@ export class Socket {
   }
 
   handle({ opcode, payload }) {
-    if (opcode === TEXT) this.push(JSON.parse(payload.toString()));
+    if (opcode === TEXT) this.push(this.read(payload.toString()));
     else if (opcode === PING) this.write(PONG, payload);
     else if (opcode === CLOSE) this.stream.end();
+  }
+
+  /** A document, or several, a line each. */
+  read(text) {
+    return text.includes('\n') ? text.split('\n').map((line) => JSON.parse(line)) : JSON.parse(text);
   }
 
   push(frame) {

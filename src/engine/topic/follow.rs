@@ -4,6 +4,10 @@
 //! `FRAMES_AHEAD_MAX` pieces nothing more until it says that it has taken some. Meanwhile it lags,
 //! and the log keeps its place. All that has to be known of a reader is a few bytes that its socket
 //! remembers, so that the object may leave memory. Bounded by the number of readers.
+//!
+//! A direct reader's socket is the client's own, and the host says when it takes nothing. The object
+//! cannot sleep while one is behind, so that one which slept was up to date: what its socket
+//! remembers never changes, and a piece costs nothing but its sending.
 
 use super::read::{Cursor, Want};
 use super::{Topic, Turn};
@@ -55,6 +59,8 @@ pub(super) struct Followers {
     /// Up to which number everybody was looked at.
     seen_seq: u64,
     changed: bool,
+    /// Direct readers are still being sent what an earlier turn had for them.
+    is_held: bool,
 }
 
 impl Followers {
@@ -124,9 +130,12 @@ impl Topic {
 
     /// A reader whose socket slept: what it remembers. Whether that could be read.
     pub fn attach(&mut self, token: u32, memory: &[u8]) -> bool {
-        let Ok(memory) = postcard::from_bytes::<Memory>(memory) else {
+        let Ok(mut memory) = postcard::from_bytes::<Memory>(memory) else {
             return false;
         };
+        if memory.form.is_direct() {
+            memory.cursor.next = self.log.next_seq;
+        }
         let filter = memory.filter.as_deref().map(Filter::compile).transpose();
         let Ok(filter) = filter else { return false };
         let told = memory.cursor.next;
@@ -141,13 +150,24 @@ impl Topic {
         true
     }
 
-    /// A reader says that it has taken so many pieces.
+    /// A reader says that it has taken so many pieces. Of a direct one, none means that it takes
+    /// nothing just now.
     pub fn credit(&mut self, token: u32, pieces: u32) {
         if let Some(follower) = self.followers.by_token.get_mut(&token) {
+            let is_direct = follower.memory.form.is_direct();
             let credit = &mut follower.memory.credit;
-            *credit = credit.saturating_add(pieces).min(FRAMES_AHEAD_MAX);
+            *credit = match pieces {
+                0 if is_direct => 0,
+                _ => credit.saturating_add(pieces).min(FRAMES_AHEAD_MAX),
+            };
             self.followers.changed = true;
         }
+    }
+
+    /// Whether direct readers get nothing for now: what is published meanwhile goes together.
+    pub fn hold(&mut self, is_held: bool) {
+        self.followers.changed |= self.followers.is_held && !is_held;
+        self.followers.is_held = is_held;
     }
 
     /// A reader has gone.
@@ -180,7 +200,8 @@ impl Topic {
                 continue;
             };
             let has_news = follower.is_new || follower.memory.cursor.next < next_seq;
-            if has_news && follower.memory.credit > 0 {
+            let is_held = self.followers.is_held && follower.memory.form.is_direct();
+            if has_news && follower.memory.credit > 0 && !is_held {
                 let key = (follower.memory.cursor, follower.memory.filter.clone());
                 if !pages.contains_key(&key) && pages.len() >= PAGES_PER_TURN_MAX {
                     self.wait_for_next_turn();
@@ -235,16 +256,21 @@ impl Topic {
         if is_silent && !follower.is_new {
             return Ok(());
         }
-        memory.credit -= 1;
+        let is_direct = memory.form.is_direct();
+        memory.credit -= u32::from(!is_direct);
         self.state.delivered_total += page.messages.len() as u64;
-        let bytes = postcard::to_allocvec(&*memory).map_err(|e| StoreError(e.to_string()))?;
+        let bytes = if is_direct && !follower.is_new {
+            Vec::new()
+        } else {
+            postcard::to_allocvec(&*memory).map_err(|e| StoreError(e.to_string()))?
+        };
         let from_seq = follower.told;
         follower.told = cursor.next;
-        follower.is_new = false;
+        let begins = std::mem::take(&mut follower.is_new);
         // Readers that know the same and remember the same are told the same, at once.
         let key = (
             Rc::as_ptr(&page).addr(),
-            [&from_seq.to_le_bytes()[..], &bytes].concat(),
+            [&from_seq.to_le_bytes()[..], &[memory.form as u8], &bytes].concat(),
         );
         if let Some(at) = groups.get(&key) {
             turn.out.frames[*at].tokens.push(token);
@@ -254,6 +280,7 @@ impl Topic {
         let news = News::Messages {
             page,
             lagged: lagged.then_some(behind),
+            begins,
         };
         let (tokens, form) = (vec![token], memory.form);
         turn.out.frames.push(Frame {

@@ -199,39 +199,57 @@ fn instant(out: &mut Vec<u8>, key: &str, at_ms: Option<u64>) {
     }
 }
 
-/// A piece for a live reader: the number it knows and the number it knows after this, on a line;
-/// then Server-Sent Events, or a document a line. What does not move a reader repeats its number.
+/// A piece for a live reader. To a Worker: the number it knows and the number it knows after this,
+/// on a line; then Server-Sent Events, or a document a line. What does not move a reader repeats its
+/// number. To a client itself: documents, a line each.
 #[must_use]
 pub fn piece(frame: &Frame, topic: &str) -> Vec<u8> {
-    let next_seq = match &frame.news {
-        News::Messages { page, .. } => page.next_seq,
-        _ => frame.from_seq,
-    };
-    let mut out = format!("{} {next_seq}\n", frame.from_seq).into_bytes();
+    let mut out = Vec::with_capacity(256);
     match &frame.news {
-        News::Messages { page, lagged } => {
+        News::Messages { begins: true, .. } if frame.form.is_direct() => {
+            event(&mut out, frame.form, topic, "subscribed", |out| {
+                member_number(out, "from_seq", frame.from_seq);
+            });
+        }
+        _ if frame.form.is_direct() => {}
+        News::Messages { page, .. } => spans(&mut out, frame.from_seq, page.next_seq),
+        _ => spans(&mut out, frame.from_seq, frame.from_seq),
+    }
+    write_news(&mut out, frame, topic);
+    out
+}
+
+fn spans(out: &mut Vec<u8>, from_seq: u64, next_seq: u64) {
+    number(out, from_seq);
+    out.push(b' ');
+    number(out, next_seq);
+    out.push(b'\n');
+}
+
+fn write_news(out: &mut Vec<u8>, frame: &Frame, topic: &str) {
+    match &frame.news {
+        News::Messages { page, lagged, .. } => {
             if lagged.is_some() || page.missed > 0 {
-                event(&mut out, frame.form, topic, "lagged", |out| {
+                event(out, frame.form, topic, "lagged", |out| {
                     member_number(out, "behind", lagged.unwrap_or(0));
                     member_number(out, "missed", page.missed);
                 });
             }
             for message in &page.messages {
-                write_message(&mut out, frame.form, topic, message);
+                write_message(out, frame.form, topic, message);
             }
         }
         News::Presence { member, joined } => {
             let kind = if *joined { "join" } else { "leave" };
-            event(&mut out, frame.form, topic, kind, |out| {
+            event(out, frame.form, topic, kind, |out| {
                 member_string(out, "member", member)
             });
         }
-        News::Here { members } => event(&mut out, frame.form, topic, "here", |out| {
+        News::Here { members } => event(out, frame.form, topic, "here", |out| {
             write_list(out, "members", members, |out, member| string(out, member));
         }),
-        News::Gone => event(&mut out, frame.form, topic, "gone", |_| {}),
+        News::Gone => event(out, frame.form, topic, "gone", |_| {}),
     }
-    out
 }
 
 fn write_message(out: &mut Vec<u8>, form: Form, topic: &str, it: &Delivery) {
@@ -241,7 +259,7 @@ fn write_message(out: &mut Vec<u8>, form: Form, topic: &str, it: &Delivery) {
             message::write_delivery(out, it);
             out.extend_from_slice(b"\n\n");
         }
-        Form::Lines => {
+        Form::Lines | Form::Frames | Form::Batches => {
             out.push(b'{');
             member_string(out, "type", "message");
             member_string(out, "topic", topic);
@@ -264,7 +282,7 @@ fn event(out: &mut Vec<u8>, form: Form, topic: &str, kind: &str, members: impl F
             members(out);
             out.extend_from_slice(b"}\n\n");
         }
-        Form::Lines => {
+        Form::Lines | Form::Frames | Form::Batches => {
             out.push(b'{');
             member_string(out, "type", kind);
             member_string(out, "topic", topic);

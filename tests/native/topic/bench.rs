@@ -124,7 +124,9 @@ impl Bench {
             for (token, reader) in &mut self.readers {
                 let taken = std::mem::take(&mut reader.taken);
                 said |= taken > 0;
-                self.topic.credit(*token, taken);
+                if taken > 0 {
+                    self.topic.credit(*token, taken);
+                }
             }
             let before: usize = self.readers.values().map(|it| it.seqs.len()).sum();
             let due = self.alarm_at_ms.is_some_and(|at| at <= self.now_ms);
@@ -152,11 +154,15 @@ impl Bench {
 
     /// Opens a live reader; its token.
     pub fn follow(&mut self, start: Start, filter: Option<&str>) -> u32 {
+        self.follow_as(Form::Lines, start, filter)
+    }
+
+    pub fn follow_as(&mut self, form: Form, start: Start, filter: Option<&str>) -> u32 {
         let token = self.next_token;
         let follow = Follow {
             start,
             filter,
-            form: Form::Lines,
+            form,
             member: None,
         };
         self.ask(TopicCommand::Follow(follow)).unwrap();
@@ -194,7 +200,7 @@ impl Reader {
         if !frame.memory.is_empty() {
             self.memory.clone_from(&frame.memory);
         }
-        let News::Messages { page, lagged } = &frame.news else {
+        let News::Messages { page, lagged, .. } = &frame.news else {
             return;
         };
         self.taken += 1;

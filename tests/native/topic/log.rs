@@ -4,7 +4,7 @@
 use super::bench::{Bench, publish};
 use crate::random::Random;
 use std::collections::BTreeMap;
-use tidegate::command::topic::{Start, TopicCommand, TopicReply};
+use tidegate::command::topic::{Form, Start, TopicCommand, TopicReply};
 use tidegate::error::ErrorCode;
 
 /// One message as the model knows it.
@@ -300,4 +300,61 @@ fn an_idempotency_key_outlives_starts_and_many_others() {
     let refused = bench.ask(keyed("a", "other")).unwrap_err();
     assert_eq!(refused.code, ErrorCode::SeqMismatch);
     assert_eq!(refused.figures.last_seq, Some(201));
+}
+
+/// Clients at whose socket's end is the object: what they take is theirs to bound, and the host says
+/// when they take nothing, and when others are not done yet.
+#[test]
+fn those_that_listen_miss_nothing_and_hear_nothing_twice() {
+    for seed in 0..5 {
+        let mut random = Random::new(seed);
+        let mut bench = Bench::new("{}");
+        let (mut last, mut begun, mut stuck) = (0, Vec::new(), None);
+        for _ in 0..300 {
+            match random.below(12) {
+                0 if begun.len() < 20 => {
+                    let token = bench.follow_as(Form::Frames, Start::Latest, None);
+                    begun.push((token, last + 1));
+                }
+                1 => begun.push((bench.follow_as(Form::Batches, Start::Seq(1), None), 1)),
+                2 if stuck.is_none() => {
+                    // An object sleeps only when all of them are up to date.
+                    bench.topic.hold(false);
+                    bench.settle();
+                    bench.reopen();
+                }
+                3 => bench.topic.hold(true),
+                4 => bench.topic.hold(false),
+                5 if !begun.is_empty() && stuck.is_none() => {
+                    let token = begun[random.below(begun.len() as u64) as usize].0;
+                    bench.topic.credit(token, 0);
+                    stuck = Some(token);
+                }
+                6 => {
+                    if let Some(token) = stuck.take() {
+                        bench.topic.credit(token, 1);
+                    }
+                    bench.settle();
+                }
+                _ => {
+                    for _ in 0..random.below(200) {
+                        last = bench.publish("x", None).seq;
+                    }
+                }
+            }
+        }
+        bench.topic.hold(false);
+        for (token, _) in &begun {
+            bench.topic.credit(*token, 1);
+        }
+        bench.settle();
+        assert!(begun.len() > 5 && last > 3_000);
+        for (token, from) in begun {
+            let seqs = &bench.readers[&token].seqs;
+            assert!(
+                seqs.iter().copied().eq(from..=last),
+                "seed {seed}: {from} to {last}"
+            );
+        }
+    }
 }
