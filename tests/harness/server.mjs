@@ -26,6 +26,7 @@ for (const [signal, code] of [['SIGHUP', 129], ['SIGINT', 130], ['SIGTERM', 143]
  * @property {string} url as in `http://127.0.0.1:40123`
  * @property {number} pid of workerd; another after each restart
  * @property {number} port stays the same over restarts
+ * @property {Promise<unknown>} exited settles when the process that runs now has ended
  * @property {string} dataDir
  * @property {() => string} logs what workerd said since it was last started
  * @property {() => Promise<void>} stop ends it in good order; a temporary data directory goes too
@@ -43,13 +44,17 @@ for (const [signal, code] of [['SIGHUP', 129], ['SIGINT', 130], ['SIGTERM', 143]
  * @param {number} [options.port] any free one unless given
  * @param {boolean} [options.placed] whether the header `x-cf` says where a request comes in, as
  *   the platform would in `request.cf`: then there are relays
+ * @param {Record<string, string>} [options.layer] variables of the process itself, such as those
+ *   that put a layer between it and the C library
  * @returns {Promise<TestServer>}
  */
-export async function startServer({ env = {}, dataDir, port = 0, placed = false } = {}) {
+export async function startServer(options = {}) {
+  const { env = {}, dataDir, port = 0, placed = false, layer = {} } = options;
   await installPackages({ quiet: true });
   if (!coreExists()) await buildCore({ quiet: true });
   const directory = dataDir ?? temporaryDirectory();
-  const start = (at) => launchTracked({ ...env, DATA_DIR: directory, PORT: String(at) }, placed);
+  const start = (at) =>
+    launchTracked({ ...env, DATA_DIR: directory, PORT: String(at) }, placed, layer);
   let server = await start(port);
   const end = async (kill) => {
     if (kill) server.kill();
@@ -66,6 +71,9 @@ export async function startServer({ env = {}, dataDir, port = 0, placed = false 
     },
     get port() {
       return server.port;
+    },
+    get exited() {
+      return server.exited;
     },
     dataDir: directory,
     logs: () => server.logs(),
@@ -89,8 +97,9 @@ export function temporaryDirectory() {
   return directory;
 }
 
-async function launchTracked(variables, placed) {
+async function launchTracked(variables, placed, layer) {
   const settings = readSettings(variables, os.tmpdir());
+  settings.env = { ...settings.env, ...layer };
   const configuration = placed ? placedConfiguration() : undefined;
   const onSpawn = (spawned) => running.add(spawned);
   const server = await launch(settings, { onSpawn, configuration });

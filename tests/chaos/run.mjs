@@ -1,4 +1,4 @@
-// npm run stress: seeded races against the real server, with kills, and a judge. See
+// npm run chaos: seeded races against the real server, with kills, and a judge. See
 // docs/reliability.md.
 
 import { parseArgs } from 'node:util';
@@ -7,9 +7,10 @@ import { Failure, run, seconds } from '../../scripts/lib/steps.mjs';
 import { installPackages } from '../../scripts/lib/tools.mjs';
 import { campaign, tableOf } from './campaign.mjs';
 
-const USAGE = `npm run stress -- [--runs N] [--seed S] [--lanes L] [--port P]
+const USAGE = `npm run chaos -- [--runs N] [--seed S] [--kills K] [--lanes L] [--port P]
   --runs   how many runs (100)
   --seed   of the first, the next ones count on from it; a random one unless given
+  --kills  of each run; as its seed says unless given
   --lanes  runs at a time, each with a server of its own (2)
   --port   of the first server, the next ones follow; any that is free unless given`;
 
@@ -20,6 +21,7 @@ const PROGRESS_RUNS = 50;
 const OPTIONS = {
   runs: { type: 'string', default: '100' },
   seed: { type: 'string' },
+  kills: { type: 'string' },
   lanes: { type: 'string', default: '2' },
   port: { type: 'string', default: '0' },
 };
@@ -56,7 +58,7 @@ function show({ counts }, failure) {
     const lines = violations.map(({ rule, detail }) => `  ${rule}: ${detail}`);
     if (error) lines.push(`  ${error.stack}`);
     const more = lines.length > SHOWN_MAX ? `\n  and ${lines.length - SHOWN_MAX} more` : '';
-    console.log(`\nseed ${seed} failed; npm run stress -- --runs 1 --seed ${seed} repeats it`);
+    console.log(`\nseed ${seed} failed; npm run chaos -- --runs 1 --seed ${seed} repeats it`);
     console.log(lines.slice(0, SHOWN_MAX).join('\n') + more);
   } else if (counts.runs % PROGRESS_RUNS === 0) {
     console.log(`${counts.runs} runs, ${counts['racing publishers']} publishers`);

@@ -1,10 +1,10 @@
-// The calls of one queue, each written into the history as its client saw it.
+// The calls of one queue, or of a topic and a subscription, each written into the history as its client saw it.
 
 import { bodyOf, readBody } from './history.mjs';
 import { Lost, now } from './server.mjs';
 
 /** What an answer to one publish, or to one of a batch, means. */
-const REFUSALS = new Set(['sold-out', 'queue-full', 'key-limit']);
+const REFUSALS = new Set(['sold-out', 'queue-full', 'key-limit', 'seq-mismatch']);
 
 /** A queue as actors use it. */
 export class Queue {
@@ -13,11 +13,13 @@ export class Queue {
 
   /**
    * @param {import('./server.mjs').Subject} subject
-   * @param {string} name
+   * @param {string} path of the queue or topic
+   * @param {string} [consumed] where to pull and acknowledge
    */
-  constructor(subject, name) {
+  constructor(subject, path, consumed = `${path}/messages`) {
     this.subject = subject;
-    this.path = `/v1/queues/${encodeURIComponent(name)}`;
+    this.path = path;
+    this.consumed = consumed;
   }
 
   /** Any call of it: a JSON body, or none; the answer whatever its status. */
@@ -94,7 +96,7 @@ export class Queue {
   /** Leases messages. */
   async pull({ batchSize, visibilityMs, waitMs = 0, dropAfterMs = null }) {
     const json = { batch_size: batchSize, visibility_timeout_ms: visibilityMs, wait_ms: waitMs };
-    const path = `${this.path}/messages/pull`;
+    const path = `${this.consumed}/pull`;
     const answer = await this.#attempt('POST', path, { json, dropAfterMs });
     if (answer?.status !== 200) return [];
     const deliveries = answer.json.messages.map((message) => ({
@@ -124,7 +126,7 @@ export class Queue {
       sent_at, ended_at: Infinity, ok: null,
     }));
     this.history.actions.push(...actions);
-    const path = `${this.path}/messages/ack`;
+    const path = `${this.consumed}/ack`;
     const answer = await this.#attempt('POST', path, { json: ackOf(entries), dropAfterMs });
     const failed = new Set(answer?.json?.errors?.map(({ lease_id }) => lease_id));
     for (const action of actions) {
@@ -156,13 +158,15 @@ function publishCall(path, wanted, dropAfterMs) {
 }
 
 /** What an order says, by the names of a batch's fields. */
-function fieldsOf({ key, idempotencyKey, holdMs, ttlMs, delayMs, priority }) {
+function fieldsOf(order) {
+  const { key, idempotencyKey, holdMs, ttlMs, delayMs, priority, expectSeq } = order;
   const all = {
     key, priority,
     idempotency_key: idempotencyKey,
     hold_ms: holdMs,
     ttl_ms: ttlMs,
     delay_ms: delayMs,
+    expect_seq: expectSeq,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value != null));
 }

@@ -1,7 +1,10 @@
 // What a run will do, decided from its seed before it begins: the queue, the publishers and what
-// they do with their places, the consumers, the changes of limits, and when the server is killed.
+// they do with their places, the consumers, the changes of limits, a topic beside it, and what goes
+// wrong.
 
+import { planHavoc } from './havoc.mjs';
 import { Random } from './random.mjs';
+import { planTopic } from './topic-race.mjs';
 
 /** Publishers that race in one epoch. */
 const PUBLISHERS_MIN = 12;
@@ -10,8 +13,8 @@ const PUBLISHERS_MAX = 48;
 const RUSH_MS = 120;
 /** A race with changes and kills lasts about this long. */
 const RACE_MS = 400;
-/** A killed run has one or two of them. */
-const KILLS_MAX = 2;
+/** A killed run has one to so many kills. */
+const KILLS_MAX = 4;
 
 /**
  * @typedef {object} Order what one publisher wants, once or in a batch
@@ -32,7 +35,8 @@ const KILLS_MAX = 2;
  * @property {Publisher[]} publishers
  * @property {{ seed: number, visibilityMs: number, batchSize: number }[]} consumers
  * @property {{ atMs: number, capacity: Record<string, number | null> }[]} resizes
- * @property {number[]} killsAtMs
+ * @property {import('./havoc.mjs').Fault[]} faults
+ * @property {import('./topic-race.mjs').TopicPlan | null} topic
  * @property {boolean} isKilledAtEnd once more, when all is quiet
  * @property {number} spareRoom what the limit is set to leave at the end, if it leaves much more
  */
@@ -49,15 +53,17 @@ const KILLS_MAX = 2;
 
 /**
  * @param {number} seed
- * @param {{ isKilled?: boolean }} [options] killed, or not, whatever the seed says
+ * @param {{ kills?: number | null }} [options] so many, whatever the seed says
  */
-export function planOf(seed, { isKilled } = {}) {
+export function planOf(seed, { kills = null } = {}) {
   const random = new Random(seed).fork(0);
-  const killed = isKilled ?? random.chance(0.35);
+  const isKilled = random.chance(0.35);
+  const drawn = random.between(1, KILLS_MAX);
+  const count = kills ?? (isKilled ? drawn : 0);
   const hasPurge = random.chance(0.15);
   const shape = shapeOf(random);
   const epochs = Array.from({ length: hasPurge ? 2 : 1 }, (_, n) =>
-    epochOf(new Random(seed).fork(n + 1), shape, killed && n === 0, n));
+    epochOf(new Random(seed).fork(n + 1), shape, n === 0 ? count : 0, n));
   return { seed, epochs, ...shape };
 }
 
@@ -85,22 +91,22 @@ function shapeOf(random) {
   return { people, isPerKey, isLine: overflow === 'wait', configuration };
 }
 
-function epochOf(random, shape, isKilled, number) {
+function epochOf(random, shape, kills, number) {
   const keys = areKeysShared(random, shape) ? random.between(2, 8) : shape.people;
   const publishers = Array.from({ length: shape.people }, (_, n) =>
-    publisherOf(random.fork(n), `${number}.${n}`, keys, shape));
+    publisherOf(random.fork(n), `${number}.${n}`, keys, { ...shape, kills }));
   const consumers = Array.from({ length: random.between(0, 3) }, () => ({
     seed: random.between(0, 2 ** 31),
     visibilityMs: random.between(100, 350),
     batchSize: random.pick([1, 2, 5, 20]),
   }));
-  const kills = isKilled ? random.between(1, KILLS_MAX) : 0;
   return {
     publishers,
     consumers,
     resizes: resizesOf(random, shape),
-    killsAtMs: Array.from({ length: kills }, () => random.between(5, RUSH_MS * 2)).sort(byNumber),
-    isKilledAtEnd: isKilled && random.chance(0.5),
+    faults: planHavoc(random.fork(1_000), kills),
+    topic: number === 0 ? planTopic(random.fork(1_001)) : null,
+    isKilledAtEnd: kills > 0 && random.chance(0.5),
     spareRoom: random.between(0, 12),
   };
 }
@@ -110,14 +116,15 @@ function areKeysShared(random, { isPerKey }) {
   return random.chance(isPerKey ? 0.8 : 0.3);
 }
 
-function publisherOf(random, name, keys, { isLine }) {
+function publisherOf(random, name, keys, { isLine, kills }) {
   const rounds = Array.from({ length: random.between(1, 3) }, (_, round) => {
     const size = random.chance(0.12) ? random.between(2, 8) : 1;
     return Array.from({ length: size }, (_, n) =>
       orderOf(random, `${name}.${round}.${n}`, `key-${random.between(1, keys)}`, isLine));
   });
   return {
-    startMs: random.between(0, RUSH_MS),
+    // Who is killed more often has more people still to come.
+    startMs: random.between(0, RUSH_MS * (1 + kills)),
     insist: random.pick([0, 0, 1, 3]),
     pauseMs: random.between(5, 80),
     dropShare: random.pick([0, 0, 0.2, 0.5]),
@@ -165,8 +172,4 @@ function resizesOf(random, shape) {
     }
     return { atMs: random.between(0, RACE_MS), capacity };
   }).sort((a, b) => a.atMs - b.atMs);
-}
-
-function byNumber(a, b) {
-  return a - b;
 }

@@ -4,6 +4,7 @@
 
 import { checkBounds, checkRefusals, checkWaits } from './bounds.mjs';
 import { checkDeliveries, checkEnd, checkStates } from './fates.mjs';
+import { checkOrder } from './order.mjs';
 import { groupBy, view } from './view.mjs';
 
 /**
@@ -18,10 +19,13 @@ export const RULES = {
   key: 'a place over a key\'s limit',
   refusal: 'a refusal while there was room',
   repeat: 'a repeat that took a second place',
-  order: 'an acceptance out of order',
+  order: 'an acceptance or a delivery out of order',
   lost: 'an accepted message lost',
   delivery: 'a delivery that must not be',
   stock: 'places not conserved',
+  log: 'a topic\'s log with a gap or a stranger',
+  gap: 'a reader that missed a message',
+  twice: 'a reader that heard a message twice',
 };
 
 /**
@@ -39,6 +43,7 @@ export function check(history, acceptedBefore) {
   checkWaits(seen, history, report);
   checkStates(seen, history, report);
   checkDeliveries(seen, history, report);
+  checkOrder(seen, history, report);
   checkEnd(seen, history, acceptedBefore, report);
   return violations;
 }

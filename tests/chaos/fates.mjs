@@ -32,7 +32,8 @@ export function checkStates({ messages }, { actions, end, seen }, report) {
 }
 
 /** Nothing unknown, unconfirmed, ended or leased to somebody else is handed out. */
-export function checkDeliveries({ messages }, { deliveries, actions, publishes }, report) {
+export function checkDeliveries({ messages }, history, report) {
+  const { deliveries, actions, publishes } = history;
   const known = new Map(messages.map((message) => [message.id, message]));
   const published = new Map(publishes.map((publish) => [publish.n, publish]));
   for (const delivery of deliveries) {
@@ -47,7 +48,7 @@ export function checkDeliveries({ messages }, { deliveries, actions, publishes }
   }
   const settled = groupBy(actions.filter(({ ok }) => ok !== false), ({ lease_id }) => lease_id);
   for (const [id, own] of groupBy(deliveries, (delivery) => delivery.id)) {
-    checkLeases(id, own, settled, report);
+    checkLeases(id, own, settled, history, report);
   }
   for (const [id, acks] of groupBy(actions.filter(isFinished), (action) => action.id)) {
     if (acks.length > 1) report('delivery', `${id} was acknowledged ${acks.length} times`);
@@ -57,8 +58,9 @@ export function checkDeliveries({ messages }, { deliveries, actions, publishes }
 const isFinished = ({ kind, ok }) => kind === 'ack' && ok === true;
 
 /** Of any two leases of a message one ended before the other began. */
-function checkLeases(id, deliveries, settled, report) {
-  const mayFollow = (first, second) => second.ended_at >= earliestEnd(first, second, settled);
+export function checkLeases(id, deliveries, settled, history, report) {
+  const mayFollow = (first, second) =>
+    second.ended_at >= earliestEnd(first, second, settled, history);
   deliveries.forEach((one, index) => {
     for (const other of deliveries.slice(index + 1)) {
       if (one.lease_id === other.lease_id) report('delivery', `${id}: a lease was given twice`);
@@ -69,13 +71,14 @@ function checkLeases(id, deliveries, settled, report) {
   });
 }
 
-function earliestEnd(lease, next, settled) {
+function earliestEnd(lease, next, settled, history) {
   const own = settled.get(lease.lease_id) ?? [];
   const isGivenBack = own.some(({ kind, sent_at }) => kind === 'retry' && sent_at <= next.ended_at);
   if (isGivenBack) return -Infinity;
   const extended = own.filter(({ kind, ok }) => kind === 'extend' && ok === true)
     .map(({ sent_at, visibility_ms }) => sent_at + visibility_ms);
-  return Math.max(lease.sent_at + lease.visibility_ms, ...extended) - CLOCK_MS;
+  const gained = history.gained(lease.sent_at, next.ended_at);
+  return Math.max(lease.sent_at + lease.visibility_ms, ...extended) - CLOCK_MS - gained;
 }
 
 /** The server's own figures, the room that was left, and what the drain brought. */

@@ -44,8 +44,8 @@ const PAGE = 1_000;
  */
 export async function settle(queue, epoch) {
   const { history } = queue;
-  if (epoch.isKilledAtEnd) history.kills.push(await queue.subject.crash());
-  await sleep(Math.max(0, lastTimer(history) + SLACK_MS - now()));
+  if (epoch.isKilledAtEnd) history.havoc.kills.push(await queue.subject.crash());
+  await sleep(Math.max(0, lastTimer(history) + history.behind + SLACK_MS - now()));
   if (history.isLine) await dissolve(queue);
   await untilStill(queue);
   const sent_at = now();

@@ -18,6 +18,7 @@
  * @property {string | null} idempotency_key
  * @property {number | null} hold_ms
  * @property {number | null} ttl_ms
+ * @property {number | null} delay_ms
  * @property {'ack' | 'release'} settle how consumers finish it
  * @property {Attempt[]} attempts
  *
@@ -45,6 +46,26 @@
  * @property {number | null} value null: no limit
  * @property {number} sent_at
  * @property {number} ended_at
+ *
+ * @typedef {object} Kill
+ * @property {string} kind how it was brought about
+ * @property {boolean} hasHit whether a fault of the storage ended it, and not a signal
+ * @property {number} killed_at at the latest
+ * @property {number} gone_at
+ * @property {number} up_at
+ *
+ * @typedef {object} Trouble a time in which the disk failed
+ * @property {string} kind
+ * @property {number} from
+ * @property {number} until
+ * @property {Kill | null} crash of a server that did not live through it
+ *
+ * @typedef {{ kills: Kill[], troubles: Trouble[], jumps: Jump[] }} Havoc
+ *
+ * @typedef {object} Jump of the server's clock
+ * @property {number} byMs
+ * @property {number} from it was still where it would have been
+ * @property {number} until it had jumped
  */
 
 /** The events of one epoch, in no order. */
@@ -57,8 +78,11 @@ export class History {
   deliveries = [];
   /** @type {Change[]} */
   changes = [];
-  /** @type {{ killed_at: number, gone_at: number, up_at: number }[]} */
-  kills = [];
+  /** What went wrong meanwhile: shared by all that happens on one server at a time.
+   * @type {Havoc} */
+  havoc = { kills: [], troubles: [], jumps: [] };
+  /** @type {'best_effort' | 'fifo' | 'key'} that the queue promises */
+  order = 'best_effort';
   /** What the server said when all was quiet; see settle.mjs. */
   end = null;
   #first;
@@ -77,18 +101,34 @@ export class History {
   }
 
   /** @returns {Publish} a new one, without attempts yet */
-  publish({ key, idempotencyKey = null, holdMs = null, ttlMs = null, settle = 'ack' }) {
+  publish(order) {
+    const { key, idempotencyKey = null, holdMs = null, ttlMs = null, delayMs = null } = order;
+    const { settle = 'ack' } = order;
     const made = {
       n: this.#first + this.publishes.length,
       key,
       idempotency_key: idempotencyKey,
       hold_ms: holdMs,
       ttl_ms: ttlMs,
+      delay_ms: delayMs,
       settle,
       attempts: [],
     };
     this.publishes.push(made);
     return made;
+  }
+
+  /** How much the server's clock may have gained on ours between two instants. */
+  gained(from, until) {
+    const within = this.havoc.jumps.filter((jump) => jump.until >= from && jump.from <= until);
+    return within.reduce((sum, { byMs }) => sum + Math.max(0, byMs), 0);
+  }
+
+  /** How much longer than it should a timer may take: the clock went back, and on again later. */
+  get behind() {
+    const { jumps } = this.havoc;
+    const back = jumps.find(({ byMs }) => byMs < 0);
+    return back === undefined ? 0 : jumps.at(-1).until - back.from;
   }
 
   /** Ids of messages that were accepted or seen. */

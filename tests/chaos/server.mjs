@@ -1,9 +1,12 @@
-// The server under stress, and how requests reach it: over many connections, some of which are cut
-// before the answer, and through kills, during which everybody waits.
+// The server, on top of the fault layer, and how requests reach it: over many connections, some of
+// which are cut before the answer, and through faults and kills, during which everybody waits.
 
 import http from 'node:http';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startServer } from '../harness/server.mjs';
+import { startServer, temporaryDirectory } from '../harness/server.mjs';
+import { Faults, buildFaultLayer, hasFaultLayer, spoilTails } from './faults.mjs';
+import { Random } from './random.mjs';
 
 /** Sockets to one server. */
 const SOCKETS_MAX = 256;
@@ -16,38 +19,107 @@ export class Lost extends Error {}
 /** @returns {number} this process's clock, the only one that histories know */
 export const now = () => performance.now();
 
+/** A server that a fault should end is ended anyway after this time without an operation. */
+const FAULT_MS_MAX = 400;
+
 /** A workerd of its own, with the requests that are made of it. */
 export class Subject {
   #server;
   #agent;
+  #faults = null;
+  /** What the server's clock is ahead of this machine's. */
+  #clockMs = 0;
   /** Settles when the server answers; another one for each time that it is down. */
   #isUp = Promise.resolve();
 
   /** @param {number} [port] any free one unless given */
   static async start(port = 0) {
     const subject = new Subject();
-    subject.#server = await startServer({ port });
+    let layer;
+    if (hasFaultLayer()) {
+      const library = await buildFaultLayer();
+      subject.#faults = new Faults(path.join(temporaryDirectory(), 'faults'));
+      layer = subject.#faults.environment(library);
+    }
+    // A directory that is not removed at a stop: a failed run's is kept.
+    subject.#server = await startServer({ port, layer });
     subject.#connect();
     return subject;
   }
 
   async stop() {
     this.#agent.destroy();
+    this.#faults?.close();
     await this.#server.stop();
   }
 
-  /** Kills the server without notice, and starts it again on the same data. */
-  async crash() {
+  get url() {
+    return this.#server.url;
+  }
+
+  get dataDir() {
+    return this.#server.dataDir;
+  }
+
+  /** Settles when the server is up. */
+  get isUp() {
+    return this.#isUp;
+  }
+
+  /**
+   * Ends the server without notice, and starts it again on the same data.
+   * @param {object} [crash]
+   * @param {import('./faults.mjs').Fault | null} [crash.fault] that ends it, where it comes to it
+   * @param {number | null} [crash.spoilSeed] of garbage that is put behind the logs
+   * @returns {Promise<import('./history.mjs').Kill>}
+   */
+  async crash({ fault = null, spoilSeed = null } = {}) {
+    const hasHit = fault !== null && (await this.#isEndedBy(fault));
     const killed_at = now();
     let open;
     this.#isUp = new Promise((resolve) => (open = resolve));
     await this.#server.kill9();
     this.#agent.destroy();
     const gone_at = now();
+    this.#faults?.clear();
+    if (spoilSeed !== null) spoilTails(this.#server.dataDir, new Random(spoilSeed));
     await this.#server.restart();
     this.#connect();
     open();
-    return { killed_at, gone_at, up_at: now() };
+    const kind = fault?.kind ?? (spoilSeed === null ? 'kill' : 'spoil');
+    return { kind, hasHit, killed_at, gone_at, up_at: now() };
+  }
+
+  /** Sets a fault, and says whether it has ended the server in time. */
+  async #isEndedBy(fault) {
+    this.#faults.set(fault);
+    const late = sleep(FAULT_MS_MAX, false);
+    return Promise.race([this.#server.exited.then(() => true), late]);
+  }
+
+  /**
+   * Lets the disk fail for a while; a server that does not live through it is started again.
+   * @param {import('./faults.mjs').Fault} fault
+   * @param {number} lastsMs
+   * @returns {Promise<import('./history.mjs').Trouble>}
+   */
+  async trouble(fault, lastsMs) {
+    const from = now();
+    this.#faults.set({ ...fault, isLasting: true });
+    let hasEnded = false;
+    this.#server.exited.then(() => (hasEnded = true));
+    await Promise.race([this.#server.exited, sleep(lastsMs)]);
+    this.#faults.clear();
+    const crash = hasEnded ? await this.crash() : null;
+    return { kind: fault.kind, from, until: now(), crash };
+  }
+
+  /** Puts the server's clock ahead, by so much more or less. */
+  moveClock(byMs) {
+    const from = now();
+    this.#clockMs += byMs;
+    this.#faults.setClock(this.#clockMs);
+    return { byMs, from, until: now() };
   }
 
   /** What the server said on its output since it was last started. */

@@ -1,6 +1,6 @@
 // Many runs, several at a time, each lane with a server of its own; and their sum as a table.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from '../../scripts/lib/tools.mjs';
 import { RULES } from './check.mjs';
@@ -8,7 +8,7 @@ import { race } from './race.mjs';
 import { Subject } from './server.mjs';
 
 /** Histories of runs that failed, for who looks into them. */
-const FAILED = path.join(ROOT, 'build', 'stress');
+const FAILED = path.join(ROOT, 'build', 'chaos');
 /** Runs that fail before a campaign is called off. */
 const FAILURES_MAX = 10;
 
@@ -27,12 +27,12 @@ const FAILURES_MAX = 10;
  * @param {number} options.seed of the first run; the others count on from it
  * @param {number} [options.lanes] runs at a time
  * @param {number} [options.port] of the first lane's server, the others' follow; any unless given
- * @param {(seed: number) => boolean | undefined} [options.isKilled] whether a run has kills;
- *   undefined leaves it to its seed
+ * @param {number | null} [options.kills] of each run; null leaves it to its seed
  * @param {(sums: Sums, failure?: object) => void} [options.onRun]
  * @returns {Promise<Sums>}
  */
-export async function campaign({ runs, seed, lanes = 2, port = 0, isKilled, onRun = () => {} }) {
+export async function campaign(options) {
+  const { runs, seed, lanes = 2, port = 0, kills = null, onRun = () => {} } = options;
   const violations = Object.fromEntries(Object.keys(RULES).map((rule) => [rule, 0]));
   const sums = { counts: {}, violations, failed: [] };
   let next = seed;
@@ -40,7 +40,7 @@ export async function campaign({ runs, seed, lanes = 2, port = 0, isKilled, onRu
     const subject = await Subject.start(port === 0 ? 0 : port + number);
     try {
       while (next < seed + runs && sums.failed.length < FAILURES_MAX) {
-        onRun(sums, await one(subject, next++, isKilled, sums));
+        onRun(sums, await one(subject, next++, kills, sums));
       }
     } finally {
       await subject.stop();
@@ -51,21 +51,31 @@ export async function campaign({ runs, seed, lanes = 2, port = 0, isKilled, onRu
 }
 
 /** One run, added to the sums; the failure, if it failed. */
-async function one(subject, seed, isKilled, sums) {
+async function one(subject, seed, kills, sums) {
   let failure;
   try {
-    const outcome = await race(subject, seed, { isKilled: isKilled?.(seed) });
+    const outcome = await race(subject, seed, { kills });
     add(sums.counts, countsOf(outcome));
     for (const { rule } of outcome.violations) sums.violations[rule] += 1;
     if (outcome.violations.length === 0) return undefined;
     failure = { seed, violations: outcome.violations };
-    mkdirSync(FAILED, { recursive: true });
-    writeFileSync(path.join(FAILED, `${seed}.json`), JSON.stringify(outcome, null, 1));
+    keep(subject, seed, outcome);
   } catch (error) {
     failure = { seed, violations: [], error };
+    keep(subject, seed, { seed, error: error.stack, logs: subject.logs() });
   }
   sums.failed.push(failure);
   return failure;
+}
+
+/** What was seen, and the data of the server, of a run that failed. */
+function keep(subject, seed, outcome) {
+  const directory = path.join(FAILED, String(seed));
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  const text = JSON.stringify(outcome, (_, value) => (value === Infinity ? 'never' : value), 1);
+  writeFileSync(path.join(directory, 'history.json'), text);
+  cpSync(subject.dataDir, path.join(directory, 'data'), { recursive: true });
 }
 
 function add(sums, counts) {
@@ -73,7 +83,7 @@ function add(sums, counts) {
 }
 
 /** What happened in a run, by the names of the table's lines. */
-function countsOf({ histories, publishers, purges }) {
+function countsOf({ histories, topics, publishers, purges }) {
   const all = (field) => histories.flatMap((history) => history[field]);
   const attempts = all('publishes').flatMap((publish) => publish.attempts);
   const outcomes = (outcome) => attempts.filter((attempt) => attempt.outcome === outcome);
@@ -105,9 +115,37 @@ function countsOf({ histories, publishers, purges }) {
     'places released by them': new Set(released.map(({ id }) => id)).size,
     'given back for another delivery': done('retry'),
     'limits changed live': all('changes').filter(({ sent_at }) => sent_at > 0).length,
-    kills: all('kills').length,
     purges,
+    ...countsOfHavoc(histories),
+    ...countsOfTopics(topics),
     'probes of the room left': histories.flatMap(({ end }) => end.probes).length,
+  };
+}
+
+function countsOfHavoc(histories) {
+  const all = (field) => histories.flatMap(({ havoc }) => havoc[field]);
+  const troubles = all('troubles');
+  const crashes = troubles.map(({ crash }) => crash).filter(Boolean);
+  const kills = [...all('kills'), ...crashes];
+  const by = (...kinds) => kills.filter(({ kind }) => kinds.includes(kind));
+  const hit = by('killBefore', 'killAfter', 'killTorn').filter(({ hasHit }) => hasHit);
+  return {
+    kills: kills.length,
+    '  in the middle of a commit': hit.length,
+    '  power cuts in the middle of a commit': by('powerCut').filter((it) => it.hasHit).length,
+    '  with garbage behind the logs': by('spoil').length,
+    'disks that failed for a while': troubles.length,
+    'jumps of the clock': all('jumps').length,
+  };
+}
+
+function countsOfTopics(topics) {
+  const heard = topics.flatMap((topic) => Object.values(topic.heard));
+  return {
+    'published to topics': sum(topics.map(({ history }) => history.end.log.length)),
+    'heard by live readers': sum(heard.map((all) => all.length)),
+    'handed on by durable subscriptions': sum(
+      topics.map(({ history }) => history.deliveries.length)),
   };
 }
 

@@ -54,7 +54,7 @@ export function view(history) {
     const published = spanOf(publish, seen);
     const message = { id: first.id, seq: first.seq, publish, published };
     message.accepted = admissionOf(message, history, own, seen);
-    const end = endOf(message, own, history.end);
+    const end = endOf(message, own, history);
     const isUnsure = end.state === 'cancelled' && mayHaveWaited(publish, history);
     messages.push({ ...message, ...end, isUnsure });
   }
@@ -93,8 +93,9 @@ function admissionOf({ publish, published }, history, actions, seen) {
   return { from: published.from, until: Math.min(history.end?.at ?? Infinity, ...sighted) };
 }
 
-function endOf(message, actions, end) {
+function endOf(message, actions, history) {
   const { publish, accepted } = message;
+  const { end } = history;
   const state = end?.states[message.id]?.state ?? null;
   const observed = end?.at ?? Infinity;
   const by = (kind) => spanOfAction(actions.filter((action) => action.kind === kind), observed);
@@ -104,8 +105,8 @@ function endOf(message, actions, end) {
     done: () => by('ack'),
     cancelled: () => by('cancel'),
     expired: () => timer !== null && {
-      from: accepted.from + timer - CLOCK_MS,
-      until: accepted.until + timer + LATE_MS,
+      from: accepted.from + timer - CLOCK_MS - history.gained(accepted.from, Infinity),
+      until: accepted.until + timer + LATE_MS + history.behind,
     },
   }[state]?.() || null;
   const isFreed = state === 'cancelled'
