@@ -9,6 +9,8 @@ import { connect } from '../harness/socket.mjs';
 const RETRY_MS = 20;
 /** A reader that hears nothing for so long comes again. */
 const SILENCE_MS = 2_000;
+/** How often a reader that waits looks whether there is anything to come. */
+const SLICE_MS = 50;
 /** How long a read of the log waits for the next message. */
 const WAIT_MS = 300;
 
@@ -38,7 +40,7 @@ async function readEvents(reading, heard) {
       await sleep(RETRY_MS);
       continue;
     }
-    const silence = setInterval(() => isDone(reading, heard) && events.close(), SILENCE_MS / 20);
+    const closing = setInterval(() => isDone(reading, heard) && events.close(), SLICE_MS);
     for (let left = reading.random.between(1, reading.messagesMax); left > 0; left -= 1) {
       const event = await events.next();
       if (event === null || event.event === 'gone') break;
@@ -47,7 +49,7 @@ async function readEvents(reading, heard) {
       heard.push(event.data);
       if (isDone(reading, heard)) break;
     }
-    clearInterval(silence);
+    clearInterval(closing);
     events.close();
     reading.cuts += 1;
   }
@@ -63,14 +65,22 @@ async function readSocket(reading, heard) {
     }
     socket.send({ type: 'subscribe', ref: 1, from_seq: lastOf(heard) + 1 });
     for (let left = reading.random.between(1, reading.messagesMax); left > 0; left -= 1) {
-      const frame = await socket.until('message', reading.last === null ? SILENCE_MS : RETRY_MS);
+      const frame = await nextMessage(reading, heard, socket);
       if (!frame) break;
       heard.push(frame);
-      if (isDone(reading, heard)) break;
     }
     socket.cut();
     reading.cuts += 1;
   }
+}
+
+/** The next message; nothing where the socket is closed or silent, or everything was heard. */
+async function nextMessage(reading, heard, socket) {
+  for (let silentMs = 0; silentMs < SILENCE_MS && !isDone(reading, heard); silentMs += SLICE_MS) {
+    const frame = await socket.until('message', SLICE_MS);
+    if (frame !== undefined) return frame;
+  }
+  return null;
 }
 
 /** Reads the log, waiting at its end. */
