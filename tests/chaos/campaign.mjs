@@ -10,7 +10,7 @@ import { Subject } from './server.mjs';
 /** Histories of runs that failed, for who looks into them. */
 const FAILED = path.join(ROOT, 'build', 'chaos');
 /** Runs that fail before a campaign is called off. */
-const FAILURES_MAX = 10;
+export const FAILURES_MAX = 10;
 
 /**
  * @typedef {object} Sums
@@ -28,18 +28,20 @@ const FAILURES_MAX = 10;
  * @param {number} [options.lanes] runs at a time
  * @param {number} [options.port] of the first lane's server, the others' follow; any unless given
  * @param {number | null} [options.kills] of each run; null leaves it to its seed
+ * @param {number} [options.failures] ends after so many failed runs
  * @param {(sums: Sums, failure?: object) => void} [options.onRun]
  * @returns {Promise<Sums>}
  */
 export async function campaign(options) {
   const { runs, seed, lanes = 2, port = 0, kills = null, onRun = () => {} } = options;
+  const { failures = FAILURES_MAX } = options;
   const violations = Object.fromEntries(Object.keys(RULES).map((rule) => [rule, 0]));
   const sums = { counts: {}, violations, failed: [] };
   let next = seed;
   const lane = async (number) => {
     const subject = await Subject.start(port === 0 ? 0 : port + number);
     try {
-      while (next < seed + runs && sums.failed.length < FAILURES_MAX) {
+      while (next < seed + runs && sums.failed.length < failures) {
         onRun(sums, await one(subject, next++, kills, sums));
       }
     } finally {

@@ -22,6 +22,7 @@ export const RULES = {
   order: 'an acceptance or a delivery out of order',
   lost: 'an accepted message lost',
   delivery: 'a delivery that must not be',
+  fence: 'something done under a lease that was over',
   stock: 'places not conserved',
   log: 'a topic\'s log with a gap or a stranger',
   gap: 'a reader that missed a message',

@@ -50,6 +50,7 @@ export function checkDeliveries({ messages }, history, report) {
   for (const [id, own] of groupBy(deliveries, (delivery) => delivery.id)) {
     checkLeases(id, own, settled, history, report);
   }
+  checkFences(history, report);
   for (const [id, acks] of groupBy(actions.filter(isFinished), (action) => action.id)) {
     if (acks.length > 1) report('delivery', `${id} was acknowledged ${acks.length} times`);
   }
@@ -79,6 +80,31 @@ function earliestEnd(lease, next, settled, history) {
     .map(({ sent_at, visibility_ms }) => sent_at + visibility_ms);
   const gained = history.gained(lease.sent_at, next.ended_at);
   return Math.max(lease.sent_at + lease.visibility_ms, ...extended) - CLOCK_MS - gained;
+}
+
+/** Nothing is done under a lease that is surely over: run out, or followed by another one. */
+export function checkFences(history, report) {
+  const { deliveries, actions } = history;
+  const leases = new Map(deliveries.map((delivery) => [delivery.lease_id, delivery]));
+  const deliveriesOf = groupBy(deliveries, ({ id }) => id);
+  const actionsOf = groupBy(actions, ({ lease_id }) => lease_id);
+  for (const { kind, id, lease_id, sent_at, ok } of actions) {
+    const lease = leases.get(lease_id);
+    if (!ok || lease === undefined) continue;
+    const isFollowed = deliveriesOf.get(id)
+      .some((other) => other.sent_at > lease.ended_at && other.ended_at < sent_at);
+    if (isFollowed) report('fence', `${id}: ${kind} under a lease that another one followed`);
+    else if (sent_at > latestEnd(lease, actionsOf.get(lease_id), history)) {
+      report('fence', `${id}: ${kind} under a lease that had run out`);
+    }
+  }
+}
+
+/** A lease began with its answer at the latest; each extension may have counted. */
+function latestEnd(lease, actions, history) {
+  const extended = actions.filter(({ kind, ok }) => kind === 'extend' && ok !== false)
+    .map(({ ended_at, visibility_ms }) => ended_at + visibility_ms);
+  return Math.max(lease.ended_at + lease.visibility_ms, ...extended) + CLOCK_MS + history.behind;
 }
 
 /** The server's own figures, the room that was left, and what the drain brought. */

@@ -2,7 +2,7 @@
 // as it was answered, readers heard each number once and in order, and a durable subscription
 // handed each message on, in its order, until it was acknowledged and no longer.
 
-import { checkLeases } from './fates.mjs';
+import { checkFences, checkLeases } from './fates.mjs';
 import { checkOrder } from './order.mjs';
 import { groupBy } from './view.mjs';
 
@@ -110,6 +110,7 @@ function checkSubscription(history, report) {
     }
     checkLeases(n, own, settled, history, report);
   }
+  checkFences(history, report);
   const known = new Set(log.map(({ n }) => n));
   for (const n of deliveriesOf.keys()) {
     if (!known.has(n)) report('delivery', `${n} was handed on and is not in the log`);
