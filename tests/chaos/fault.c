@@ -39,7 +39,17 @@ struct control {
   int64_t injected;   /* faults so far */
 };
 
-enum kind { NONE, KILL_BEFORE, KILL_AFTER, KILL_TORN, POWER_CUT, IO_ERROR, DISK_FULL, READ_ONLY, SHORT };
+enum kind {
+  NONE,
+  KILL_BEFORE,
+  KILL_AFTER,
+  KILL_TORN,
+  POWER_CUT,
+  IO_ERROR,
+  DISK_FULL,
+  READ_ONLY,
+  SHORT
+};
 enum class { WRITE = 1, SYNC = 2, READ = 4, CHANGE = 8 };
 
 enum { FDS_MAX = 65536, FILES_MAX = 4096, SECTOR = 512 };
@@ -91,6 +101,10 @@ static int file_of(int fd) {
   return fd >= 0 && fd < FDS_MAX ? fd_files[fd] - 1 : -1;
 }
 
+static int is_same(const struct file *file, const struct stat *info) {
+  return file->inode == info->st_ino && file->device == info->st_dev;
+}
+
 static void follow(int fd, const char *path) {
   if (control == NULL || fd < 0 || fd >= FDS_MAX) return;
   fd_files[fd] = 0;
@@ -100,7 +114,7 @@ static void follow(int fd, const char *path) {
   if (fstat(fd, &info) != 0) return;
   pthread_mutex_lock(&lock);
   int at = 0;
-  while (at < file_count && (files[at].inode != info.st_ino || files[at].device != info.st_dev)) at++;
+  while (at < file_count && !is_same(&files[at], &info)) at++;
   if (at < FILES_MAX) {
     if (at == file_count) {
       /* Never closed: closing any descriptor of a file gives up the process's locks on it. */

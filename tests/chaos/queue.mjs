@@ -1,4 +1,5 @@
-// The calls of one queue, or of a topic and a subscription, each written into the history as its client saw it.
+// The calls of one queue, or of a topic and its subscription, each written into the history as its
+// client saw it.
 
 import { bodyOf, readBody } from './history.mjs';
 import { Lost, now } from './server.mjs';

@@ -1,6 +1,6 @@
-// Mistakes that somebody could make, each as the edits that make it. The harness has to notice every
-// one: npm run chaos -- --mutants. An edit's text occurs once in its file; mutants.test.mjs sees to
-// it that this stays so.
+// Mistakes that somebody could make, each as the edits that make it. The harness has to notice
+// every one: npm run chaos -- --mutants. An edit's text occurs once in its file; mutants.test.mjs
+// sees to it that this stays so.
 
 /**
  * @typedef {object} Mutant
@@ -25,7 +25,8 @@ export const MUTANTS = [
       },
       {
         file: 'host/sql.js',
-        find: '      const cursor = sql.exec(statement.text, ...readArgs(core, argsAt, argsLength));\n',
+        find: '      const cursor = sql.exec(statement.text, '
+          + '...readArgs(core, argsAt, argsLength));\n',
         put: `      const args = readArgs(core, argsAt, argsLength)
         .map((one) => (one instanceof Uint8Array ? one.slice() : one));
       if (/^\\s*(INSERT|UPDATE|DELETE)/i.test(statement.text) && !statement.hasRows) {
@@ -84,7 +85,8 @@ export const MUTANTS = [
     name: 'any lease of a message acknowledges it',
     edits: [{
       file: 'src/engine/ack.rs',
-      find: 'Status::Leased { lease, until_ms } if lease == lease_id.lease && until_ms > now_ms => {',
+      find: 'Status::Leased { lease, until_ms } '
+        + 'if lease == lease_id.lease && until_ms > now_ms => {',
       put: 'Status::Leased { .. } => {\n                let _ = now_ms;',
     }],
   },

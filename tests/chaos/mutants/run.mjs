@@ -15,7 +15,8 @@ const TARGET = path.join(FOLDER, 'target');
 const WASM = path.join('wasm32-unknown-unknown', 'release', 'tidegate.wasm');
 /** What the copy needs to build and run. */
 const PARTS = ['Cargo.toml', 'Cargo.lock', 'rust-toolchain.toml', 'package.json',
-  'package-lock.json', 'src', 'host', 'scripts', 'tests', 'www', 'clients', 'workerd.capnp', 'docs'];
+  'package-lock.json', 'workerd.capnp', 'src', 'host', 'scripts', 'tests', 'www', 'clients',
+  'docs'];
 /** A mistake that so many runs do not notice counts as not noticed. */
 const RUNS_MAX = 60;
 /** Speed of compiling counts here, not that of the core. */
