@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from '../../scripts/lib/tools.mjs';
 import { RULES } from './check.mjs';
+import { repeatsOf } from './duplicates.mjs';
 import { race } from './race.mjs';
 import { Subject } from './server.mjs';
 
@@ -118,24 +119,27 @@ function countsOf({ histories, topics, publishers, purges }) {
     'given back for another delivery': done('retry'),
     'limits changed live': all('changes').filter(({ sent_at }) => sent_at > 0).length,
     purges,
-    ...countsOfHavoc(histories),
+    ...countsOfHavoc(histories, topics),
     ...countsOfTopics(topics),
     'probes of the room left': histories.flatMap(({ end }) => end.probes).length,
   };
 }
 
-function countsOfHavoc(histories) {
+function countsOfHavoc(histories, topics) {
   const all = (field) => histories.flatMap(({ havoc }) => havoc[field]);
   const troubles = all('troubles');
   const crashes = troubles.map(({ crash }) => crash).filter(Boolean);
   const kills = [...all('kills'), ...crashes];
   const by = (...kinds) => kills.filter(({ kind }) => kinds.includes(kind));
+  const repeats = [...histories, ...topics.map(({ history }) => history)].map(repeatsOf);
   const hit = by('killBefore', 'killAfter', 'killTorn').filter(({ hasHit }) => hasHit);
   return {
     kills: kills.length,
     '  in the middle of a commit': hit.length,
     '  power cuts in the middle of a commit': by('powerCut').filter((it) => it.hasHit).length,
     '  with garbage behind the logs': by('spoil').length,
+    'leases at the kills': sum(repeats.map(({ outstanding }) => outstanding)),
+    '  repeated though their consumer was done': sum(repeats.map((it) => it.duplicates)),
     'disks that failed for a while': troubles.length,
     'jumps of the clock': all('jumps').length,
   };
@@ -155,7 +159,7 @@ const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
 /** @param {Sums} sums @returns {string} the table */
 export function tableOf({ counts, violations }) {
-  const line = (name, count) => `  ${name.padEnd(36)} ${count.toLocaleString('en').padStart(10)}`;
+  const line = (name, count) => `  ${name.padEnd(44)} ${count.toLocaleString('en').padStart(10)}`;
   return [
     ...Object.entries(counts).map(([name, count]) => line(name, count)),
     '',

@@ -3,6 +3,7 @@
 // have led to it. What it reports cannot be explained by any.
 
 import { checkBounds, checkRefusals, checkWaits } from './bounds.mjs';
+import { checkRepeats } from './duplicates.mjs';
 import { checkDeliveries, checkEnd, checkStates } from './fates.mjs';
 import { checkOrder } from './order.mjs';
 import { groupBy, view } from './view.mjs';
@@ -22,6 +23,7 @@ export const RULES = {
   order: 'an acceptance or a delivery out of order',
   lost: 'an accepted message lost',
   delivery: 'a delivery that must not be',
+  duplicate: 'more repeats than leases at a kill',
   fence: 'something done under a lease that was over',
   stock: 'places not conserved',
   log: 'a topic\'s log with a gap or a stranger',
@@ -45,6 +47,7 @@ export function check(history, acceptedBefore) {
   checkStates(seen, history, report);
   checkDeliveries(seen, history, report);
   checkOrder(seen, history, report);
+  checkRepeats(history, report);
   checkEnd(seen, history, acceptedBefore, report);
   return violations;
 }

@@ -50,7 +50,7 @@
  * @typedef {object} Kill
  * @property {string} kind how it was brought about
  * @property {boolean} hasHit whether a fault of the storage ended it, and not a signal
- * @property {number} killed_at at the latest
+ * @property {number} from the server was still there
  * @property {number} gone_at
  * @property {number} up_at
  *

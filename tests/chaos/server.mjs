@@ -74,8 +74,8 @@ export class Subject {
    * @returns {Promise<import('./history.mjs').Kill>}
    */
   async crash({ fault = null, spoilSeed = null } = {}) {
+    const from = now();
     const hasHit = fault !== null && (await this.#isEndedBy(fault));
-    const killed_at = now();
     let open;
     this.#isUp = new Promise((resolve) => (open = resolve));
     await this.#server.kill9();
@@ -87,7 +87,7 @@ export class Subject {
     this.#connect();
     open();
     const kind = fault?.kind ?? (spoilSeed === null ? 'kill' : 'spoil');
-    return { kind, hasHit, killed_at, gone_at, up_at: now() };
+    return { kind, hasHit, from, gone_at, up_at: now() };
   }
 
   /** Sets a fault, and says whether it has ended the server in time. */

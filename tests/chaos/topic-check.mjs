@@ -3,6 +3,7 @@
 // handed each message on, in its order, until it was acknowledged and no longer.
 
 import { checkFences, checkLeases } from './fates.mjs';
+import { checkRepeats } from './duplicates.mjs';
 import { checkOrder } from './order.mjs';
 import { groupBy } from './view.mjs';
 
@@ -111,6 +112,7 @@ function checkSubscription(history, report) {
     checkLeases(n, own, settled, history, report);
   }
   checkFences(history, report);
+  checkRepeats(history, report);
   const known = new Set(log.map(({ n }) => n));
   for (const n of deliveriesOf.keys()) {
     if (!known.has(n)) report('delivery', `${n} was handed on and is not in the log`);

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { repeatsOf } from './duplicates.mjs';
 import { History } from './history.mjs';
 import { checkTopic } from './topic-check.mjs';
 
@@ -94,4 +95,13 @@ test('what is done under a lease that was over is seen', () => {
   };
   assert.deepEqual(rulesOf(late(420)), []);
   assert.deepEqual(rulesOf(late(480)), ['fence']);
+});
+
+test('a kill may repeat what was leased, and that is counted', () => {
+  const { history } = topic();
+  history.havoc.kills.push({ kind: 'kill', hasHit: false, from: 107, gone_at: 110, up_at: 300 });
+  assert.deepEqual(repeatsOf(history), { outstanding: 1, duplicates: 0 });
+  history.actions[0].ok = null;
+  lease(history, 0, 500, 'ack');
+  assert.deepEqual(repeatsOf(history), { outstanding: 1, duplicates: 1 });
 });
