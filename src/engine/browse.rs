@@ -47,7 +47,7 @@ impl Queue {
         for mut row in rows {
             let body = row.pop().map(Value::into_blob).unwrap_or_default();
             let head = row.pop().map(Value::into_blob).unwrap_or_default();
-            let segment = Segment::decode(SINGLE, head, body)?;
+            let segment = Segment::decode(SINGLE, head, Some(body))?;
             let Some(item) = segment.items.first() else {
                 continue;
             };
@@ -245,7 +245,7 @@ impl Queue {
                     .next()
                     .map(Value::into_blob)
                     .unwrap_or_default();
-                note(Segment::decode(SINGLE, head, Vec::new())?.at_ms);
+                note(Segment::decode(SINGLE, head, None)?.at_ms);
             }
         }
         Ok(oldest)

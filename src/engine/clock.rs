@@ -12,7 +12,7 @@ use super::recovery::first;
 use super::segment::{LANES, LINE, Place, SINGLE, Segment};
 use crate::command::State;
 use crate::limits::{OUTSTANDING_MAX, TIMERS_PER_TURN_MAX};
-use crate::store::{StoreError, Value};
+use crate::store::{StoreError, Value, seal};
 use crate::time::{MINUTE, Millis};
 
 impl Queue {
@@ -284,8 +284,7 @@ impl Queue {
         self.more_work |= rows.len() == 16;
         for mut row in rows {
             let data = row.pop().map(Value::into_blob).unwrap_or_default();
-            let members: Vec<(u8, u64)> = postcard::from_bytes(&data)
-                .map_err(|e| StoreError(format!("an expiry row is damaged: {e}")))?;
+            let members: Vec<(u8, u64)> = seal::decode("an expiry row", &data)?;
             let mut fresh: Vec<(u8, u64)> = Vec::new();
             self.expire_waiting(turn, &members)?;
             for (lane, seq) in members {

@@ -340,7 +340,7 @@ impl Queue {
             let body = row.pop().map(Value::into_blob).unwrap_or_default();
             let head = row.pop().map(Value::into_blob).unwrap_or_default();
             seqs.push(row.first().map_or(0, Value::uint));
-            segments.push(Segment::decode(SINGLE, head, body)?);
+            segments.push(Segment::decode(SINGLE, head, Some(body))?);
         }
         let bodies: Vec<_> = segments
             .iter()
@@ -433,7 +433,7 @@ impl Queue {
                 if full {
                     return Ok(moved);
                 }
-                let segment = Segment::decode(SINGLE, head, body)?;
+                let segment = Segment::decode(SINGLE, head, Some(body))?;
                 self.revive_one(turn, seq, &segment)?;
                 moved += 1;
             }

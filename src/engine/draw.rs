@@ -15,7 +15,6 @@
 
 use super::config::Config;
 use super::line::PAGE_ROWS;
-use super::operations::write_meta;
 use super::queue::{Queue, Turn};
 use super::segment::{Item, LINE, Segment};
 use super::segments::Segments;
@@ -23,7 +22,7 @@ use crate::command::reply::{DrawFigures, Drawn};
 use crate::error::{ErrorCode, Fault};
 use crate::id::{Id, Secret};
 use crate::limits::{DRAWN_PER_TURN_MAX, DRAWS_MAX};
-use crate::store::StoreError;
+use crate::store::{StoreError, meta};
 use crate::time::{Millis, SECOND};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -307,7 +306,7 @@ impl Queue {
     }
 
     fn store_draws(&self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        write_meta(turn, META, &self.draws.encode()?)
+        meta::write(turn.sql, META, &self.draws.encode()?)
     }
 
     /// Begins the draw when it is due, and goes on with it: a bounded number of participants in one

@@ -10,7 +10,7 @@
 use crate::command::sieve::Sieve;
 use crate::id::{Print, Secret};
 use crate::limits::IDEMPOTENCY_KEYS_MAX;
-use crate::store::{Arg, Sql, StoreError, Value, scalar};
+use crate::store::{Arg, Sql, StoreError, Value, scalar, seal};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -139,13 +139,13 @@ impl Idempotency {
                 .iter()
                 .flat_map(|a| a.print.0.to_le_bytes())
                 .collect();
-            let data = postcard::to_allocvec(answers).map_err(|e| StoreError(e.to_string()))?;
+            let data = seal::encode(answers)?;
             sql.exec(
                 "INSERT INTO idempotency (number, until_ms, prints, answers) VALUES (?, ?, ?, ?)",
                 &[
                     number.into(),
                     until_ms.into(),
-                    Arg::Blob(&prints),
+                    Arg::Blob(&seal::seal(&prints)),
                     Arg::Blob(&data),
                 ],
             )?;
@@ -238,7 +238,7 @@ fn prints_of(sql: &mut dyn Sql, number: u64) -> Result<Vec<u64>, StoreError> {
         &[number.into()],
     )?;
     let bytes = scalar(rows).map(Value::into_blob).unwrap_or_default();
-    let (words, _) = bytes.as_chunks::<8>();
+    let (words, _) = seal::open("a row of idempotency keys", &bytes)?.as_chunks::<8>();
     Ok(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
 }
 
@@ -248,8 +248,7 @@ fn find_in_row(sql: &mut dyn Sql, number: u64, print: Print) -> Result<Option<An
         &[number.into()],
     )?;
     let bytes = scalar(rows).map(Value::into_blob).unwrap_or_default();
-    let answers: Vec<Answer> = postcard::from_bytes(&bytes)
-        .map_err(|e| StoreError(format!("a row of idempotency keys is damaged: {e}")))?;
+    let answers: Vec<Answer> = seal::decode("a row of idempotency keys", &bytes)?;
     // The last one counts: a key may come again once its window was over.
     Ok(answers.into_iter().rev().find(|a| a.print == print))
 }

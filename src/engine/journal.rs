@@ -21,15 +21,15 @@ use super::run::{Run, spans_of};
 use super::segment::LANES;
 use crate::error::ErrorCode;
 use crate::limits::JOURNAL_SLOTS;
-use crate::store::{Arg, Sql, StoreError, Value, scalar};
+use crate::store::{Arg, Sql, StoreError, Value, scalar, seal};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Version of the stored form; `journal_old.rs` reads those before.
-const VERSION: u8 = 5;
-/// The version byte before messages were pushed.
-const VERSION_WITH_FORGETTING: u8 = 4;
+/// Version of the stored form, which is sealed; `journal_old.rs` reads those before.
+const VERSION: u8 = seal::SEALED;
+/// The version byte before there were sums, the number of pages, and messages that are pushed.
+const VERSION_UNSEALED: u8 = 4;
 /// The version byte before it was kept what is forgotten next.
 const VERSION_WITH_RUNS: u8 = 3;
 /// Entries in one page of a checkpoint: about 40 bytes each at most, so 800 KB.
@@ -172,6 +172,8 @@ pub struct Journal {
     checkpoint_number: u64,
     checkpoint_pages: u64,
     bytes: usize,
+    /// Whether the next row has to be a checkpoint, whatever there is to write.
+    is_overdue: bool,
 }
 
 /// The small state that every row has the whole of.
@@ -201,9 +203,15 @@ pub struct Recovered {
     pub outstanding: Outstanding,
     /// Idempotency keys since the last checkpoint.
     pub answers: Vec<Answer>,
+    /// Whether no row is missing, as far as the others know.
+    pub is_whole: bool,
 }
 
 impl Recovered {
+    fn small(&mut self, (line, forgetting, dispatches, _): Rest) {
+        (self.line, self.forgetting, self.dispatches) = (line, forgetting, dispatches);
+    }
+
     fn put_all(&mut self, runs: &[Run]) {
         for (seq, entry) in runs.iter().flat_map(Run::entries) {
             self.outstanding.put(seq, entry);
@@ -212,11 +220,22 @@ impl Recovered {
 }
 
 impl Journal {
+    /// The journal of a queue of which no row counts any more: it begins with a checkpoint, so that
+    /// a start can tell a row that is missing from one that never was.
+    #[must_use]
+    pub fn anew() -> Self {
+        Self {
+            is_overdue: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether the commit with this number has to be a checkpoint.
     #[must_use]
     pub fn is_checkpoint_due(&self, number: u64, outstanding: &Outstanding) -> bool {
         let state_bytes = outstanding.len() * 40;
-        number >= self.checkpoint_number + JOURNAL_SLOTS
+        self.is_overdue
+            || number >= self.checkpoint_number + JOURNAL_SLOTS
             || self.bytes > BYTES_MAX + 2 * state_bytes
             || outstanding.changes() > PAGE_ENTRIES
     }
@@ -246,7 +265,7 @@ impl Journal {
             removed: spans_of(removed),
             answers,
         };
-        let data = to_bytes(&record, small)?;
+        let data = to_bytes(&record, small, 0)?;
         self.bytes += data.len();
         sql.exec(
             "INSERT INTO journal (slot, number, data) VALUES (?, ?, ?)
@@ -284,7 +303,7 @@ impl Journal {
                 meta: (number == 0).then_some(Cow::Borrowed(small.meta)),
                 entries: Run::all_of(entries.iter().copied()),
             };
-            let data = to_bytes(&page, small)?;
+            let data = to_bytes(&page, small, pages.len() as u64)?;
             sql.exec(
                 "INSERT INTO checkpoint (page, data) VALUES (?, ?)
                  ON CONFLICT (page) DO UPDATE SET data = excluded.data",
@@ -299,6 +318,7 @@ impl Journal {
             checkpoint_number: small.meta.number,
             checkpoint_pages: count,
             bytes: 0,
+            is_overdue: false,
         };
         Ok(())
     }
@@ -306,8 +326,22 @@ impl Journal {
     /// Reads the checkpoint and the journal rows after it.
     ///
     /// # Errors
-    /// Storage, or a damaged row.
+    /// Storage, or a row that is damaged or missing.
     pub fn recover(sql: &mut dyn Sql) -> Result<(Self, Recovered), StoreError> {
+        let (journal, found) = Self::salvage(sql)?;
+        if found.is_whole {
+            return Ok((journal, found));
+        }
+        Err(StoreError(
+            "a row of the journal or of the checkpoint is missing".into(),
+        ))
+    }
+
+    /// As [`Journal::recover`], from the rows there are: see [`Recovered::is_whole`].
+    ///
+    /// # Errors
+    /// Storage, or a damaged row.
+    pub fn salvage(sql: &mut dyn Sql) -> Result<(Self, Recovered), StoreError> {
         let mut found = Recovered {
             meta: Meta {
                 next_seq: 1,
@@ -319,18 +353,24 @@ impl Journal {
             dispatches: DispatchState::default(),
             outstanding: Outstanding::default(),
             answers: Vec::new(),
+            is_whole: true,
         };
         let mut journal = Self::default();
+        let mut pages = 0;
         for row in sql.exec("SELECT data FROM checkpoint ORDER BY page", &[])? {
-            let (page, rest): (Page<'_>, _) = from_row(row)?;
+            let (page, rest): (Page<'_>, Rest) = from_row(row)?;
+            let count = rest.3;
             journal.checkpoint_pages += 1;
             if let Some(meta) = page.meta {
                 journal.checkpoint_number = meta.number;
                 found.meta = meta.into_owned();
-                (found.line, found.forgetting, found.dispatches) = rest;
+                found.small(rest);
+                pages = count;
             }
             found.put_all(&page.entries);
         }
+        // A checkpoint from before pages were counted has zero of them.
+        found.is_whole &= pages == 0 || pages == journal.checkpoint_pages;
         let rows = sql.exec(
             "SELECT data FROM journal WHERE number > ? ORDER BY number",
             &[journal.checkpoint_number.into()],
@@ -339,9 +379,10 @@ impl Journal {
             journal.bytes += row
                 .first()
                 .map_or(0, |v| if let Value::Blob(b) = v { b.len() } else { 0 });
-            let (record, rest): (Record<'_>, _) = from_row(row)?;
+            let (record, rest): (Record<'_>, Rest) = from_row(row)?;
+            found.is_whole &= record.meta.number == found.meta.number + 1;
             found.meta = record.meta.into_owned();
-            (found.line, found.forgetting, found.dispatches) = rest;
+            found.small(rest);
             found.put_all(&record.put);
             for (first, last) in record.removed {
                 found.outstanding.remove_span(first, last);
@@ -353,16 +394,35 @@ impl Journal {
     }
 }
 
-/// What follows a record or a page.
-type Rest = (LineState, Forgetting, DispatchState);
+/// Whether this is a sound journal row, or a sound page of a checkpoint.
+#[must_use]
+pub fn is_sound(bytes: Vec<u8>, is_page: bool) -> bool {
+    let row = vec![Value::Blob(bytes)];
+    match is_page {
+        true => from_row::<Page<'_>>(row).is_ok(),
+        false => from_row::<Record<'_>>(row).is_ok(),
+    }
+}
 
-fn to_bytes<T: Serialize>(value: &T, small: SmallState<'_>) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(value, vec![VERSION])
+/// A row: a record, or a page of a checkpoint of so many.
+fn to_bytes<T: Serialize>(
+    value: &T,
+    small: SmallState<'_>,
+    pages: u64,
+) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = postcard::to_extend(value, seal::begin(VERSION))
         .and_then(|bytes| postcard::to_extend(small.line, bytes))
         .and_then(|bytes| postcard::to_extend(small.forgetting, bytes))
         .and_then(|bytes| postcard::to_extend(small.dispatches, bytes))
-        .map_err(|e| StoreError(format!("a journal row cannot be written: {e}")))
+        .and_then(|bytes| postcard::to_extend(&pages, bytes))
+        .map_err(|e| StoreError(format!("a journal row cannot be written: {e}")))?;
+    seal::close(&mut bytes);
+    Ok(bytes)
 }
+
+/// What stands in a row behind the record or page: the rest of the small state, and how many pages
+/// the checkpoint has; zero where that is not known.
+type Rest = (LineState, Forgetting, DispatchState, u64);
 
 fn from_row<T: Stored>(row: Vec<Value>) -> Result<(T, Rest), StoreError> {
     let bytes = scalar(vec![row]).map(Value::into_blob).unwrap_or_default();
@@ -370,22 +430,27 @@ fn from_row<T: Stored>(row: Vec<Value>) -> Result<(T, Rest), StoreError> {
         return Err(StoreError("a journal row is empty".into()));
     };
     let read = match version {
-        VERSION | VERSION_WITH_FORGETTING | VERSION_WITH_RUNS => postcard::take_from_bytes(rest),
+        VERSION => match seal::payload(&bytes) {
+            Some(payload) => postcard::take_from_bytes(payload),
+            None => Err(postcard::Error::DeserializeBadCrc),
+        },
+        VERSION_UNSEALED | VERSION_WITH_RUNS => postcard::take_from_bytes(rest),
         journal_old::VERSION_WITH_LINE | journal_old::VERSION => T::from_old(rest),
         _ => return Err(StoreError("a journal row is of another version".into())),
     };
     let read = read.and_then(|(value, rest)| {
         let rest = match version {
             VERSION => postcard::from_bytes(rest)?,
-            VERSION_WITH_FORGETTING => {
+            VERSION_UNSEALED => {
                 let (line, forgetting) = postcard::from_bytes(rest)?;
-                (line, forgetting, DispatchState::default())
+                (line, forgetting, DispatchState::default(), 0)
             }
             journal_old::VERSION => Default::default(),
             _ => (
                 postcard::from_bytes(rest)?,
                 Default::default(),
                 Default::default(),
+                0,
             ),
         };
         Ok((value, rest))
@@ -526,7 +591,7 @@ mod tests {
             meta: None,
             entries: Vec::new(),
         };
-        for version in [0, VERSION + 1] {
+        for version in [0, VERSION_UNSEALED + 1, VERSION, VERSION + 1] {
             assert!(from_row::<Page<'_>>(row(version, &page)).is_err());
         }
         assert!(from_row::<Page<'_>>(vec![Value::Blob(Vec::new())]).is_err());

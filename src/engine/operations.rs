@@ -3,7 +3,7 @@
 use super::Stop;
 use super::config::Config;
 use super::idempotency::Idempotency;
-use super::journal::Meta;
+use super::journal::{Journal, Meta};
 use super::queue::{Queue, Turn};
 use super::recovery::secret_of;
 use crate::command::Reply;
@@ -11,7 +11,7 @@ use crate::command::placement::is_subscription_queue;
 use crate::error::{ErrorCode, Fault};
 use crate::push::endpoint;
 use crate::store::schema::{clear, migrate};
-use crate::store::{Arg, StoreError};
+use crate::store::{StoreError, meta};
 use std::rc::Rc;
 
 impl Queue {
@@ -68,7 +68,7 @@ impl Queue {
         migrate(turn.sql)?;
         self.secret = secret_of(&self.entropy);
         let secret = self.entropy;
-        write_meta(turn, "secret", &secret)?;
+        meta::write(turn.sql, "secret", &secret)?;
         self.store_config(turn, &config)?;
         self.config = Some(Rc::new(config));
         self.meta = Meta {
@@ -86,7 +86,7 @@ impl Queue {
     fn store_config(&self, turn: &mut Turn<'_>, config: &Config) -> Result<(), StoreError> {
         let text =
             serde_json::to_string(&config.stored()).map_err(|e| StoreError(e.to_string()))?;
-        write_meta(turn, "config", text.as_bytes())
+        meta::write(turn.sql, "config", text.as_bytes())
     }
 
     /// Puts the outstanding messages in the order that holds from now on.
@@ -147,7 +147,7 @@ impl Queue {
         self.line = Default::default();
         self.line.begin_turn();
         self.segments = Default::default();
-        self.journal = Default::default();
+        self.journal = Journal::anew();
         self.idempotency = Idempotency::default();
         self.outcomes = Default::default();
         self.forgetting = Default::default();
@@ -174,16 +174,4 @@ impl Queue {
         self.config = None;
         Reply::Done
     }
-}
-
-pub(super) fn write_meta(
-    turn: &mut Turn<'_>,
-    name: &'static str,
-    value: &[u8],
-) -> Result<(), StoreError> {
-    turn.sql.exec(
-        "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        &[name.into(), Arg::Blob(value)],
-    )?;
-    Ok(())
 }

@@ -6,7 +6,7 @@
 //! what follows from it for the others, is `forgetting.rs`'s.
 
 use crate::command::State;
-use crate::store::{Arg, Sql, StoreError, Value};
+use crate::store::{Arg, Sql, StoreError, Value, seal};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -147,12 +147,11 @@ fn read(sql: &mut dyn Sql, chunk: u64) -> Result<Vec<End>, StoreError> {
         .next()
         .map(Value::into_blob)
         .unwrap_or_default();
-    postcard::from_bytes(&bytes)
-        .map_err(|e| StoreError(format!("a row of outcomes is damaged: {e}")))
+    seal::decode("a row of outcomes", &bytes)
 }
 
 fn write(sql: &mut dyn Sql, chunk: u64, until_ms: Millis, ends: &[End]) -> Result<(), StoreError> {
-    let data = postcard::to_allocvec(ends).map_err(|e| StoreError(e.to_string()))?;
+    let data = seal::encode(ends)?;
     sql.exec(
         "INSERT INTO outcomes (chunk, until_ms, data) VALUES (?, ?, ?)
          ON CONFLICT (chunk) DO UPDATE SET until_ms = excluded.until_ms, data = excluded.data",

@@ -15,7 +15,7 @@ use crate::command::{Accepted, Command, Draft, Envelope, Forwarded, Reply, State
 use crate::error::{ErrorCode, Fault};
 use crate::id::{Id, Print, print};
 use crate::limits::{OUTBOX_MAX, PRIORITY_DEFAULT, PRIORITY_MAX, SEQ_MAX};
-use crate::store::{Arg, StoreError};
+use crate::store::{Arg, StoreError, seal};
 use crate::time::{MINUTE, Millis, SECOND};
 
 /// Messages in one expiry row: about six bytes each.
@@ -460,7 +460,7 @@ impl Queue {
             let members: Vec<(u8, u64)> =
                 group.iter().map(|(_, lane, seq)| (*lane, *seq)).collect();
             let (at_ms, _, first_seq) = group[0];
-            let data = postcard::to_allocvec(&members).map_err(|e| StoreError(e.to_string()))?;
+            let data = seal::encode(&members)?;
             turn.sql.exec(
                 "INSERT INTO expiry (at_ms, first_seq, data) VALUES (?, ?, ?)",
                 &[at_ms.into(), first_seq.into(), Arg::Blob(&data)],

@@ -17,7 +17,7 @@ use super::segments::Segments;
 use crate::error::Fault;
 use crate::id::Secret;
 use crate::store::schema::migrate;
-use crate::store::{Sql, StoreError, Value, scalar};
+use crate::store::{Sql, StoreError, Value, meta};
 use crate::time::Millis;
 use std::rc::Rc;
 
@@ -41,7 +41,7 @@ impl Queue {
         };
         queue.secret = secret;
         queue.config = Some(Rc::new(config));
-        if let Some(draws) = read_meta(sql, draw::META)? {
+        if let Some(draws) = meta::read(sql, draw::META)? {
             queue.draws = Draws::decode(&draws)?;
         }
         let (journal, found) = Journal::recover(sql)?;
@@ -218,22 +218,14 @@ pub(super) fn read_identity<C>(
         return Ok(None);
     }
     migrate(sql)?;
-    let Some(config) = read_meta(sql, "config")? else {
+    let Some(config) = meta::read(sql, "config")? else {
         return Ok(None);
     };
     let config = String::from_utf8(config).map_err(|e| StoreError(e.to_string()))?;
     let config = read(&config).map_err(|e| StoreError(e.to_string()))?;
-    let secret = read_meta(sql, "secret")?.unwrap_or_default();
+    let secret = meta::read(sql, "secret")?.unwrap_or_default();
     let secret = secret_of(&secret.try_into().unwrap_or_default());
     Ok(Some((secret, config)))
-}
-
-pub(super) fn read_meta(
-    sql: &mut dyn Sql,
-    name: &'static str,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    let rows = sql.exec("SELECT value FROM meta WHERE name = ?", &[name.into()])?;
-    Ok(scalar(rows).map(Value::into_blob))
 }
 
 pub(super) fn secret_of(bytes: &[u8; 16]) -> Secret {

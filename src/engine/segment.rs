@@ -1,26 +1,31 @@
 //! The form of a segment: many messages in one row.
 //!
-//! A segment holds what one commit published into one lane. Its head is a version byte, a prefix
-//! and one record a message; its body is the messages' bodies, one after another. Heads are read
-//! without bodies at a start. A single (a delayed, held or dead message) is stored in the same
-//! form, with one message. Messages that waited in the line (`line.rs`) bring along when they were
-//! accepted, and those that still wait what holds once they are admitted: a second version of the
-//! form, for the rows that need it. Where the rows are and which are in memory is `segments.rs`'s.
+//! A segment holds what one commit published into one lane. Its head is sealed (`store/seal.rs`):
+//! the sum of the body, a prefix and one record a message; its body is the messages' bodies, one
+//! after another. Heads are read without bodies at a start. A single (a delayed, held or dead
+//! message) is stored in the same form, with one message. Messages that waited in the line
+//! (`line.rs`) bring along when they were accepted, and those that still wait what holds once they
+//! are admitted: a second version of the form, for the rows that need it. Where the rows are and
+//! which are in memory is `segments.rs`'s.
 
 use crate::command::Blob;
 use crate::id::{Secret, hash64};
 use crate::limits::{
     SEGMENT_BODY_BYTES_MAX, SEGMENT_HEAD_BYTES_MAX, SEGMENT_MESSAGES_MAX, SEQ_MAX,
 };
-use crate::store::StoreError;
+use crate::store::{StoreError, seal};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
 /// Version of the stored form.
-const VERSION: u8 = 1;
+const VERSION: u8 = seal::SEALED;
 /// The version with an [`Extra`] behind the prefix.
-const VERSION_EXTRA: u8 = 2;
+const VERSION_EXTRA: u8 = 0xA6;
+/// Both as they were before there were sums. Read, never written.
+const VERSION_UNSEALED: u8 = 1;
+/// See [`VERSION_UNSEALED`].
+const VERSION_UNSEALED_EXTRA: u8 = 2;
 /// Lanes that hold segments: one for each priority.
 pub const LANES: usize = 10;
 /// The lane of messages that have a row of their own in `singles`.
@@ -173,27 +178,28 @@ pub struct Segment {
     /// Its messages, by sequence number.
     pub items: Vec<Item>,
     extra: Extra,
+    /// `None` for a row from before there were sums.
+    body_sum: Option<[u8; seal::SUM_BYTES]>,
     head: Rc<Vec<u8>>,
     body: Rc<Vec<u8>>,
 }
 
 impl Segment {
-    /// Reads a stored segment. `body` may be empty when only heads are wanted.
+    /// Reads a stored segment; without `body` where only heads are wanted.
     ///
     /// # Errors
     /// When the bytes are not a segment, which means that the row is damaged.
-    pub fn decode(lane: u8, head: Vec<u8>, body: Vec<u8>) -> Result<Self, StoreError> {
+    pub fn decode(lane: u8, head: Vec<u8>, body: Option<Vec<u8>>) -> Result<Self, StoreError> {
         let damaged = |why: &str| StoreError(format!("a segment of lane {lane} is damaged: {why}"));
-        let (has_extra, rest) = match head.split_first() {
-            Some((&VERSION, rest)) => (false, rest),
-            Some((&VERSION_EXTRA, rest)) => (true, rest),
-            _ => return Err(damaged("another version")),
-        };
+        let (has_extra, body_sum, rest) = opened(&head).map_err(damaged)?;
         let (prefix, mut rest) =
             postcard::take_from_bytes::<Prefix>(rest).map_err(|e| damaged(&e.to_string()))?;
         let mut extra = Extra::default();
         if has_extra {
             (extra, rest) = postcard::take_from_bytes(rest).map_err(|e| damaged(&e.to_string()))?;
+        }
+        if usize::from(prefix.count) > rest.len() {
+            return Err(damaged("it is too short for its messages"));
         }
         let mut items = Vec::with_capacity(usize::from(prefix.count));
         let mut body_at = 0u32;
@@ -217,8 +223,11 @@ impl Segment {
             rest = after;
         }
         extra.date(&mut items);
-        if !body.is_empty() && body.len() != body_at as usize {
-            return Err(damaged("bodies and heads disagree"));
+        if let Some(body) = &body {
+            let is_known = body_sum.is_none_or(|known| known == seal::sum(0, body));
+            if !is_known || body.len() != body_at as usize {
+                return Err(damaged("bodies and heads disagree"));
+            }
         }
         let Prefix {
             at_ms,
@@ -227,7 +236,7 @@ impl Segment {
             gone,
             ..
         } = prefix;
-        let (head, body) = (Rc::new(head), Rc::new(body));
+        let (head, body) = (Rc::new(head), Rc::new(body.unwrap_or_default()));
         Ok(Self {
             lane,
             first_seq,
@@ -236,6 +245,7 @@ impl Segment {
             gone,
             items,
             extra,
+            body_sum,
             head,
             body,
         })
@@ -325,12 +335,14 @@ impl Segment {
             count: self.items.len() as u16,
             gone: gone.to_vec(),
         };
-        let mut head = head_of(&prefix, &self.extra);
+        let body_sum = self.body_sum.unwrap_or_else(|| seal::sum(0, &self.body));
+        let mut head = head_of(&prefix, &self.extra, body_sum);
         let records = self
             .items
             .first()
             .map_or(self.head.len(), |item| item.head_at as usize);
         head.extend_from_slice(&self.head[records..]);
+        seal::close(&mut head);
         head
     }
 }
@@ -429,7 +441,8 @@ impl Builder {
             count: self.items.len() as u16,
             gone: Vec::new(),
         };
-        let mut head = head_of(&prefix, &self.extra);
+        let body_sum = seal::sum(0, &self.bodies);
+        let mut head = head_of(&prefix, &self.extra, body_sum);
         let mut items = self.items;
         for item in &mut items {
             item.head_at += head.len() as u32;
@@ -437,6 +450,7 @@ impl Builder {
         }
         self.extra.date(&mut items);
         head.extend_from_slice(&self.heads);
+        seal::close(&mut head);
         Segment {
             lane,
             first_seq: prefix.first_seq,
@@ -445,17 +459,37 @@ impl Builder {
             gone: prefix.gone,
             items,
             extra: self.extra,
+            body_sum: Some(body_sum),
             head: Rc::new(head),
             body: Rc::new(self.bodies),
         }
     }
 }
 
-/// A head without its records. Writing to a vector cannot fail: the format has no limits.
-fn head_of(prefix: &Prefix, extra: &Extra) -> Vec<u8> {
+/// Whether an [`Extra`] follows the prefix, the sum of the body, and what stands behind them.
+type Opened<'a> = (bool, Option<[u8; seal::SUM_BYTES]>, &'a [u8]);
+
+/// Looks at a stored head. On error, what is wrong with it.
+fn opened(head: &[u8]) -> Result<Opened<'_>, &'static str> {
+    match head.split_first() {
+        Some((&VERSION_UNSEALED, rest)) => Ok((false, None, rest)),
+        Some((&VERSION_UNSEALED_EXTRA, rest)) => Ok((true, None, rest)),
+        Some((&version @ (VERSION | VERSION_EXTRA), _)) => {
+            let payload = seal::payload(head).ok_or("its sum does not match")?;
+            let (body_sum, rest) = payload.split_first_chunk().ok_or("it is cut off")?;
+            Ok((version == VERSION_EXTRA, Some(*body_sum), rest))
+        }
+        _ => Err("another version"),
+    }
+}
+
+/// A head without its records, to be closed behind them. Writing to a vector cannot fail: the
+/// format has no limits.
+fn head_of(prefix: &Prefix, extra: &Extra, body_sum: [u8; seal::SUM_BYTES]) -> Vec<u8> {
     let plain = *extra == Extra::default();
-    let version = if plain { VERSION } else { VERSION_EXTRA };
-    let head = postcard::to_extend(prefix, vec![version]).unwrap_or_default();
+    let mut head = seal::begin(if plain { VERSION } else { VERSION_EXTRA });
+    head.extend_from_slice(&body_sum);
+    let head = postcard::to_extend(prefix, head).unwrap_or_default();
     if plain {
         return head;
     }
@@ -486,7 +520,7 @@ mod tests {
         let segment = builder.finish(4, 7, 100);
         let (head, body) = segment.stored();
         let (head, body) = (head.to_vec(), body.to_vec());
-        let again = Segment::decode(4, head.clone(), body.clone()).unwrap();
+        let again = Segment::decode(4, head.clone(), Some(body.clone())).unwrap();
         assert_eq!(
             (&again.items, &again.extra),
             (&segment.items, &segment.extra)
@@ -506,7 +540,7 @@ mod tests {
     #[test]
     fn a_segment_survives_its_bytes() {
         let (head, body) = built();
-        let segment = Segment::decode(4, head, body).unwrap();
+        let segment = Segment::decode(4, head, Some(body)).unwrap();
         assert_eq!(
             (segment.first_seq, segment.at_ms, segment.ordinal),
             (40, 7, 100)
@@ -515,7 +549,7 @@ mod tests {
         assert_eq!(segment.body(&item).bytes(), b"body 44");
         assert_eq!(segment.head(&item).unwrap().key, Some("b"));
         assert_eq!(segment.items[1].expires_at_ms, 99);
-        let again = Segment::decode(4, segment.encoded_with_gone(&[1]), Vec::new()).unwrap();
+        let again = Segment::decode(4, segment.encoded_with_gone(&[1]), None).unwrap();
         assert!(again.is_gone(1) && !again.is_gone(2));
         assert_eq!(
             again.head(&again.items[2]).unwrap(),
@@ -528,15 +562,47 @@ mod tests {
         let (head, body) = built();
         for end in 0..head.len() {
             assert!(
-                Segment::decode(4, head[..end].to_vec(), Vec::new()).is_err(),
+                Segment::decode(4, head[..end].to_vec(), None).is_err(),
                 "{end}"
             );
         }
-        for end in 1..body.len() {
+        for end in 0..body.len() {
             assert!(
-                Segment::decode(4, head.clone(), body[..end].to_vec()).is_err(),
+                Segment::decode(4, head.clone(), Some(body[..end].to_vec())).is_err(),
                 "{end}"
             );
         }
+    }
+
+    #[test]
+    fn no_flipped_bit_goes_unnoticed() {
+        let (head, body) = built();
+        let flipped = |bytes: &[u8], bit: usize| {
+            let mut bytes = bytes.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bytes
+        };
+        for bit in 0..head.len() * 8 {
+            assert!(
+                Segment::decode(4, flipped(&head, bit), None).is_err(),
+                "{bit}"
+            );
+        }
+        for bit in 0..body.len() * 8 {
+            let body = Some(flipped(&body, bit));
+            assert!(Segment::decode(4, head.clone(), body).is_err(), "{bit}");
+        }
+    }
+
+    /// Rows from before there were sums: read, and written anew with sums.
+    #[test]
+    fn an_unsealed_segment_is_read() {
+        let (head, body) = built();
+        let mut old = vec![VERSION_UNSEALED];
+        old.extend_from_slice(&head[seal::SEAL_BYTES + seal::SUM_BYTES..]);
+        let segment = Segment::decode(4, old, Some(body.clone())).unwrap();
+        assert_eq!((segment.first_seq, segment.items.len()), (40, 3));
+        let sealed = segment.encoded_with_gone(&[]);
+        assert_eq!(sealed, head);
     }
 }

@@ -357,12 +357,12 @@ fn decode_head(lane: u8, row: Vec<Value>) -> Result<Segment, StoreError> {
         .next()
         .map(Value::into_blob)
         .unwrap_or_default();
-    Segment::decode(lane, head, Vec::new())
+    Segment::decode(lane, head, None)
 }
 
 fn decode_row(lane: u8, row: Vec<Value>) -> Result<Segment, StoreError> {
     let mut row = row.into_iter();
     let head = row.next().map(Value::into_blob).unwrap_or_default();
     let body = row.next().map(Value::into_blob).unwrap_or_default();
-    Segment::decode(lane, head, body)
+    Segment::decode(lane, head, Some(body))
 }

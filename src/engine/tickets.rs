@@ -7,10 +7,8 @@
 //! verifier can have seen it.
 
 use super::Stop;
-use super::operations::write_meta;
 use super::outcome::Call;
 use super::queue::{Queue, Turn};
-use super::recovery::read_meta;
 use super::segment::{LANES, Place};
 use crate::command::directory::DirectoryCommand;
 use crate::command::placement::DIRECTORY;
@@ -19,7 +17,7 @@ use crate::crypto::ticket::{Claims, SEED_BYTES, TicketKey};
 use crate::error::Fault;
 use crate::id::Id;
 use crate::limits::{JWKS_CACHE_MS, TICKET_TTL_MS_MAX};
-use crate::store::{Sql, StoreError};
+use crate::store::{Sql, StoreError, meta};
 use crate::time::{DAY, Millis, SECOND};
 use serde::{Deserialize, Serialize};
 
@@ -126,7 +124,7 @@ impl Queue {
         if !wanted || self.tickets.ring.is_some() {
             return Ok(());
         }
-        let stored = read_meta(turn.sql, STORED)?;
+        let stored = meta::read(turn.sql, STORED)?;
         let ring: Option<Ring> = stored
             .map(|bytes: Vec<u8>| {
                 postcard::from_bytes(&bytes).map_err(|e| StoreError(e.to_string()))
@@ -162,7 +160,7 @@ impl Queue {
             return Ok(());
         };
         let bytes = postcard::to_allocvec(ring).map_err(|e| StoreError(e.to_string()))?;
-        write_meta(turn, STORED, &bytes)
+        meta::write(turn.sql, STORED, &bytes)
     }
 
     /// Begins to replace the key: the next one is published now and signs once it can be known.

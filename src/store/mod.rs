@@ -5,7 +5,10 @@
 //! whole turn; when anything here fails, the turn is rolled back and all memory of it dropped.
 //! Decides nothing.
 
+pub mod meta;
 pub mod schema;
+pub mod seal;
+mod sealing;
 pub mod topic_schema;
 
 /// A value bound to a statement or read from a row. Integers stay within ±2^53: the platform
@@ -39,6 +42,17 @@ impl Value {
     #[must_use]
     pub fn text(&self) -> &str {
         if let Self::Text(s) = self { s } else { "" }
+    }
+
+    /// The same value on its way in.
+    #[must_use]
+    pub fn as_arg(&self) -> Arg<'_> {
+        match self {
+            Self::Null => Arg::Null,
+            Self::Int(n) => Arg::Int(*n),
+            Self::Text(text) => Arg::Text(text),
+            Self::Blob(bytes) => Arg::Blob(bytes),
+        }
     }
 
     /// The bytes, taken out; empty for anything else.

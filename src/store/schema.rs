@@ -4,7 +4,14 @@
 //! byte of the form; keep the reader of the old version; add a test that opens yesterday's bytes.
 //! Each migration runs once, in the transaction of the first turn after the code changed.
 
-use super::{Arg, Sql, StoreError};
+use super::{Arg, Sql, StoreError, sealing};
+
+/// What was damaged and taken out of service: where it stood, why, what was lost with it (messages
+/// of that lane from a number up to another), and the bytes, until somebody drops them.
+pub(super) const QUARANTINE: &str = "CREATE TABLE quarantine (number INTEGER PRIMARY KEY,
+        at_ms INTEGER NOT NULL, source TEXT NOT NULL, place TEXT NOT NULL, why TEXT NOT NULL,
+        messages INTEGER NOT NULL, lane INTEGER NOT NULL, from_seq INTEGER NOT NULL,
+        to_seq INTEGER NOT NULL, head BLOB, body BLOB, dropped INTEGER NOT NULL)";
 
 /// Migrations, in order. The number of those applied stands in `meta` under `schema`.
 const MIGRATIONS: &[&[&str]] = &[&[
@@ -40,21 +47,30 @@ const MIGRATIONS: &[&[&str]] = &[&[
     // What calls of an endpoint came to, in a ring of slots.
     "CREATE TABLE attempts (slot INTEGER PRIMARY KEY, number INTEGER NOT NULL,
         first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, data BLOB NOT NULL)",
-]];
+], &[QUARANTINE]];
+/// The number of migrations from which on all values are sealed.
+const SEALED_SINCE: usize = 3;
 
 /// Brings the tables up to date.
 ///
 /// # Errors
 /// Whatever the database said.
 pub fn migrate(sql: &mut dyn Sql) -> Result<(), StoreError> {
-    apply(sql, MIGRATIONS)
+    let before = apply(sql, MIGRATIONS)?;
+    if (1..SEALED_SINCE).contains(&before) {
+        sealing::queue(sql)?;
+    }
+    Ok(())
 }
 
-/// Applies what of `migrations` was not applied yet.
+/// Applies what of `migrations` was not applied yet; how many were.
 ///
 /// # Errors
 /// Whatever the database said, or tables of a later version.
-pub(super) fn apply(sql: &mut dyn Sql, migrations: &[&[&'static str]]) -> Result<(), StoreError> {
+pub(super) fn apply(
+    sql: &mut dyn Sql,
+    migrations: &[&[&'static str]],
+) -> Result<usize, StoreError> {
     let known = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'meta'", &[])?;
     let applied = if known.is_empty() {
         0
@@ -74,7 +90,7 @@ pub(super) fn apply(sql: &mut dyn Sql, migrations: &[&[&'static str]]) -> Result
             &[Arg::Blob(version.as_bytes())],
         )?;
     }
-    Ok(())
+    Ok(applied)
 }
 
 fn version(sql: &mut dyn Sql, known: usize) -> Result<usize, StoreError> {
@@ -90,7 +106,7 @@ fn version(sql: &mut dyn Sql, known: usize) -> Result<usize, StoreError> {
     }
 }
 
-/// Drops the contents of every table but `meta`.
+/// Drops the contents of every table but `meta` and `quarantine`.
 ///
 /// # Errors
 /// Whatever the database said.

@@ -5,12 +5,10 @@
 //! that is being filled is written again until it is full. A start begins a new one.
 
 use crate::limits::{ATTEMPT_ANSWER_BYTES_MAX, ATTEMPT_ROW_BYTES, ATTEMPT_ROWS_MAX};
-use crate::store::{Arg, Sql, StoreError, Value};
+use crate::store::{Arg, Sql, StoreError, Value, seal};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
-/// Version of the stored form.
-const VERSION: u8 = 1;
 /// What an attempt takes beside its texts, at most.
 const ATTEMPT_BYTES: usize = 48;
 
@@ -82,8 +80,7 @@ impl Attempts {
             None => next_number(sql)?,
         };
         self.number = Some(number);
-        let data = postcard::to_extend(&self.row, vec![VERSION])
-            .map_err(|e| StoreError(format!("attempts cannot be written: {e}")))?;
+        let data = seal::encode(&self.row)?;
         let seqs = || self.row.iter().flat_map(|it| it.messages.iter());
         let first = seqs().map(|(seq, _)| *seq).min().unwrap_or_default();
         let last = seqs().map(|(seq, _)| *seq).max().unwrap_or_default();
@@ -137,11 +134,7 @@ fn next_number(sql: &mut dyn Sql) -> Result<u64, StoreError> {
 /// # Errors
 /// When the bytes are not one, which means that it is damaged.
 pub fn decode(data: &[u8]) -> Result<Vec<Attempt>, StoreError> {
-    let damaged = |why: String| StoreError(format!("a row of attempts is damaged: {why}"));
-    match data.split_first() {
-        Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|e| damaged(e.to_string())),
-        _ => Err(damaged("another version".to_owned())),
-    }
+    seal::decode("a row of attempts", data)
 }
 
 #[cfg(test)]
@@ -158,7 +151,7 @@ mod tests {
             error: Some("busy".to_owned()),
             answer: b"later".to_vec(),
         }];
-        let data = postcard::to_extend(&row, vec![VERSION]).unwrap();
+        let data = seal::encode(&row).unwrap();
         assert_eq!(decode(&data).unwrap(), row);
         for end in 0..data.len() {
             assert!(decode(&data[..end]).is_err(), "{end}");

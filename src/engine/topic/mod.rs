@@ -25,7 +25,7 @@ use crate::command::topic::{Frame, TopicCommand, TopicEnvelope, TopicReply};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Secret;
 use crate::limits::{UNJOURNALED_MESSAGES_MAX, UNJOURNALED_SEGMENTS_MAX};
-use crate::store::{Arg, Sql, StoreError};
+use crate::store::{Sql, StoreError, meta};
 use crate::time::{HOUR, Millis, SECOND};
 use config::TopicConfig;
 use follow::Followers;
@@ -281,7 +281,7 @@ impl Topic {
         state.next_seq = self.log.next_seq;
         state.bytes = self.log.bytes;
         let bytes = postcard::to_allocvec(&state).map_err(|e| StoreError(e.to_string()))?;
-        write_meta(turn, "state", &bytes)?;
+        meta::write(turn.sql, "state", &bytes)?;
         self.state_changed = false;
         self.unsaved_messages = 0;
         self.unsaved_segments = 0;
@@ -318,13 +318,4 @@ impl Topic {
         turn.out.timer_at_ms = now.or(waiting);
         Ok(())
     }
-}
-
-fn write_meta(turn: &mut Turn<'_>, name: &'static str, value: &[u8]) -> Result<(), StoreError> {
-    turn.sql.exec(
-        "INSERT INTO meta (name, value) VALUES (?, ?)
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        &[name.into(), Arg::Blob(value)],
-    )?;
-    Ok(())
 }

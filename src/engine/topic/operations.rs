@@ -2,13 +2,13 @@
 
 use super::config::TopicConfig;
 use super::log::Log;
-use super::{State, Topic, Turn, write_meta};
+use super::{State, Topic, Turn};
 use crate::command::topic::{TopicDescription, TopicReply};
 use crate::engine::Stop;
 use crate::engine::recovery::secret_of;
 use crate::error::{ErrorCode, Fault};
-use crate::store::StoreError;
 use crate::store::topic_schema::migrate;
+use crate::store::{StoreError, meta};
 use std::rc::Rc;
 
 impl Topic {
@@ -53,7 +53,7 @@ impl Topic {
         migrate(turn.sql)?;
         self.secret = secret_of(&self.entropy);
         let secret = self.entropy;
-        write_meta(turn, "secret", &secret)?;
+        meta::write(turn.sql, "secret", &secret)?;
         store_config(turn, &config)?;
         self.log = Log::new(config.persistence, 1, 1, 0);
         self.config = Some(Rc::new(config));
@@ -111,5 +111,5 @@ impl Topic {
 
 fn store_config(turn: &mut Turn<'_>, config: &TopicConfig) -> Result<(), StoreError> {
     let text = serde_json::to_string(&config.to_json()).map_err(|e| StoreError(e.to_string()))?;
-    write_meta(turn, "config", text.as_bytes())
+    meta::write(turn.sql, "config", text.as_bytes())
 }

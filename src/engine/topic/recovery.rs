@@ -4,11 +4,11 @@ use super::config::{Persistence, TopicConfig};
 use super::log::Log;
 use super::{State, Topic};
 use crate::engine::idempotency::{Answer, Idempotency};
-use crate::engine::recovery::{read_identity, read_meta};
+use crate::engine::recovery::read_identity;
 use crate::engine::segment::Segment;
 use crate::id::Secret;
 use crate::store::topic_schema::migrate;
-use crate::store::{Sql, StoreError};
+use crate::store::{Sql, StoreError, meta};
 use crate::time::Millis;
 use std::rc::Rc;
 
@@ -30,7 +30,7 @@ impl Topic {
             return Ok(topic);
         };
         topic.secret = secret;
-        let state = read_meta(sql, "state")?.unwrap_or_default();
+        let state = meta::read(sql, "state")?.unwrap_or_default();
         topic.state = postcard::from_bytes(&state)
             .map_err(|e| StoreError(format!("the state of the topic is damaged: {e}")))?;
         topic.config = Some(Rc::new(config));

@@ -108,9 +108,6 @@ impl Rows {
 /// A row of `head`, or of `head, body`.
 fn decode(row: Vec<Value>) -> Result<Segment, StoreError> {
     let mut row = row.into_iter().map(Value::into_blob);
-    let (head, body) = (
-        row.next().unwrap_or_default(),
-        row.next().unwrap_or_default(),
-    );
-    Segment::decode(LANE, head, body)
+    let head = row.next().unwrap_or_default();
+    Segment::decode(LANE, head, row.next())
 }

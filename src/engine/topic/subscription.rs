@@ -15,7 +15,7 @@ use crate::engine::Stop;
 use crate::engine::filter::Filter;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::SUBSCRIPTIONS_MAX;
-use crate::store::{Arg, Sql, StoreError, Value};
+use crate::store::{Arg, Sql, StoreError, Value, seal};
 use crate::time::{MINUTE, Millis, SECOND};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -124,9 +124,8 @@ impl Subscriptions {
             let name = row
                 .pop()
                 .map_or(String::new(), |value| value.text().to_owned());
-            let config: Config =
-                postcard::from_bytes(&config).map_err(|e| damaged(e.to_string()))?;
-            let totals = postcard::from_bytes(&totals).map_err(|e| damaged(e.to_string()))?;
+            let config: Config = seal::decode("a subscription", &config)?;
+            let totals = seal::decode("a subscription's totals", &totals)?;
             let filter = config.filter.as_deref().map(Filter::compile).transpose();
             let filter = filter.map_err(|fault| damaged(fault.detail))?;
             self.by_name
@@ -446,9 +445,8 @@ impl Topic {
         let Some(it) = self.subscriptions.by_name.get(name) else {
             return Ok(());
         };
-        let failed = |e: postcard::Error| StoreError(e.to_string());
-        let config = postcard::to_allocvec(&it.config).map_err(failed)?;
-        let totals = postcard::to_allocvec(&it.totals).map_err(failed)?;
+        let config = seal::encode(&it.config)?;
+        let totals = seal::encode(&it.totals)?;
         turn.sql.exec(
             "INSERT OR REPLACE INTO subscriptions (name, config, next_seq, cursor)
              VALUES (?, ?, ?, ?)",

@@ -2,6 +2,7 @@
 
 use super::Target;
 use tidegate::engine::segment::{Builder, Head, Segment};
+use tidegate::store::seal;
 
 const NOW_MS: u64 = 1_700_000_000_000;
 
@@ -17,7 +18,13 @@ fn segment(bytes: &[u8]) {
         return;
     };
     let (head, body) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
-    let Ok(segment) = Segment::decode(4, head.to_vec(), body.to_vec()) else {
+    // With the right sums: what they let through has to be read safely too.
+    let mut head = head.to_vec();
+    if let Some(place) = head.get_mut(seal::SEAL_BYTES..seal::SEAL_BYTES + seal::SUM_BYTES) {
+        place.copy_from_slice(&seal::sum(0, body));
+    }
+    seal::close(&mut head);
+    let Ok(segment) = Segment::decode(4, head, Some(body.to_vec())) else {
         return;
     };
     for item in &segment.items {
