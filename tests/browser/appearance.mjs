@@ -56,6 +56,8 @@ export const contrasts = (page) =>
 
     function ownText(element) {
       if (element.matches('select')) return element.selectedOptions[0]?.text ?? '';
+      // What is ticked has a value that nobody sees.
+      if (element.matches('[type=checkbox], [type=radio]')) return '';
       if (element.matches('input, textarea')) return element.value;
       return [...element.childNodes].map((node) => (node.nodeType === 3 ? node.data : '')).join('');
     }

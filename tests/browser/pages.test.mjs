@@ -7,6 +7,8 @@ import { CONTRAST_MIN, contrasts, nameless, overflowing } from './appearance.mjs
 import { queuePage, reads, stage } from './support.mjs';
 
 const SALE = '/demo/flash-sale/';
+const CHAT = '/demo/chat/';
+const ORDERS = '/demo/orders/';
 /** Pages that are looked at at a time. */
 const TABS = 3;
 const WIDE = { width: 1280, height: 900 };
@@ -80,6 +82,20 @@ const STATES = {
     await page.getByLabel('Crowd', { exact: true }).fill('8');
     await page.getByRole('button', { name: 'Go' }).click();
     await page.locator('[data-verdict] h2', { hasText: 'Sold out, exactly' }).waitFor();
+  }],
+  'the chat asking for a name': [CHAT, (page) => page.getByRole('dialog').waitFor()],
+  'the chat with something said': [CHAT, async (page) => {
+    await page.getByLabel('Name', { exact: true }).fill('somebodywithalongname'.repeat(2));
+    await page.getByRole('button', { name: 'Go in' }).click();
+    await page.locator('.people li').first().waitFor({ state: 'attached' });
+    await page.getByLabel('Message', { exact: true }).fill('anunbrokenword'.repeat(40));
+    await page.keyboard.press('Enter');
+    await page.locator('.said:not(.pending) .text').first().waitFor();
+  }],
+  'the shop with orders': [ORDERS, async (page) => {
+    await page.getByRole('button', { name: 'Place an order' }).click();
+    await page.locator('td.done').nth(3).waitFor();
+    await page.locator('[data-one]:not(:disabled)').waitFor();
   }],
 };
 
