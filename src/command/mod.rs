@@ -110,6 +110,14 @@ pub enum Command<'a> {
     /// A pull, with or without acknowledgements, that is the request's body, in binary form, as the
     /// client sent it.
     PullBinary,
+    /// Publish one message and answer with what becomes of it, when that is known in time: a
+    /// request and its reply. Its body travels as that of [`Command::Publish`].
+    PublishAndWait {
+        #[serde(borrow)]
+        draft: Draft<'a>,
+        /// 1 to 30000.
+        wait_ms: Millis,
+    },
 }
 
 /// The attribute that says how often a message is tried, where it brings that along.

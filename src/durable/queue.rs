@@ -167,7 +167,11 @@ impl QueueObject {
             return Err(cors::forbidden(origin));
         }
         match &mut envelope.command {
-            Command::Publish(draft) if !arrival.body.is_empty() => draft.body = &arrival.body,
+            Command::Publish(draft) | Command::PublishAndWait { draft, .. }
+                if !arrival.body.is_empty() =>
+            {
+                draft.body = &arrival.body;
+            }
             Command::PublishBinary => {
                 let drafts = binary::publish::read(within(&arrival.body, BATCH_BYTES_MAX)?)?;
                 envelope.command = Command::PublishBatch(drafts);

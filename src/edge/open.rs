@@ -1,6 +1,7 @@
 //! The first step: from a head to what happens with it.
 
 use super::action::Target;
+use super::receive::publishing;
 use super::request::Request;
 use super::route::{Method, Part, Place, TopicPart};
 use super::{Action, Call, Edge, Listing, Payload, auth, no_path};
@@ -190,7 +191,7 @@ impl Edge {
                 let payload = Payload::ClientBody {
                     bytes_max: MESSAGE_BYTES_MAX,
                 };
-                let command = Command::Publish(message.draft());
+                let command = publishing(request, message.draft())?;
                 Ok(Action::Call(self.call(queue, request, command, payload)))
             }
         }

@@ -6,7 +6,7 @@ use super::route::{Part, Place};
 use super::{Action, Call, Edge, Payload, no_path};
 use crate::command::{Command, Draft, Reply};
 use crate::error::Fault;
-use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX};
+use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX, WAIT_MS_MAX};
 use crate::protocol::http::fields::{Item, document};
 use crate::protocol::http::{
     DecidedBy, RenderContext, ack, batch, binary, cloud_events, media, publish, pull, render,
@@ -75,9 +75,11 @@ impl Edge {
         } else {
             message.body = within(body, INLINE_BYTES_MAX)?.into();
         }
-        let command = Command::Publish(message.draft());
+        let command = publishing(request, message.draft())?;
+        // One that waits would hold up the others' answers.
+        let shareable = matches!(command, Command::Publish(_));
         Ok(Action::Call(Call {
-            shareable: true,
+            shareable,
             ..self.call(queue, request, command, Payload::InCommand)
         }))
     }
@@ -148,6 +150,17 @@ impl Edge {
         };
         Some(Action::Respond(render(&result, &context)))
     }
+}
+
+/// A publish, or one that waits for what becomes of its message.
+pub(super) fn publishing<'a>(
+    request: &Request<'_>,
+    draft: Draft<'a>,
+) -> Result<Command<'a>, Fault> {
+    Ok(match request.number("wait_ms", &(0..=WAIT_MS_MAX), 0)? {
+        0 => Command::Publish(draft),
+        wait_ms => Command::PublishAndWait { draft, wait_ms },
+    })
 }
 
 /// A configuration is a JSON object; what is in it is the engine's to check.

@@ -494,7 +494,9 @@ impl Queue {
         let mut keys = Vec::new();
         for (_, envelope) in requests {
             match &envelope.command {
-                Command::Publish(draft) => keys.extend(draft.key),
+                Command::Publish(draft) | Command::PublishAndWait { draft, .. } => {
+                    keys.extend(draft.key);
+                }
                 Command::PublishBatch(drafts) => {
                     keys.extend(drafts.iter().flatten().filter_map(|d| d.key))
                 }

@@ -196,9 +196,10 @@ impl Queue {
                 self.meta.totals.reject(*code, true, *n);
             }
             match envelope.command {
-                Command::Publish(_) | Command::PublishBatch(_) | Command::Forward { .. } => {
-                    later[0].push((token, envelope))
-                }
+                Command::Publish(_)
+                | Command::PublishAndWait { .. }
+                | Command::PublishBatch(_)
+                | Command::Forward { .. } => later[0].push((token, envelope)),
                 Command::Pull(_) => later[1].push((token, envelope)),
                 Command::AckPull { ref ack, ref pull } => {
                     if self.settle(turn, token, ack, pull)? {
@@ -254,7 +255,9 @@ impl Queue {
                 self.create_if(turn, true)?;
                 return self.take_forwarded(turn, source, &messages).map(Some);
             }
-            Command::Publish(_) | Command::PublishBatch(_) => self.create_if(turn, creates)?,
+            Command::Publish(_) | Command::PublishAndWait { .. } | Command::PublishBatch(_) => {
+                self.create_if(turn, creates)?;
+            }
             _ => {}
         }
         if self.config.is_none() {
@@ -266,6 +269,9 @@ impl Queue {
         }
         let reply = match envelope.command {
             Command::Publish(draft) => Reply::Accepted(self.publish(turn, &draft)?),
+            Command::PublishAndWait { draft, wait_ms } => {
+                return self.publish_and_wait(turn, token, &draft, wait_ms);
+            }
             Command::PublishBatch(drafts) => self.publish_batch(turn, drafts)?,
             Command::Pull(pull) | Command::AckPull { pull, .. } => {
                 return self.pull(turn, token, &pull);

@@ -9,7 +9,7 @@ use super::Stop;
 use super::inspect::wait_is_over;
 use super::pull::Want;
 use super::queue::{Queue, Turn};
-use crate::command::{Reply, Wait};
+use crate::command::{Accepted, Draft, Reply, Wait};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
 use crate::limits::{WAIT_MS_MAX, WAITERS_MAX};
@@ -26,12 +26,14 @@ struct Puller {
     until_ms: Millis,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Reader {
     token: u32,
     id: Id,
     wait: Wait,
     until_ms: Millis,
+    /// What its publisher is told when the time is over: that it was accepted.
+    accepted: Option<Accepted>,
 }
 
 impl Reader {
@@ -85,8 +87,30 @@ impl Waiters {
             id,
             wait,
             until_ms: now_ms + wait_ms,
+            accepted: None,
         });
         Ok(())
+    }
+
+    /// A publisher that waits for the end of its message; the same back where nobody more can wait.
+    pub fn add_publisher(
+        &mut self,
+        token: u32,
+        accepted: Accepted,
+        wait_ms: Millis,
+        now_ms: Millis,
+    ) -> Option<Accepted> {
+        if self.check_room().is_err() {
+            return Some(accepted);
+        }
+        self.readers.push(Reader {
+            token,
+            id: accepted.id,
+            wait: Wait::Final { wait_ms },
+            until_ms: now_ms + wait_ms,
+            accepted: Some(accepted),
+        });
+        None
     }
 
     fn check_room(&self) -> Result<(), Fault> {
@@ -170,6 +194,33 @@ impl Queue {
         Ok(())
     }
 
+    /// Publishes, and answers once the message is final or the time is over; at once where nobody
+    /// more can wait.
+    pub(super) fn publish_and_wait(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+        draft: &Draft<'_>,
+        wait_ms: Millis,
+    ) -> Result<Option<Reply>, Stop> {
+        let next_seq = self.meta.next_seq;
+        let accepted = self.publish(turn, draft)?;
+        if accepted.seq < next_seq {
+            // A repeat: the first may have ended long ago, and been forgotten.
+            match self.state_of(turn, accepted.id) {
+                Ok(state) if state.state.is_final() => return Ok(Some(Reply::State(state))),
+                Ok(_) => {}
+                Err(Stop::Fault(_)) => return Ok(Some(Reply::Accepted(accepted))),
+                Err(stop) => return Err(stop),
+            }
+        }
+        let wait_ms = wait_ms.min(WAIT_MS_MAX);
+        let left = self
+            .waiters
+            .add_publisher(token, accepted, wait_ms, turn.now_ms);
+        Ok(left.map(Reply::Accepted))
+    }
+
     /// Answers reads whose message changed as they wait for, or whose time is over.
     pub(super) fn answer_readers(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let look_at_streams = self.waiters.next_change_ms <= turn.now_ms;
@@ -183,25 +234,29 @@ impl Queue {
         let all = std::mem::take(&mut self.waiters.all_changed);
         let mut answered = BTreeSet::new();
         for at in 0..self.waiters.readers.len() {
+            let reader = &self.waiters.readers[at];
+            let over = reader.until_ms <= turn.now_ms;
+            let stream = look_at_streams && reader.is_stream();
+            if !(all || over || stream || finished.contains(&reader.id.seq())) {
+                continue;
+            }
             let Reader {
                 token,
                 id,
                 wait,
-                until_ms,
-            } = self.waiters.readers[at];
-            let over = until_ms <= turn.now_ms;
-            let stream = look_at_streams && matches!(wait, Wait::Change { .. });
-            if !(all || over || stream || finished.contains(&id.seq())) {
-                continue;
-            }
-            match self.state_of(turn, id) {
-                Ok(state) if over || wait_is_over(&state, wait) => {
-                    turn.out.replies.push((token, Ok(Reply::State(state))));
-                }
-                Ok(_) => continue,
-                Err(Stop::Fault(fault)) => turn.out.replies.push((token, Err(fault))),
-                Err(Stop::Store(error)) => return Err(error),
-            }
+                accepted,
+                ..
+            } = reader.clone();
+            let reply = match (self.state_of(turn, id), accepted) {
+                (Ok(state), _) if wait_is_over(&state, wait) => Ok(Reply::State(state)),
+                (Ok(state), None) if over => Ok(Reply::State(state)),
+                (Ok(_), Some(accepted)) if over => Ok(Reply::Accepted(accepted)),
+                (Ok(_), _) => continue,
+                (Err(Stop::Fault(_)), Some(accepted)) => Ok(Reply::Accepted(accepted)),
+                (Err(Stop::Fault(fault)), None) => Err(fault),
+                (Err(Stop::Store(error)), _) => return Err(error),
+            };
+            turn.out.replies.push((token, reply));
             answered.insert(token);
         }
         self.waiters

@@ -15,6 +15,7 @@ mod line;
 mod model;
 mod push;
 mod random;
+mod reply;
 mod rows;
 mod soak;
 mod tickets;
