@@ -55,7 +55,7 @@ test('a refusal is answered at once, and a wrong time names its field', async ()
 });
 
 test('who hangs up has published all the same', async () => {
-  const queue = await tide.queue();
+  const queue = await tide.queue({});
   const controller = new AbortController();
   const url = `${tide.server.url}${queue.path}/messages?wait_ms=20000`;
   const asking = fetch(url, { method: 'POST', body: 'a', signal: controller.signal });
