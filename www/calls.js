@@ -85,6 +85,55 @@ export const ack = (queue, outcome) =>
 /** @param {"purge" | "pause" | "resume" | "redrive"} operation @returns {Call} */
 export const operate = (queue, operation) => post(`${queuePath(queue)}/${operation}`);
 
+/** A topic's path. */
+export const topicPath = (topic) => `/v1/topics/${encodeURIComponent(topic)}`;
+
+/** @param {{ cursor?: string, limit?: number }} [page] @returns {Call} */
+export const listTopics = (page = {}) => get(`/v1/topics${search(page)}`);
+
+/** @returns {Call} */
+export const getTopic = (topic) => get(topicPath(topic));
+
+/** @param {object} configuration partial @returns {Call} */
+export const putTopic = (topic, configuration) => withJson("PUT", topicPath(topic), configuration);
+
+/** @returns {Call} */
+export const deleteTopic = (topic) => ({ method: "DELETE", path: topicPath(topic) });
+
+/** As {@link publish}. @returns {Call} */
+export const publishToTopic = (topic, body, headers = {}) => ({
+  method: "POST",
+  path: `${topicPath(topic)}/messages`,
+  headers,
+  body,
+});
+
+/** @returns {Call} the topic as an event stream */
+export const followTopic = (topic, options) => ({
+  ...get(`${topicPath(topic)}/events${search(options)}`),
+  headers: { accept: "text/event-stream" },
+});
+
+const subscriptionPath = (topic, name) =>
+  `${topicPath(topic)}/subscriptions/${encodeURIComponent(name)}`;
+
+/** @returns {Call} */
+export const listSubscriptions = (topic) => get(`${topicPath(topic)}/subscriptions`);
+
+/** @param {object} configuration partial @returns {Call} */
+export const putSubscription = (topic, name, configuration) =>
+  withJson("PUT", subscriptionPath(topic, name), configuration);
+
+/** @returns {Call} */
+export const deleteSubscription = (topic, name) => ({
+  method: "DELETE",
+  path: subscriptionPath(topic, name),
+});
+
+/** @param {{ seq: number | string }} to @returns {Call} */
+export const seekSubscription = (topic, name, to) =>
+  withJson("POST", `${subscriptionPath(topic, name)}/seek`, to);
+
 function search(fields) {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   return given.length === 0 ? "" : `?${new URLSearchParams(given)}`;

@@ -16,6 +16,8 @@ const PHONE = { width: 360, height: 740 };
 /** As long as a name may be, and nowhere to break it. */
 const QUEUE = `shop/${'summersale'.repeat(13).slice(0, 123)}`;
 
+const topicPage = (...parts) => `/#/topics/${parts.map(encodeURIComponent).join('/')}`;
+
 const scene = stage();
 
 /** Notes what a tab has to complain of. To be asked before it goes anywhere. */
@@ -83,6 +85,16 @@ const STATES = {
     await page.getByRole('button', { name: 'Go' }).click();
     await page.locator('[data-verdict] h2', { hasText: 'Sold out, exactly' }).waitFor();
   }],
+  'the list of topics': ['/#/topics', (page) =>
+    page.locator('tr[data-topic]').first().waitFor()],
+  'the tail of a topic': [topicPage(QUEUE), (page) =>
+    page.locator('table.messages tbody tr').nth(2).waitFor()],
+  'publishing to a topic': [topicPage(QUEUE, 'publish'), (page) =>
+    page.getByRole('button', { name: 'Publish', exact: true }).waitFor()],
+  'the subscriptions of a topic': [topicPage(QUEUE, 'subscriptions'), (page) =>
+    page.locator('[data-subscription]').first().waitFor()],
+  'the configuration of a topic': [topicPage(QUEUE, 'configuration'), (page) =>
+    page.waitForFunction(() => document.querySelector('[name=max_messages]').value !== '')],
   'the chat asking for a name': [CHAT, (page) => page.getByRole('dialog').waitFor()],
   'the chat with something said': [CHAT, async (page) => {
     await page.getByLabel('Name', { exact: true }).fill('somebodywithalongname'.repeat(2));
@@ -123,6 +135,14 @@ describe('each page', { concurrency: TABS }, () => {
       const { status } = await publish(QUEUE, 'anunbrokenbody'.repeat(60), headers);
       assert.equal(status, 202);
     }
+    const topic = `/v1/topics/${encodeURIComponent(QUEUE)}`;
+    const body = 'anunbrokenbody'.repeat(60);
+    const attributes = { long: 'anunbrokenvalue'.repeat(20) };
+    const messages = Array(3).fill({ body, key: 'buyer-'.repeat(20), attributes });
+    await scene.api.sendJson('POST', `${topic}/messages/batch`, { messages });
+    const filter = { attributes: { long: ['anunbrokenvalue'.repeat(20)] } };
+    const name = 's'.repeat(100);
+    await scene.api.sendJson('PUT', `${topic}/subscriptions/${name}`, { filter });
   });
 
   for (const [name, [path, come]] of Object.entries(STATES)) {

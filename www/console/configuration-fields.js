@@ -258,10 +258,11 @@ export function valueOf(spec, text) {
  * The partial configuration that says what has changed.
  * @param {(spec: ConfigurationSpec) => string} textOfField
  * @param {object} configuration as the server has it
+ * @param {typeof GROUPS} [groups] of fields
  */
-export function changes(textOfField, configuration) {
+export function changes(textOfField, configuration, groups = GROUPS) {
   const patch = {};
-  for (const { specs } of GROUPS) {
+  for (const { specs } of groups) {
     const changed = specs.filter((spec) => textOfField(spec) !== textOf(spec, configuration));
     const isRate = specs[0].name.startsWith(RATE);
     if (isRate && changed.length > 0) put(patch, RATE, rateOf(specs, textOfField));

@@ -1,4 +1,4 @@
-// Configuring a queue: a form with every field, or the JSON itself.
+// Configuring a queue or a topic: a form with every field, or the JSON itself.
 
 import { putQueue } from "../calls.js";
 import { GROUPS, changes, textOf } from "./configuration-fields.js";
@@ -7,7 +7,7 @@ import { fill, h } from "../dom.js";
 import { Field, FieldSet, parseJson, showProblem } from "./fields.js";
 
 /** What of a queue's description is its configuration. */
-const TOP = [
+const MEMBERS = [
   "capacity",
   "delivery",
   "retention_ms",
@@ -18,19 +18,23 @@ const TOP = [
   "push",
 ];
 
-/** @param {import("./queue-page.js").QueuePage} page */
-export function configurationTab(page) {
-  const tab = new Configuration(page);
-  page.onQueue((queue) => tab.take(queue));
+/**
+ * @param {any} page of a queue or a topic
+ * @param {{ groups: typeof GROUPS, members: string[], put: (name: string, patch: object) =>
+ *   import("../calls.js").Call }} [form]
+ */
+export function configurationTab(page, form = { groups: GROUPS, members: MEMBERS, put: putQueue }) {
+  const tab = new Configuration(page, form);
+  page.onDescription((description) => tab.take(description));
   return { element: tab.element };
 }
 
 class Configuration {
-  constructor(page) {
-    this.page = page;
+  constructor(page, { groups, members, put }) {
+    Object.assign(this, { page, groups, members, put });
     /** The configuration that the form was filled from. */
     this.base = null;
-    this.specs = GROUPS.flatMap((group) => group.specs);
+    this.specs = groups.flatMap((group) => group.specs);
     this.fields = new FieldSet(this.specs);
     this.curl = curlBox(page.app, "Configure");
     this.apply = h("button", { class: "main", disabled: true }, "Apply");
@@ -54,7 +58,7 @@ class Configuration {
           this.save();
         },
       },
-      GROUPS.map(({ title, text, specs }) =>
+      this.groups.map(({ title, text, specs }) =>
         h(
           "fieldset",
           {},
@@ -100,8 +104,9 @@ class Configuration {
   }
 
   /** Follows the server, unless somebody is about to change something. */
-  take(queue) {
-    const configuration = Object.fromEntries(TOP.map((name) => [name, queue[name]]));
+  take(description) {
+    const entries = this.members.map((name) => [name, description[name]]);
+    const configuration = Object.fromEntries(entries);
     const text = JSON.stringify(configuration, null, 2);
     if (text === this.baseText) return;
     const isJsonTouched = this.base !== null && this.json.input.value !== this.baseText;
@@ -120,7 +125,7 @@ class Configuration {
   }
 
   patch() {
-    return changes((spec) => this.fields.text(spec.name), this.base ?? {});
+    return changes((spec) => this.fields.text(spec.name), this.base ?? {}, this.groups);
   }
 
   isTouched() {
@@ -132,13 +137,13 @@ class Configuration {
     this.apply.disabled = !isTouched;
     this.undo.disabled = !isTouched;
     if (isTouched) fill(this.status);
-    this.curl.show(putQueue(this.page.name, this.patch()));
+    this.curl.show(this.put(this.page.name, this.patch()));
   }
 
   async save() {
     this.fields.clear();
     try {
-      this.accepted(await this.page.send(putQueue(this.page.name, this.patch())));
+      this.accepted(await this.page.send(this.put(this.page.name, this.patch())));
       this.reset();
       fill(this.status, "Applied. It holds from now on.");
     } catch (error) {
@@ -151,7 +156,7 @@ class Configuration {
     this.json.complain("");
     try {
       const configuration = parseJson(this.json.input.value, "json");
-      this.accepted(await this.page.send(putQueue(this.page.name, configuration)));
+      this.accepted(await this.page.send(this.put(this.page.name, configuration)));
       this.json.text = this.baseText;
       this.reset();
       this.page.app.say("Configuration applied.");
@@ -162,10 +167,10 @@ class Configuration {
   }
 
   /**
-   * The server answers a change with the queue as it then is; where it does not, the next poll
+   * The server answers a change with what it made of it; where it does not, the next poll
    * tells.
    */
-  accepted(queue) {
-    if (queue?.capacity) this.page.take({ ...this.page.queue, ...queue });
+  accepted(description) {
+    if (description?.name) this.page.take({ ...this.page.description, ...description });
   }
 }

@@ -1,4 +1,5 @@
-// Asks before something is done that cannot be undone: the name of the queue has to be typed.
+// Asks before something is done that cannot be undone: the name of what will be gone has to be
+// typed.
 
 import { fill, h } from "../dom.js";
 import { Field, showProblem } from "./fields.js";
@@ -12,7 +13,7 @@ import { Field, showProblem } from "./fields.js";
  * @param {() => Promise<void>} question.run on yes; what it throws is shown
  */
 export function askByName({ title, text, name, action, run }) {
-  const field = new Field({ name: "name", label: `Type the queue's name to go on: ${name}` });
+  const field = new Field({ name: "name", label: `Type the name to go on: ${name}` });
   const problem = h("div", { class: "problem", role: "alert", hidden: true });
   const yes = h("button", { class: "danger main", disabled: true }, action);
   const dialog = h("dialog", { class: "confirmation", "aria-label": title });

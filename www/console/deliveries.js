@@ -89,7 +89,7 @@ class Deliveries {
     try {
       const call = this.call();
       const asked = JSON.parse(call.body).visibility_timeout_ms;
-      const own = this.page.queue?.delivery?.visibility_timeout_ms ?? LEASE_MS_DEFAULT;
+      const own = this.page.description?.delivery?.visibility_timeout_ms ?? LEASE_MS_DEFAULT;
       const waitMs = JSON.parse(call.body).wait_ms;
       const options = { signal: this.page.signal, waitMs: Number(waitMs) || 0 };
       const { messages, depth } = await this.page.send(call, options);

@@ -1,4 +1,4 @@
-// The live figures of one queue.
+// The live figures of one queue, or of one topic.
 
 import { h, setText } from "../dom.js";
 import { age, bytes, count, duration } from "../format.js";
@@ -46,8 +46,10 @@ export const waitingIn = ({ depth, in_flight: leased = 0, delayed = 0, held = 0 
 
 /** A strip of figures. */
 export class Figures {
-  constructor() {
-    this.parts = FIGURES.map(([label]) => {
+  /** @param {typeof FIGURES} [figures] */
+  constructor(figures = FIGURES) {
+    this.figures = figures;
+    this.parts = figures.map(([label]) => {
       const value = h(
         "dd",
         { class: "value", "data-figure": label.toLowerCase().replace(" ", "_") },
@@ -63,11 +65,11 @@ export class Figures {
     );
   }
 
-  /** @param {any} queue as `GET /v1/queues/{queue}` answers */
-  show(queue) {
-    FIGURES.forEach(([, value, note], at) => {
-      setText(this.parts[at].value, value(queue));
-      setText(this.parts[at].note, note(queue));
+  /** @param {any} description as the server answers */
+  show(description) {
+    this.figures.forEach(([, value, note], at) => {
+      setText(this.parts[at].value, value(description));
+      setText(this.parts[at].note, note(description));
     });
   }
 }

@@ -42,13 +42,20 @@ export function operationsTab(page) {
       done: "Deleted.",
       text: "Deletes the queue with its configuration, its messages and their results.",
       danger: { title: `Delete ${page.name}?`, action: "Delete the queue" },
-      leaves: true,
+      leaves: "#/",
     }),
   );
   return { element };
 }
 
-function section(page, operation) {
+/**
+ * @param {any} page of a queue or a topic
+ * @param {{ title: string, text: string, action: string, call: () => import("../calls.js").Call,
+ *   done: string | ((answer: any) => string), danger?: object, more?: object, leaves?: string }}
+ *   operation `leaves`: where to go afterwards
+ * @returns {HTMLElement}
+ */
+export function section(page, operation) {
   const { title, text, danger, more } = operation;
   const problem = h("div", { class: "problem", role: "alert", hidden: true });
   const outcome = h("span", { class: "muted", "aria-live": "polite" });
@@ -86,7 +93,7 @@ async function start(page, operation, problem, outcome) {
     const said = typeof done === "function" ? done(answer) : done;
     fill(outcome, said);
     if (danger) page.app.say(`${page.name}: ${said}`);
-    if (leaves) location.hash = "#/";
+    if (leaves) location.hash = leaves;
   };
   if (danger) {
     askByName({ ...danger, text, name: page.name, run });

@@ -69,6 +69,8 @@ const SPECS = [
   },
 ];
 
+const HEADERS = SPECS.slice(2, -1).map(({ name }) => name);
+
 /** @param {import("./queue-page.js").QueuePage} page */
 export function publishTab(page) {
   const fields = new FieldSet(SPECS);
@@ -76,7 +78,7 @@ export function publishTab(page) {
   const result = h("div", { "aria-live": "polite" });
   const update = () => {
     try {
-      curl.show(publish(page.name, fields.get("body").input.value, headersOf(fields)));
+      curl.show(publish(page.name, fields.get("body").input.value, headersOf(fields, HEADERS)));
     } catch {
       // What is typed is not finished; the last line stays.
     }
@@ -111,10 +113,16 @@ export function publishTab(page) {
   return { element: form };
 }
 
-/** The headers that the fields ask for; throws a FieldError where one cannot be a header. */
-function headersOf(fields) {
+/**
+ * The headers that the fields ask for, attributes included.
+ * @param {FieldSet} fields
+ * @param {string[]} names of those that are headers of their own
+ * @returns {Record<string, string>}
+ * @throws {FieldError} where one cannot be a header
+ */
+export function headersOf(fields, names) {
   const headers = { "Content-Type": fields.text("Content-Type") || "text/plain" };
-  for (const { name } of SPECS.slice(2, -1)) {
+  for (const name of names) {
     if (fields.text(name) !== "") headers[name] = fields.text(name);
   }
   for (const line of fields
@@ -146,7 +154,7 @@ async function send(page, fields, result) {
   fields.clear();
   fill(result);
   try {
-    const call = publish(page.name, fields.get("body").input.value, headersOf(fields));
+    const call = publish(page.name, fields.get("body").input.value, headersOf(fields, HEADERS));
     const { id, seq, position } = await page.send(call);
     fill(
       result,

@@ -8,6 +8,7 @@ import { makeExample } from "./example.js";
 import { FieldError, FieldSet, numberOf, showProblem } from "./fields.js";
 import { waitingIn } from "./figures.js";
 import { age, count } from "../format.js";
+import { LiveTable, Pages, listTabs } from "./live-table.js";
 import { poll } from "./polling.js";
 
 const EVERY_MS = 2000;
@@ -31,27 +32,13 @@ const COLUMNS = [
  * @returns {HTMLElement}
  */
 export function queueListPage(app, signal) {
-  const body = h("tbody");
-  const listing = h(
-    "div",
-    { class: "card listing", hidden: true },
-    h(
-      "table",
-      { class: "queues" },
-      h("caption", { class: "visually-hidden" }, "Queues and their live figures"),
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          h("th", { scope: "col" }, "Queue"),
-          COLUMNS.map(([name, , title]) => h("th", { scope: "col", title }, name)),
-        ),
-      ),
-      body,
-    ),
-  );
+  const table = new LiveTable({
+    kind: "queue",
+    heading: "Queue",
+    caption: "Queues and their live figures",
+    columns: COLUMNS,
+    tagOf: ({ paused }) => paused && "paused",
+  });
   const welcome = emptyState(app);
   const pages = new Pages(() => polling.now());
   const polling = poll(
@@ -61,10 +48,10 @@ export function queueListPage(app, signal) {
         { signal },
       );
       const isEmpty = page.queues.length === 0 && pages.isFirst;
-      listing.hidden = isEmpty;
+      table.element.hidden = isEmpty;
       welcome.hidden = !isEmpty;
       pages.show(page.cursor);
-      fillRows(body, page.queues);
+      table.show(page.queues);
     },
     { everyMs: EVERY_MS, signal, onOutcome: (error) => app.showTrouble(error) },
   );
@@ -72,6 +59,7 @@ export function queueListPage(app, signal) {
   return h(
     "div",
     { class: "stack page" },
+    listTabs("queues"),
     h(
       "div",
       { class: "row spread" },
@@ -84,86 +72,10 @@ export function queueListPage(app, signal) {
       h("a", { class: "button", href: "/demo/flash-sale/" }, "Open the flash sale"),
     ),
     welcome,
-    listing,
+    table.element,
     pages.element,
     creation(app),
   );
-}
-
-/** Rows are kept and only their figures change, so that focus and selection last. */
-function fillRows(body, queues) {
-  const known = new Map([...body.rows].map((row) => [row.dataset.queue, row]));
-  const rows = queues.map((queue) => {
-    const row = known.get(queue.name) ?? newRow(queue.name);
-    COLUMNS.forEach(([, read], at) => {
-      const cell = row.cells[at + 1];
-      const text = read(queue);
-      if (cell.textContent !== text) cell.textContent = text;
-      cell.classList.toggle("zero", text === "0" || text === "–");
-    });
-    row.querySelector(".tag").hidden = !queue.paused;
-    return row;
-  });
-  const isSame = rows.length === body.rows.length && rows.every((row, at) => row === body.rows[at]);
-  if (!isSame) body.replaceChildren(...rows);
-}
-
-function newRow(name) {
-  return h(
-    "tr",
-    { "data-queue": name },
-    h(
-      "th",
-      { scope: "row" },
-      h("a", { class: "wrap-anywhere", href: linkTo("queues", name) }, name),
-      " ",
-      h("span", { class: "tag warn", hidden: true }, "paused"),
-    ),
-    COLUMNS.map(([heading]) => h("td", { "data-heading": heading })),
-  );
-}
-
-/** The way through a list that has several pages. */
-class Pages {
-  constructor(onChange) {
-    this.cursors = [undefined];
-    this.next = undefined;
-    const go = (step) => () => {
-      step();
-      onChange();
-    };
-    this.back = h(
-      "button",
-      { type: "button", onclick: go(() => this.cursors.pop()) },
-      "Previous page",
-    );
-    this.forth = h(
-      "button",
-      { type: "button", onclick: go(() => this.cursors.push(this.next)) },
-      "Next page",
-    );
-    this.element = h(
-      "nav",
-      { class: "row", "aria-label": "Pages of the list", hidden: true },
-      this.back,
-      this.forth,
-    );
-  }
-
-  get cursor() {
-    return this.cursors.at(-1);
-  }
-
-  get isFirst() {
-    return this.cursors.length === 1;
-  }
-
-  show(next) {
-    this.next = next;
-    this.back.disabled = this.isFirst;
-    this.forth.disabled = next === undefined;
-    this.element.hidden = this.isFirst && next === undefined;
-  }
 }
 
 function emptyState(app) {

@@ -32,7 +32,7 @@ export class QueuePage {
     this.name = name;
     this.signal = signal;
     /** What the server last said of the queue; null before that. */
-    this.queue = null;
+    this.description = null;
     this.listeners = new Set();
     this.tabs = new Map();
     this.leaveMessage = new AbortController();
@@ -107,9 +107,9 @@ export class QueuePage {
   }
 
   /** Calls back with the queue, now where it is known, and whenever it was read. */
-  onQueue(listener) {
+  onDescription(listener) {
     this.listeners.add(listener);
-    if (this.queue) listener(this.queue);
+    if (this.description) listener(this.description);
   }
 
   async refresh() {
@@ -117,7 +117,7 @@ export class QueuePage {
   }
 
   take(queue) {
-    this.queue = queue;
+    this.description = queue;
     this.figures.show(queue);
     this.paused.hidden = !queue.paused;
     this.pause.textContent = queue.paused ? "Resume" : "Pause";
@@ -132,7 +132,7 @@ export class QueuePage {
   }
 
   async togglePause() {
-    const operation = this.queue?.paused ? "resume" : "pause";
+    const operation = this.description?.paused ? "resume" : "pause";
     try {
       await this.send(operate(this.name, operation));
       this.app.say(operation === "pause" ? "Paused: nothing is delivered." : "Resumed.");
