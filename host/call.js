@@ -69,21 +69,22 @@ export async function callObject(env, call, request) {
 export const PING = '{"type":"ping"}';
 export const PONG = '{"type":"pong"}';
 
-/** The path of a call that opens the socket of a client itself. */
-export const LISTEN_URL = 'http://object/listen';
+/** The path of a call that opens the socket of a client itself; when its token ends follows. */
+export const LISTEN_URL = 'http://object/listen/';
 
 /**
  * Opens a socket to an object; its response has one where the object takes it.
  * @param {object} env
  * @param {import("./frames.js").Call} call
- * @param {boolean} [isDirect] whether a client is at its other end, and no Worker
+ * @param {number} [endsAt] given where a client is at its other end, and no Worker: when its token
+ *   ends; zero: never
  * @returns {Promise<Response>}
  */
-export function openSocket(env, { namespace, object, command }, isDirect = false) {
+export function openSocket(env, { namespace, object, command }, endsAt) {
   const text =
     typeof command === 'string' ? command : command.toBase64({ alphabet: 'base64url' });
   const init = { headers: { upgrade: 'websocket', [COMMAND_HEADER]: text } };
-  const url = isDirect ? LISTEN_URL : ROOT_URL;
+  const url = endsAt === undefined ? ROOT_URL : LISTEN_URL + endsAt;
   return withRetry(() => env[namespace].getByName(object).fetch(url, init));
 }
 

@@ -2,6 +2,7 @@
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html). A client that does not read
 // holds up its own stream and nothing else.
 
+import { EXPIRED, atExpiry } from './expiry.js';
 import { Feed } from './feed.js';
 
 const COMMENT = ':\n\n';
@@ -12,16 +13,18 @@ const encoder = new TextEncoder();
 /**
  * @param {import("./core.js").Core} core
  * @param {object} env
- * @param {string} stream as the edge names it
+ * @param {{text: string, endsAt: number}} stream as the edge names it, and when its token ends
  * @returns {Promise<Response>}
  */
-export async function events(core, env, stream) {
+export async function events(core, env, { text: stream, endsAt }) {
   const { readable, writable } = new TransformStream();
   const writer = writable.getWriter();
   const write = (text) => writer.write(encoder.encode(text));
   let comments = null;
+  let stay = () => {};
   const end = () => {
     clearInterval(comments);
+    stay();
     writer.close().catch(() => {});
   };
   const feed = new Feed(core, env, stream, { begin() {}, write, end });
@@ -31,8 +34,13 @@ export async function events(core, env, stream) {
     // One that is not taken yet is as good as a second.
     if (writer.desiredSize > 0) write(COMMENT).catch(() => {});
   }, COMMENT_MS);
+  stay = atExpiry(endsAt, () => {
+    write(`event: problem\ndata: ${EXPIRED}\n\n`).catch(() => {});
+    feed.finish();
+  });
   const leave = () => {
     clearInterval(comments);
+    stay();
     feed.close();
   };
   // A client that has gone is noticed with the next write, a comment at the latest.

@@ -16,6 +16,9 @@ export const FOLLOW = 8;
 export const SOCKET = 9;
 export const GATHER_BOTH = 10;
 export const LISTEN = 11;
+export const VERIFY = 12;
+export const READ_KEYS = 13;
+export const AWAIT_KEYS = 14;
 
 /** What becomes of a client's frame. */
 export const SEND = 0;
@@ -82,6 +85,18 @@ export function readResponse(core, at) {
   if (isBytes) body = core.copy(bodyAt, bodyLength);
   else if (bodyLength > 0) body = core.text(bodyAt, bodyLength);
   return { status, headers, body, end: bodyAt + bodyLength };
+}
+
+/**
+ * Reads what goes on for longer than a call: its text, and when it ends (zero: by itself).
+ * @param {import("./core.js").Core} core
+ * @param {number} at
+ * @returns {{text: string, endsAt: number}}
+ */
+export function readLasting(core, at) {
+  const length = core.view.getUint32(at + WORD, true);
+  const endsAt = core.view.getFloat64(at + 2 * WORD, true);
+  return { text: core.text(at + 4 * WORD, length), endsAt };
 }
 
 /**

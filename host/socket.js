@@ -2,6 +2,7 @@
 // socket may follow several topics, each by a feed of its own.
 
 import { callObject } from './call.js';
+import { EXPIRED, atExpiry } from './expiry.js';
 import { Feed, sleep } from './feed.js';
 import { LEAVE, PUBLISH, SEND, SUBSCRIBE, readSocketStep } from './frames.js';
 
@@ -18,13 +19,19 @@ const STUCK_MS_MAX = 60_000;
 /**
  * @param {import("./core.js").Core} core
  * @param {object} env
- * @param {string} head the request that opened it, as the core reads it
+ * @param {string} head the request that opened it, as the core reads it, with what it may do
+ * @param {number} endsAt when its token ends; zero: never
  * @returns {Response}
  */
-export function socket(core, env, head) {
+export function socket(core, env, head, endsAt) {
   const [client, server] = Object.values(new WebSocketPair());
   server.accept();
   const session = new Session(core, env, head, server);
+  session.stay = atExpiry(endsAt, () => {
+    session.send(`{"type":"error","ref":null,"problem":${EXPIRED}}`);
+    server.close(1008, 'the token has expired');
+    session.close();
+  });
   server.addEventListener('message', ({ data }) => session.receive(data));
   server.addEventListener('close', () => session.close());
   server.addEventListener('error', () => session.close());
@@ -151,6 +158,7 @@ class Session {
   }
 
   close() {
+    this.stay();
     for (const feed of this.feeds.values()) feed.close();
     this.feeds.clear();
     this.publishes.length = 0;

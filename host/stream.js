@@ -2,6 +2,7 @@
 // change.
 
 import { fetchObject } from './call.js';
+import { EXPIRED, atExpiry } from './expiry.js';
 import { readCall } from './frames.js';
 import { unavailable, withoutVerdict } from './problem.js';
 
@@ -12,17 +13,22 @@ const encoder = new TextEncoder();
 /**
  * @param {import("./core.js").Core} core
  * @param {object} env
- * @param {string} name the stream, as the edge names it
+ * @param {{text: string, endsAt: number}} stream as the edge names it, and when its token ends
  * @returns {Promise<Response>}
  */
-export async function stream(core, env, name) {
+export async function stream(core, env, { text: name, endsAt }) {
   const first = await ask(env, next(core, name, '').call);
   if (first.status !== 200) return withoutVerdict(first);
   const headers = new Headers(first.headers);
   headers.set('content-type', 'text/event-stream');
   headers.set('cache-control', 'no-store');
   const { readable, writable } = new TransformStream();
-  send(core, env, name, await first.text(), writable.getWriter());
+  const writer = writable.getWriter();
+  const stay = atExpiry(endsAt, () => {
+    writer.write(encoder.encode(`event: problem\ndata: ${EXPIRED}\n\n`)).catch(() => {});
+    writer.close().catch(() => {});
+  });
+  send(core, env, name, await first.text(), writer).then(stay);
   return new Response(readable, { headers });
 }
 

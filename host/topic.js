@@ -9,6 +9,8 @@ const TOPIC = 2;
 const CREDIT_BYTES_MAX = 8;
 /** The tag of sockets at whose other end is a client itself. */
 const DIRECT = 'direct';
+/** How the tag begins that says when a client's token ends. */
+const ENDS = 'ends ';
 /** Bytes that may be on their way to a client before it is sent nothing more. */
 const BUFFERED_BYTES_MAX = 1 << 20;
 /** How often it is looked whether they have left, and for how long a client may take nothing. */
@@ -36,6 +38,8 @@ export class TopicObject extends CoreObject {
     /** Sockets of readers by token, and the other way round; tokens are this instance's. */
     this.sockets = new Map();
     this.tokens = new WeakMap();
+    /** When the tokens of clients end that listen, by socket; zero: never. */
+    this.ends = new WeakMap();
     /** What readers said since the last turn: how many pieces they took, by token. */
     this.taken = new Map();
     /** Readers that have gone since the last turn. */
@@ -56,7 +60,8 @@ export class TopicObject extends CoreObject {
     if (request.headers.get('upgrade') !== 'websocket') return super.fetch(request);
     const [client, server] = Object.values(new WebSocketPair());
     const command = request.headers.get(COMMAND_HEADER);
-    const tags = request.url === LISTEN_URL ? [DIRECT] : [];
+    const isDirect = request.url.startsWith(LISTEN_URL);
+    const tags = isDirect ? [DIRECT, ENDS + request.url.slice(LISTEN_URL.length)] : [];
     return this.take(request, command, null, 0, { client, server, tags });
   }
 
@@ -129,6 +134,11 @@ export class TopicObject extends CoreObject {
 
   tell(socket, { texts, memory, isDirect, isLast }) {
     try {
+      if (isDirect && this.isOver(socket)) {
+        socket.close(1008, 'the token has expired');
+        this.leave(socket);
+        return;
+      }
       for (const text of texts) socket.send(text);
       if (memory !== null) socket.serializeAttachment(memory);
       if (isLast) socket.close(1000, 'gone');
@@ -137,6 +147,17 @@ export class TopicObject extends CoreObject {
       // It is closing: its reader goes on from what it has.
       this.leave(socket);
     }
+  }
+
+  /** Whether a client's token has ended: it is looked at when there is something to send. */
+  isOver(socket) {
+    let endsAt = this.ends.get(socket);
+    if (endsAt === undefined) {
+      const tag = this.ctx.getTags(socket).find((it) => it.startsWith(ENDS));
+      endsAt = Number(tag?.slice(ENDS.length) ?? 0);
+      this.ends.set(socket, endsAt);
+    }
+    return endsAt > 0 && endsAt <= Date.now();
   }
 
   /** Sends a client nothing more until what is on its way has left. */

@@ -6,6 +6,7 @@ import { readBody } from './body.js';
 import { callObject, openSocket } from './call.js';
 import { events } from './events.js';
 import { Core } from './core.js';
+import { awaitKeys, readKeys, verify } from './credentials.js';
 import * as frames from './frames.js';
 import { gather } from './gather.js';
 import { placeOf } from './place.js';
@@ -102,8 +103,11 @@ function report(request, env, ctx) {
   scheduleReports(edge, env, ctx, () => placeOf(request.cf), settle);
 }
 
-/** The next step, as the core left it in the output. */
-function step(request, env, ctx, head) {
+/**
+ * The next step, as the core left it in the output. `retake` takes the one before again, once what
+ * was lacking is there.
+ */
+function step(request, env, ctx, head, retake) {
   const core = edge;
   const at = core.exports.output();
   switch (core.view.getUint32(at, true)) {
@@ -121,16 +125,25 @@ function step(request, env, ctx, head) {
       const first = frames.readCall(core, at);
       return listing(env, head, [first, frames.readCall(core, first.end)]);
     }
-    case frames.FOLLOW: {
-      const name = core.text(at + 2 * WORD, core.view.getUint32(at + WORD, true));
-      return events(core, env, name);
+    case frames.FOLLOW:
+      return events(core, env, frames.readLasting(core, at));
+    case frames.SOCKET: {
+      const { text, endsAt } = frames.readLasting(core, at);
+      // No client sends a header of this name: `@` stands in none.
+      return socket(core, env, `${head}@grant: ${text}\n`, endsAt);
     }
-    case frames.LISTEN:
-      return openSocket(env, frames.readCall(core, at), true);
-    case frames.SOCKET:
-      return socket(core, env, head);
+    case frames.LISTEN: {
+      const call = frames.readCall(core, at);
+      return openSocket(env, call, core.view.getFloat64(call.end, true));
+    }
     case frames.STREAM:
-      return stream(core, env, core.text(at + 2 * WORD, core.view.getUint32(at + WORD, true)));
+      return stream(core, env, frames.readLasting(core, at));
+    case frames.VERIFY:
+      return verified(env, core, at, head, retake);
+    case frames.READ_KEYS:
+      return after(env, readKeys(core, at, env), retake);
+    case frames.AWAIT_KEYS:
+      return after(env, awaitKeys(), retake);
     default:
       return serveAsset(request, env);
   }
@@ -149,12 +162,27 @@ function respond(core, at) {
 
 async function withBody(request, env, ctx, head, max) {
   const body = await readBody(request, max);
-  return guarded(env, () => {
+  const take = () => {
     settle();
     const [headLength, bodyLength] = edge.putTwo(head, body);
     edge.exports.edge_body(headLength, bodyLength, Date.now());
-    return step(request, env, ctx, head);
-  });
+    return step(request, env, ctx, head, take);
+  };
+  return guarded(env, take);
+}
+
+/** Checks a token's signature, then goes on; a wrong one is refused. */
+async function verified(env, core, at, head, retake) {
+  if ((await verify(core, at, head)) && core === edge) {
+    const out = core.exports.output();
+    if (core.view.getUint32(out, true) !== frames.NOTHING) return respond(core, out);
+  }
+  return guarded(env, retake);
+}
+
+async function after(env, done, retake) {
+  await done;
+  return guarded(env, retake);
 }
 
 async function listing(env, head, directoryCalls) {
@@ -223,10 +251,13 @@ export default {
         const refused = refusal(request, env, ctx, now);
         if (refused !== null) return refused;
       }
-      settle();
       const head = headOf(request);
-      edge.exports.edge_open(edge.putText(head), now);
-      return step(request, env, ctx, head);
+      const take = () => {
+        settle();
+        edge.exports.edge_open(edge.putText(head), Date.now());
+        return step(request, env, ctx, head, take);
+      };
+      return take();
     });
   },
 };

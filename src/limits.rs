@@ -37,6 +37,8 @@ pub const RESULT_BYTES_MAX: usize = 16_384;
 pub const BROWSE_MESSAGES_MAX: u32 = 1_000;
 /// Queues listed in one page: each costs one call to an object.
 pub const LIST_QUEUES_MAX: u32 = 100;
+/// Names looked at for one page of those that a token may see.
+pub const LIST_SCAN_QUEUES_MAX: usize = 10_000;
 /// Characters of `Tidegate-Key`.
 pub const KEY_CHARS_MAX: usize = 256;
 /// Characters of `Idempotency-Key`.
@@ -120,6 +122,31 @@ pub const TICKET_TTL_MS_MAX: Millis = 30 * DAY;
 pub const JWKS_CACHE_MS: Millis = 5 * crate::time::MINUTE;
 /// Public keys in the key set: 130 bytes each. Beyond, queues share the key of a setting.
 pub const JWKS_KEYS_MAX: u64 = 1_000;
+/// Characters of a token.
+pub const TOKEN_BYTES_MAX: usize = 8_192;
+/// Scopes of a token that are looked at.
+pub const TOKEN_SCOPES_MAX: usize = 64;
+/// By how much the clocks of who makes a token and who checks it may differ.
+pub const TOKEN_LEEWAY_MS: Millis = 30 * crate::time::SECOND;
+/// Life of a token that the deployment makes: at least, and at most.
+pub const TOKEN_TTL_MS_MIN: Millis = crate::time::SECOND;
+/// See [`TOKEN_TTL_MS_MIN`].
+pub const TOKEN_TTL_MS_MAX: Millis = DAY;
+/// Tokens signed with a public key that one isolate remembers to be genuine, some 300 bytes each.
+pub const TOKENS_KNOWN_MAX: usize = 4_096;
+/// Bytes of the key set at `JWKS_URL`.
+pub const KEY_SET_BYTES_MAX: usize = 65_536;
+/// Keys of the key set at `JWKS_URL`.
+pub const KEY_SET_KEYS_MAX: usize = 64;
+/// How long a key set is held to be the latest, whatever its `Cache-Control` says: at least, and at
+/// most. A token with a key that is not in it has it read again no sooner than the least.
+pub const KEY_SET_AGE_MS_MIN: Millis = 30 * crate::time::SECOND;
+/// See [`KEY_SET_AGE_MS_MIN`].
+pub const KEY_SET_AGE_MS_MAX: Millis = HOUR;
+/// How long a key set still counts that cannot be read again.
+pub const KEY_SET_STALE_MS_MAX: Millis = DAY;
+/// How long reading a key set may take.
+pub const KEY_SET_READ_MS_MAX: Millis = 5 * crate::time::SECOND;
 /// Largest sequence number: it shares 53 bits (an exact JavaScript number) with the lane.
 pub const SEQ_MAX: u64 = (1 << 48) - 1;
 

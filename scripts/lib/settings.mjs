@@ -13,6 +13,8 @@ const HANDED_ON = [
   'AUTO_CREATE',
   'JWKS_URL',
   'TICKET_KEY',
+  'TOKEN_AUDIENCE',
+  'TOKEN_ISSUER',
   'TOKEN_SECRET',
 ];
 
@@ -59,14 +61,18 @@ function workerVariables(variables, loopback) {
     env.LOOPBACK = 'true';
     env.ALLOW_PRIVATE_TARGETS ??= 'true';
     // Open by default only where nobody but this machine can come in, and no token was asked for.
-    if (!env.ADMIN_TOKEN) env.AUTH ??= 'none';
+    if (!takesTokens(env)) env.AUTH ??= 'none';
   }
   return env;
 }
 
 function accessOf(env, loopback) {
   if (env.AUTH === 'none' && loopback) return 'open';
-  return env.ADMIN_TOKEN ? 'token' : 'closed';
+  return takesTokens(env) ? 'token' : 'closed';
+}
+
+function takesTokens(env) {
+  return ['ADMIN_TOKEN', 'TOKEN_SECRET', 'JWKS_URL'].some((name) => env[name]);
 }
 
 /**

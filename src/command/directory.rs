@@ -5,7 +5,7 @@ use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
 /// Version of the binary form, its first byte. See `codec.rs` for why it is there.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A command to the directory.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +19,14 @@ pub enum DirectoryCommand<'a> {
         names: Vec<&'a str>,
         as_of: u64,
     },
-    /// Names in order, from the one after `after`.
-    List { after: Option<&'a str>, limit: u32 },
+    /// Names in order, from the one after `after`; of those that one of the patterns `seen` covers,
+    /// where there are any.
+    List {
+        after: Option<&'a str>,
+        limit: u32,
+        #[serde(borrow)]
+        seen: Option<Vec<&'a str>>,
+    },
     /// The public half of a key that signs tickets: its name and itself (base64url), and until when
     /// it is shown. Saying it again, for longer, is harmless.
     PublishKey {
@@ -81,6 +87,7 @@ mod tests {
             DirectoryCommand::List {
                 after: Some("a"),
                 limit: 5,
+                seen: Some(vec!["a/#"]),
             },
             DirectoryCommand::PublishKey {
                 kid: "a",

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod pattern;
 pub mod placement;
 pub mod reply;
+pub mod scope;
 pub mod sieve;
 pub mod topic;
 pub mod verdict;

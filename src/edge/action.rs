@@ -2,8 +2,10 @@
 
 use crate::id::Id;
 use crate::protocol::http::Response;
+use crate::time::Millis;
 
-/// The next step of one request.
+/// The next step of one request. What goes on for longer than a call ends at `ends_at_ms`, with the
+/// token it was asked for with.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
     /// Answer the client; the request is over.
@@ -19,6 +21,8 @@ pub enum Action {
         of: Listing,
         after: Option<String>,
         limit: u32,
+        /// Patterns of the names that the asker may see; `None`: all of them.
+        seen: Option<Vec<String>>,
     },
     /// Stream the states of a message: repeat the call that `Edge::watch` makes until the state is
     /// final. An answer other than `200` to the first call is handed through.
@@ -27,17 +31,47 @@ pub enum Action {
         queue: String,
         id: Id,
         origin: Option<String>,
+        ends_at_ms: Option<Millis>,
     },
     /// Stream what is published to a topic as Server-Sent Events: open the socket of the call that
     /// `Edge::follow` makes of it. An answer other than a socket is handed through.
-    Follow { stream: String },
-    /// Take the client's WebSocket, and ask `Edge::frame` about each of its frames.
-    Socket,
+    Follow {
+        stream: String,
+        ends_at_ms: Option<Millis>,
+    },
+    /// Take the client's WebSocket, and ask `Edge::frame` about each of its frames; what its
+    /// credentials allow goes along, as text, in the head's line `@grant`.
+    Socket {
+        grant: String,
+        ends_at_ms: Option<Millis>,
+    },
     /// Open the socket of this call and hand it through: from then on the object talks to the client
     /// itself. An answer other than a socket is handed through as well.
-    Listen(Call),
+    Listen {
+        call: Call,
+        ends_at_ms: Option<Millis>,
+    },
     /// Serve the page or file at the request's path.
     Asset,
+    /// Check the signature of the request's token, call `Edge::verified`, and take the step again.
+    Verify(Check),
+    /// Read the key set at `url`, call `Edge::take_keys`, and take the step again.
+    ReadKeys { url: String },
+    /// Somebody is reading the key set: take the step again in a moment.
+    AwaitKeys,
+}
+
+/// A signature to be checked, in the words of the Web Cryptography API.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Check {
+    /// `ES256`, `RS256` or `EdDSA`.
+    pub algorithm: &'static str,
+    /// The public key.
+    pub jwk: String,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// What is signed.
+    pub signed: String,
 }
 
 /// What is listed.

@@ -1,42 +1,148 @@
-//! Credentials: who may ask for anything at all.
+//! Credentials: whom a request comes from, and what that allows.
+//!
+//! A token is the deployment's own (`ADMIN_TOKEN`), or a JSON Web Token: one that the deployment's
+//! secret signed is checked here and now, one of somebody else's key once the host has checked it.
 
+use super::Action;
+use super::action::Check;
+use super::claims;
+use super::grant::{ALL, Held};
+use super::keys::Keys;
+use super::known::Known;
+use super::request::Request;
 use super::settings::Settings;
+use crate::crypto::jws::{Algorithm, Jws};
 use crate::error::{ErrorCode, Fault};
+use crate::time::Millis;
 use crate::wire::head::Head;
 use crate::wire::query;
 use std::borrow::Cow;
+use std::rc::Rc;
 
-/// Lets a request in, or says how it would be.
-///
-/// `authorization` is the request's header. With `in_query`, a token may come as `?access_token=`
-/// instead: event streams of browsers cannot send headers.
-///
-/// # Errors
-/// `unauthorized`, or `forbidden` for a foreign host name on an open loopback server.
-pub fn check(
-    settings: &Settings,
-    head: &Head<'_>,
-    authorization: Option<&str>,
-    in_query: bool,
-) -> Result<(), Fault> {
-    if settings.open {
-        return check_loopback(head);
+/// What one isolate knows of tokens.
+#[derive(Debug, Default)]
+pub struct Credentials {
+    keys: Keys,
+    known: Known,
+}
+
+/// Why a request goes no further by now.
+#[derive(Debug)]
+pub enum Stop {
+    /// It is refused.
+    Fault(Fault),
+    /// Something has to be done first, or instead.
+    Act(Box<Action>),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
     }
-    let Some(expected) = &settings.admin_token else {
-        return Err(unset(settings));
-    };
-    let given = match authorization {
-        Some(value) => bearer(value).map(Cow::Borrowed),
-        None if in_query => query::value(head.query, "access_token").flatten(),
+}
+
+impl Credentials {
+    /// What a request's credentials allow, or how they would be right. With `in_query`, a token may
+    /// come as `?access_token=`: event streams of browsers cannot send headers.
+    ///
+    /// # Errors
+    /// `unauthorized`, or `forbidden` for a foreign host name on an open loopback server; or what
+    /// has to be done before it is known.
+    pub fn grant(
+        &mut self,
+        settings: &Settings,
+        request: &Request<'_>,
+        in_query: bool,
+        now_ms: Millis,
+    ) -> Result<Held, Stop> {
+        if settings.open {
+            check_loopback(&request.head)?;
+            return Ok(Held::Fixed(&ALL));
+        }
+        check_is_set_up(settings)?;
+        let token = token(request, in_query)
+            .ok_or_else(|| unauthorized("send the header Authorization: Bearer <token>"))?;
+        let own = settings.admin_token.as_deref();
+        if own.is_some_and(|own| same(token.as_bytes(), own.as_bytes())) {
+            return Ok(Held::Fixed(&ALL));
+        }
+        if !settings.takes_tokens() {
+            return Err(unauthorized("the token is not the one of this deployment").into());
+        }
+        self.bearer(settings, &token, now_ms)
+    }
+
+    fn bearer(&mut self, settings: &Settings, token: &str, now_ms: Millis) -> Result<Held, Stop> {
+        if let Some(grant) = self.known.get(token) {
+            claims::check_time(&grant, now_ms).map_err(unauthorized)?;
+            return Ok(Held::Own(grant));
+        }
+        let jws = Jws::parse(token).map_err(unauthorized)?;
+        if jws.algorithm == Algorithm::Hs256 {
+            let secret = settings.token_secret.as_ref();
+            if !secret.is_some_and(|it| it.verify(jws.signed.as_bytes(), &jws.signature)) {
+                return Err(wrong_signature().into());
+            }
+            let grant = claims::read(&jws.payload, settings, now_ms).map_err(unauthorized)?;
+            return Ok(Held::Own(Rc::new(grant)));
+        }
+        let Some(url) = &settings.jwks_url else {
+            let detail = "this deployment takes tokens signed with HS256 only: JWKS_URL is not set";
+            return Err(unauthorized(detail).into());
+        };
+        let key = self
+            .keys
+            .choose(url, jws.kid.as_deref(), jws.algorithm, now_ms)?;
+        // Checking a signature costs more than reading what would be in vain.
+        claims::read(&jws.payload, settings, now_ms).map_err(unauthorized)?;
+        Err(Stop::Act(Box::new(Action::Verify(Check {
+            algorithm: jws.algorithm.name(),
+            jwk: key.jwk().to_owned(),
+            signature: jws.signature,
+            signed: jws.signed.to_owned(),
+        }))))
+    }
+
+    /// The host checked the signature of the request's token, and it was right, or not.
+    ///
+    /// # Errors
+    /// `unauthorized` where it was not.
+    pub fn verified(
+        &mut self,
+        settings: &Settings,
+        request: &Request<'_>,
+        is_right: bool,
+        now_ms: Millis,
+    ) -> Result<(), Fault> {
+        if !is_right {
+            return Err(wrong_signature());
+        }
+        let token = token(request, true).ok_or_else(wrong_signature)?;
+        let jws = Jws::parse(&token).map_err(unauthorized)?;
+        let grant = claims::read(&jws.payload, settings, now_ms).map_err(unauthorized)?;
+        self.known.put(&token, grant, now_ms);
+        Ok(())
+    }
+
+    /// The host read the key set, or could not (`None`). What was known to be genuine by the keys
+    /// before is looked at anew.
+    pub fn take_keys(&mut self, read: Option<&[u8]>, max_age_ms: Option<Millis>, now_ms: Millis) {
+        if self.keys.take(read, max_age_ms, now_ms) {
+            self.known.clear();
+        }
+    }
+}
+
+fn token<'a>(request: &Request<'a>, in_query: bool) -> Option<Cow<'a, str>> {
+    match request.authorization {
+        Some(value) => Some(Cow::Borrowed(bearer(value).unwrap_or_default())),
+        None if in_query => query::value(request.head.query, "access_token").flatten(),
         None => None,
-    };
-    match given {
-        Some(token) if same(token.as_bytes(), expected.as_bytes()) => Ok(()),
-        Some(_) => Err(unauthorized("the token is not the one of this deployment")),
-        None => Err(unauthorized(
-            "send the header Authorization: Bearer <token>",
-        )),
     }
+}
+
+fn wrong_signature() -> Fault {
+    unauthorized("the token's signature is wrong: it was made with another key, or changed")
 }
 
 /// Whether anybody is let in at all. A deployment without credentials serves nothing, not even what
@@ -45,7 +151,7 @@ pub fn check(
 /// # Errors
 /// `unauthorized`, with what to set.
 pub fn check_is_set_up(settings: &Settings) -> Result<(), Fault> {
-    if settings.open || settings.admin_token.is_some() {
+    if settings.open || settings.has_credentials() {
         return Ok(());
     }
     Err(unset(settings))
@@ -84,11 +190,12 @@ fn unset(settings: &Settings) -> Fault {
          Authorization: Bearer <token>"
     } else {
         "this deployment has no credentials yet: set ADMIN_TOKEN (on Cloudflare: wrangler secret \
-         put ADMIN_TOKEN) and send it as Authorization: Bearer <token>"
+         put ADMIN_TOKEN) and send it as Authorization: Bearer <token>; or set TOKEN_SECRET or \
+         JWKS_URL, and send a JWT"
     })
 }
 
-fn unauthorized(detail: &str) -> Fault {
+pub(super) fn unauthorized(detail: &str) -> Fault {
     Fault::new(ErrorCode::Unauthorized, detail)
 }
 
@@ -114,10 +221,17 @@ mod tests {
     ) -> Option<ErrorCode> {
         let settings = Settings::parse(settings).unwrap();
         let text = format!("GET\n{url}");
-        let head = Head::parse(&text).unwrap();
-        check(&settings, &head, authorization, in_query)
-            .err()
-            .map(|fault| fault.code)
+        let mut request = Request::parse(&text).unwrap();
+        request.authorization = authorization;
+        fault(&settings, &request, in_query).map(|fault| fault.code)
+    }
+
+    fn fault(settings: &Settings, request: &Request<'_>, in_query: bool) -> Option<Fault> {
+        let granted = Credentials::default().grant(settings, request, in_query, 0);
+        granted.err().map(|stop| match stop {
+            Stop::Fault(fault) => fault,
+            Stop::Act(action) => panic!("{action:?}"),
+        })
     }
 
     const TOKEN: &str = r#"{"ADMIN_TOKEN": "t0ken"}"#;
@@ -162,17 +276,17 @@ mod tests {
     #[test]
     fn without_credentials_everything_is_refused_in_helpful_words() {
         let settings = Settings::parse("{}").unwrap();
-        let head = Head::parse("GET\nhttps://example.com/v1/queues").unwrap();
-        let fault = check(&settings, &head, Some("Bearer "), false).unwrap_err();
-        assert!(fault.code == ErrorCode::Unauthorized && fault.detail.contains("ADMIN_TOKEN"));
-        let fault = check(
-            &Settings::parse(r#"{"AUTH":"none"}"#).unwrap(),
-            &head,
-            None,
-            false,
-        )
-        .unwrap_err();
-        assert!(fault.detail.contains("loopback"));
+        let text = "GET\nhttps://example.com/v1/queues\nauthorization: Bearer x";
+        let request = Request::parse(text).unwrap();
+        let words = fault(&settings, &request, false).unwrap();
+        assert!(words.code == ErrorCode::Unauthorized && words.detail.contains("ADMIN_TOKEN"));
+        let in_vain = Settings::parse(r#"{"AUTH":"none"}"#).unwrap();
+        assert!(
+            fault(&in_vain, &request, false)
+                .unwrap()
+                .detail
+                .contains("loopback")
+        );
     }
 
     #[test]

@@ -8,14 +8,20 @@
 
 pub mod action;
 mod auth;
+mod claims;
 mod gather;
+mod grant;
+mod keys;
+mod known;
 mod open;
 mod peek;
 mod receive;
 mod request;
-mod route;
+pub mod route;
 mod settings;
 mod socket;
+mod targets;
+mod token;
 mod topic;
 mod verdict;
 mod watch;
@@ -29,8 +35,10 @@ use crate::limits::HEAD_BYTES_MAX;
 use crate::protocol::http::{DecidedBy, Response, cors, problem};
 use crate::time::Millis;
 use crate::wire::base64;
+use auth::{Credentials, Stop};
+use grant::{Held, NOTHING};
 use request::Request;
-use route::{Method, Part, Place};
+use route::{Found, Method, Needs, Part, Place, TopicPart};
 use settings::Settings;
 use verdict::{Counts, Verdicts};
 
@@ -41,6 +49,7 @@ pub use socket::SocketStep;
 #[derive(Debug)]
 pub struct Edge {
     settings: Settings,
+    credentials: Credentials,
     verdicts: Verdicts,
     /// What the last glance was refused with.
     refused_last: peek::Repeat,
@@ -55,6 +64,7 @@ impl Edge {
     pub fn new(settings_json: &str) -> Result<Self, String> {
         Ok(Self {
             settings: Settings::parse(settings_json)?,
+            credentials: Credentials::default(),
             verdicts: Verdicts::default(),
             refused_last: peek::Repeat::default(),
         })
@@ -90,7 +100,7 @@ impl Edge {
         now_ms: Millis,
     ) -> Option<Response> {
         let request = Request::parse(head)?;
-        let Ok(Some(Place::Queue(queue, part))) = route::find(request.head.path) else {
+        let Some(Place::Queue(queue, part)) = place_of(&request) else {
             return None;
         };
         let (verdict, sent_ms) = if verdict == OVERLOADED {
@@ -138,9 +148,9 @@ impl Edge {
         let Some(request) = Request::parse(head) else {
             return respond(&no_head());
         };
-        let response = match route::find(request.head.path) {
-            Ok(Some(Place::Metrics)) => gather::metrics(gathered, now_ms),
-            Ok(Some(Place::Topics)) => gather::list(gathered, "topics"),
+        let response = match place_of(&request) {
+            Some(Place::Metrics) => gather::metrics(gathered, now_ms),
+            Some(Place::Topics) => gather::list(gathered, "topics"),
             _ => gather::list(gathered, "queues"),
         };
         for_method(
@@ -208,9 +218,18 @@ impl Edge {
             return Action::Respond(respond(&no_head()));
         };
         let action = match route::find(request.head.path) {
-            Ok(Some(place)) => step(self, &request, &place).unwrap_or_else(|fault| {
-                Action::Respond(self.refusal(&request, &place, &fault, now_ms))
-            }),
+            Ok(Some(found)) => {
+                let done = self.admit(&request, &found, now_ms).and_then(|held| {
+                    step(self, &request.by(&held, now_ms), &found.place).map_err(Stop::Fault)
+                });
+                match done {
+                    Ok(action) => action,
+                    Err(Stop::Act(action)) => *action,
+                    Err(Stop::Fault(fault)) => {
+                        Action::Respond(self.refusal(&request, &found, &fault, now_ms))
+                    }
+                }
+            }
             Ok(None) => Action::Respond(respond(&no_path())),
             Err(fault) => Action::Respond(respond(&fault)),
         };
@@ -220,18 +239,67 @@ impl Edge {
         }
     }
 
+    /// Looks at a request's credentials, if what it asks for needs any.
+    fn admit(
+        &mut self,
+        request: &Request<'_>,
+        found: &Found<'_>,
+        now_ms: Millis,
+    ) -> Result<Held, Stop> {
+        let method = Method::of(request.head.method);
+        if method == Method::Options {
+            return Err(Stop::Act(Box::new(self.options(request, found, now_ms))));
+        }
+        let Some(needs) = found.route.needs(method) else {
+            return Err(open::no_method(request, found).into());
+        };
+        match needs {
+            Needs::Nothing => return Ok(Held::Fixed(&NOTHING)),
+            Needs::SetUp => {
+                auth::check_is_set_up(&self.settings)?;
+                return Ok(Held::Fixed(&NOTHING));
+            }
+            Needs::AnyToken | Needs::One(_) | Needs::All(_) => {}
+        }
+        let in_query = found.place.streams(request);
+        let held = self
+            .credentials
+            .grant(&self.settings, request, in_query, now_ms)?;
+        held.check(needs, found.place.name())?;
+        Ok(held)
+    }
+
+    /// The answer after [`Action::Verify`], where the signature was wrong; otherwise the step is
+    /// taken again.
+    pub fn verified(&mut self, head: &str, is_right: bool, now_ms: Millis) -> Option<Response> {
+        let request = Request::parse(head)?;
+        let credentials = &mut self.credentials;
+        let fault = credentials
+            .verified(&self.settings, &request, is_right, now_ms)
+            .err()?;
+        let found = route::find(request.head.path).ok()??;
+        let response = self.refusal(&request, &found, &fault, now_ms);
+        Some(for_method(response, request.head.method))
+    }
+
+    /// What [`Action::ReadKeys`] brought: the key set, unless it could not be read, and for how long
+    /// it is the latest, where its answer said so.
+    pub fn take_keys(&mut self, read: Option<&[u8]>, max_age_ms: Option<Millis>, now_ms: Millis) {
+        self.credentials.take_keys(read, max_age_ms, now_ms);
+    }
+
     fn refusal(
         &self,
         request: &Request<'_>,
-        place: &Place<'_>,
+        found: &Found<'_>,
         fault: &Fault,
         now_ms: Millis,
     ) -> Response {
         let mut response = problem::response(fault, DecidedBy::Edge);
         if fault.code == ErrorCode::MethodNotAllowed {
-            response.headers.push(("allow", place.allow().to_owned()));
+            response.headers.push(("allow", found.route.allow()));
         }
-        if let Place::Queue(queue, _) = place {
+        if let Place::Queue(queue, _) = &found.place {
             self.expose(&mut response, request, queue, now_ms);
         }
         response
@@ -287,6 +355,24 @@ impl Edge {
             command,
             payload: Payload::InCommand,
             shareable: false,
+        }
+    }
+}
+
+fn place_of<'a>(request: &Request<'a>) -> Option<Place<'a>> {
+    let found = route::find(request.head.path).ok()??;
+    Some(found.place)
+}
+
+impl Place<'_> {
+    /// Whether a stream is asked for, which a page of a browser cannot send headers with.
+    fn streams(&self, request: &Request<'_>) -> bool {
+        match self {
+            Place::Queue(_, Part::Message(_)) => {
+                request.head.method == "GET" && request.accepts_events
+            }
+            Place::Topic(_, part) => matches!(part, TopicPart::Events | TopicPart::Socket),
+            _ => false,
         }
     }
 }

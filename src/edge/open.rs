@@ -3,8 +3,8 @@
 use super::action::Target;
 use super::receive::publishing;
 use super::request::Request;
-use super::route::{Method, Part, Place, TopicPart};
-use super::{Action, Call, Edge, Listing, Payload, auth, no_path};
+use super::route::{Found, Method, Part, Place};
+use super::{Action, Call, Edge, Listing, Payload, no_path, token};
 use crate::command::directory::DirectoryCommand;
 use crate::command::placement::{DIRECTORY, check_name, queue_object};
 use crate::command::topic::TopicCommand;
@@ -37,63 +37,56 @@ impl Edge {
         now_ms: Millis,
     ) -> Result<Action, Fault> {
         let method = Method::of(request.head.method);
-        if method == Method::Options {
-            return Ok(self.options(request, place, now_ms));
-        }
-        if !place.takes(method) {
-            return Err(no_method(request, place));
-        }
+        let ends_at_ms = request.grant.expires_at_ms;
         match place {
-            Place::File => return Ok(Action::Asset),
+            Place::File => Ok(Action::Asset),
             Place::Health => {
-                return Ok(Action::Respond(Response::json(
-                    200,
-                    br#"{"status":"ok"}"#.to_vec(),
-                )));
+                let body = br#"{"status":"ok"}"#.to_vec();
+                Ok(Action::Respond(Response::json(200, body)))
             }
-            Place::KeySet => {
-                auth::check_is_set_up(&self.settings)?;
-                return key_set();
-            }
-            _ => {}
-        }
-        let streams = matches!(place, Place::Queue(_, Part::Message(_)))
-            && request.head.method == "GET"
-            && request.accepts_events
-            || matches!(
-                place,
-                Place::Topic(_, TopicPart::Events | TopicPart::Socket)
-            );
-        auth::check(
-            &self.settings,
-            &request.head,
-            request.authorization,
-            streams,
-        )?;
-        match place {
+            Place::KeySet => key_set(),
             Place::Metrics => Ok(Action::Gather {
                 of: Listing::Both,
                 after: None,
                 limit: LIST_QUEUES_MAX,
+                seen: None,
             }),
+            Place::Tokens => {
+                media::expect_json(request.content_type)?;
+                match request.content_length {
+                    Some(bytes) if bytes > token::BODY_BYTES_MAX as u64 => {
+                        Err(too_large(token::BODY_BYTES_MAX))
+                    }
+                    _ => Ok(Action::NeedBody {
+                        bytes_max: token::BODY_BYTES_MAX,
+                    }),
+                }
+            }
             Place::OpenApi => Ok(Action::Respond(openapi::response())),
             Place::Queues => list(request, Listing::Queues),
             Place::Topics => list(request, Listing::Topics),
-            Place::Queue(queue, Part::Message(id)) if streams => Ok(Action::Stream {
-                object: queue_object(queue),
-                queue: queue.clone().into_owned(),
-                id: *id,
-                origin: request.origin.map(str::to_owned),
-            }),
+            Place::Queue(queue, Part::Message(id)) if place.streams(request) => {
+                Ok(Action::Stream {
+                    object: queue_object(queue),
+                    queue: queue.clone().into_owned(),
+                    id: *id,
+                    origin: request.origin.map(str::to_owned),
+                    ends_at_ms,
+                })
+            }
             Place::Queue(queue, part) => self.opened_queue(request, queue, *part, method, now_ms),
             Place::Topic(topic, part) => self.opened_topic(request, topic, part, method),
-            Place::File | Place::Health | Place::KeySet => Err(no_path()),
         }
     }
 
     /// What a place takes; or whether a page of another site may ask, which the queue has to say.
-    fn options(&mut self, request: &Request<'_>, place: &Place<'_>, now_ms: Millis) -> Action {
-        if let (Place::Queue(queue, _), true) = (place, request.is_preflight) {
+    pub(super) fn options(
+        &mut self,
+        request: &Request<'_>,
+        found: &Found<'_>,
+        now_ms: Millis,
+    ) -> Action {
+        if let (Place::Queue(queue, _), true) = (&found.place, request.is_preflight) {
             return match self.verdicts.origins(queue, now_ms) {
                 Some(origins) => Action::Respond(cors::preflight(request.origin, origins)),
                 None => {
@@ -101,11 +94,11 @@ impl Edge {
                 }
             };
         }
-        if let (Place::Topic(topic, _), true) = (place, request.is_preflight) {
+        if let (Place::Topic(topic, _), true) = (&found.place, request.is_preflight) {
             let preflight = TopicCommand::Preflight;
             return Action::Call(self.topic_call(topic, request.origin, preflight));
         }
-        Action::Respond(Response::empty().with("allow", place.allow()))
+        Action::Respond(Response::empty().with("allow", found.route.allow()))
     }
 
     fn opened_queue(
@@ -128,8 +121,10 @@ impl Edge {
             (Part::Batch, _) => {
                 publish::refuse_in_batch(&request.head)?;
                 let is_binary = binary::is(request.content_type);
-                // While the queue refuses everybody, the edge has to see what there is to refuse.
-                if is_binary && !self.verdicts.is_closed(queue, now_ms) {
+                // While the queue refuses everybody, or for a token with a key, the edge has to see
+                // what is in it.
+                let looks = request.grant.key.is_some() || self.verdicts.is_closed(queue, now_ms);
+                if is_binary && !looks {
                     let command = Command::PublishBinary;
                     return self.hand_on(request, queue, command, BATCH_BYTES_MAX);
                 }
@@ -140,6 +135,12 @@ impl Edge {
             }
             (Part::Ack, _) if binary::is(request.content_type) => {
                 return self.hand_on(request, queue, Command::AckBinary, JSON_BYTES_MAX);
+            }
+            // What has to be answered before its token ends is read here.
+            (Part::Pull, _)
+                if binary::is(request.content_type) && request.wait_ms_max < WAIT_MS_MAX =>
+            {
+                return self.need_body(request, queue, part, JSON_BYTES_MAX, now_ms);
             }
             (Part::Pull, _) if binary::is(request.content_type) => {
                 return self.hand_on(request, queue, Command::PullBinary, JSON_BYTES_MAX);
@@ -191,7 +192,7 @@ impl Edge {
                 let payload = Payload::ClientBody {
                     bytes_max: MESSAGE_BYTES_MAX,
                 };
-                let command = publishing(request, message.draft())?;
+                let command = publishing(request, request.grant.bind(message.draft())?)?;
                 Ok(Action::Call(self.call(queue, request, command, payload)))
             }
         }
@@ -247,14 +248,14 @@ impl Edge {
     }
 }
 
-fn no_method(request: &Request<'_>, place: &Place<'_>) -> Fault {
+pub(super) fn no_method(request: &Request<'_>, found: &Found<'_>) -> Fault {
     let path = request.head.path;
     // Only a host that serves files knows which there are; a page takes no other method, anything
     // else may not exist at all.
-    if *place == Place::File && path != "/" && !path.starts_with("/demo/") {
+    if found.place == Place::File && path != "/" && !path.starts_with("/demo/") {
         return no_path();
     }
-    let detail = format!("this path takes {}", place.allow());
+    let detail = format!("this path takes {}", found.route.allow());
     Fault::new(ErrorCode::MethodNotAllowed, detail)
 }
 
@@ -273,6 +274,10 @@ fn list(request: &Request<'_>, of: Listing) -> Result<Action, Fault> {
         of,
         after,
         limit: limit as u32,
+        seen: request
+            .grant
+            .patterns()
+            .map(|it| it.into_iter().map(str::to_owned).collect()),
     })
 }
 
@@ -298,7 +303,7 @@ fn browse<'a>(request: &Request<'_>) -> Result<Command<'a>, Fault> {
 }
 
 fn inspect<'a>(request: &Request<'_>, id: Id) -> Result<Command<'a>, Fault> {
-    let wait = match request.number("wait_ms", &(0..=WAIT_MS_MAX), 0)? {
+    let wait = match request.wait_ms()? {
         0 => Wait::None,
         wait_ms => Wait::Final { wait_ms },
     };

@@ -6,9 +6,9 @@
 //! [`Edge::open`] would answer to the whole of it, and counted the same. Whatever else a publish
 //! may be answered with is left to [`Edge::open`], the queue's probe included.
 
+use super::Edge;
 use super::request::Request;
 use super::route::{self, Method, Part, Place};
-use super::{Edge, auth};
 use crate::error::{ErrorCode, Fault};
 use crate::protocol::http::{Response, publish};
 use crate::time::Millis;
@@ -34,22 +34,25 @@ impl Edge {
     /// other headers, the publish is refused by its queue, not by the length.
     pub fn peek(&mut self, head: &str, now_ms: Millis) -> Option<Response> {
         let request = Request::parse(head)?;
-        let Ok(Some(Place::Queue(queue, Part::Messages))) = route::find(request.head.path) else {
+        let found = route::find(request.head.path).ok()??;
+        let Place::Queue(queue, Part::Messages) = &found.place else {
             return None;
         };
         let is_publish = Method::of(request.head.method) == Method::Post;
-        if !is_publish || self.verdicts.is_probe_due(&queue, now_ms) {
+        if !is_publish || self.verdicts.is_probe_due(queue, now_ms) {
             return None;
         }
-        auth::check(&self.settings, &request.head, request.authorization, false).ok()?;
-        let response = self.refuse(&request, &queue, now_ms).ok()??;
+        let held = self.admit(&request, &found, now_ms).ok()?;
+        let response = self.refuse(&request, queue, now_ms).ok()??;
         self.refused_last.code = None;
         let with_origin = request.origin.is_some();
-        if let Some((code, until_ms)) = self.verdicts.repeats(&queue, with_origin, now_ms) {
+        if let Some((code, until_ms)) = self.verdicts.repeats(queue, with_origin, now_ms) {
             let last = &mut self.refused_last;
             last.queue.clear();
-            last.queue.push_str(&queue);
-            (last.code, last.until_ms) = (Some(code), until_ms);
+            last.queue.push_str(queue);
+            // Nor is it repeated to a token that has expired.
+            let ends_at_ms = held.expires_at_ms.unwrap_or(until_ms);
+            (last.code, last.until_ms) = (Some(code), until_ms.min(ends_at_ms));
         }
         Some(response)
     }

@@ -3,10 +3,10 @@
 use super::open::{INLINE_BYTES_MAX, STRUCTURED_BYTES_MAX};
 use super::request::Request;
 use super::route::{Part, Place};
-use super::{Action, Call, Edge, Payload, no_path};
+use super::{Action, Call, Edge, Payload, no_path, targets, token};
 use crate::command::{Command, Draft, Reply};
 use crate::error::Fault;
-use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX, WAIT_MS_MAX};
+use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX};
 use crate::protocol::http::fields::{Item, document};
 use crate::protocol::http::{
     DecidedBy, RenderContext, ack, batch, binary, cloud_events, media, publish, pull, render,
@@ -25,6 +25,11 @@ impl Edge {
         match place {
             Place::Queue(queue, part) => self.received_queue(request, queue, *part, body, now_ms),
             Place::Topic(topic, part) => self.received_topic(request, topic, part, body),
+            Place::Tokens => {
+                let body = within(body, token::BODY_BYTES_MAX)?;
+                let made = token::make(&self.settings, request.grant, body, now_ms)?;
+                Ok(Action::Respond(made))
+            }
             _ => Err(no_path()),
         }
     }
@@ -41,8 +46,15 @@ impl Edge {
             Part::Messages => return self.received_publish(request, queue, body),
             Part::Batch => return self.received_batch(request, queue, body, now_ms),
             Part::Pull => {
-                let it = pull::read(within(body, JSON_BYTES_MAX)?)?;
-                self.call(queue, request, it.command(), Payload::InCommand)
+                let body = within(body, JSON_BYTES_MAX)?;
+                let it;
+                let command = if binary::is(request.content_type) {
+                    binary::pull::read(body)?
+                } else {
+                    it = pull::read(body)?;
+                    it.command()
+                };
+                self.call(queue, request, request.bounded(command), Payload::InCommand)
             }
             Part::Ack => {
                 let it = ack::read(within(body, JSON_BYTES_MAX)?)?;
@@ -50,6 +62,7 @@ impl Edge {
             }
             Part::Itself => {
                 let patch = configuration(within(body, JSON_BYTES_MAX)?)?;
+                targets::check(request.grant, patch)?;
                 self.call(
                     queue,
                     request,
@@ -75,7 +88,7 @@ impl Edge {
         } else {
             message.body = within(body, INLINE_BYTES_MAX)?.into();
         }
-        let command = publishing(request, message.draft())?;
+        let command = publishing(request, request.grant.bind(message.draft())?)?;
         // One that waits would hold up the others' answers.
         let shareable = matches!(command, Command::Publish(_));
         Ok(Action::Call(Call {
@@ -103,6 +116,10 @@ impl Edge {
             });
             drafts.collect()
         };
+        let drafts: Vec<_> = drafts
+            .into_iter()
+            .map(|draft| request.grant.bind(draft?))
+            .collect();
         if let Some(action) = self.refuse_batch(request, queue, &drafts, now_ms) {
             return Ok(action);
         }
@@ -157,7 +174,7 @@ pub(super) fn publishing<'a>(
     request: &Request<'_>,
     draft: Draft<'a>,
 ) -> Result<Command<'a>, Fault> {
-    Ok(match request.number("wait_ms", &(0..=WAIT_MS_MAX), 0)? {
+    Ok(match request.wait_ms()? {
         0 => Command::Publish(draft),
         wait_ms => Command::PublishAndWait { draft, wait_ms },
     })

@@ -1,8 +1,12 @@
 //! What every request is asked, read in one pass over its head.
 
+use super::grant::{Grant, NOTHING};
+use crate::command::Command;
 use crate::error::Fault;
+use crate::limits::WAIT_MS_MAX;
 use crate::protocol::http::binary;
 use crate::protocol::http::fields::range_words;
+use crate::time::Millis;
 use crate::wire::head::Head;
 use crate::wire::query;
 use std::ops::RangeInclusive;
@@ -12,6 +16,10 @@ use std::ops::RangeInclusive;
 pub struct Request<'a> {
     /// All of it.
     pub head: Head<'a>,
+    /// What its credentials allow; nothing, before they were looked at.
+    pub grant: &'a Grant,
+    /// How long it may be let wait: no longer than its token counts.
+    pub wait_ms_max: Millis,
     /// `Authorization`.
     pub authorization: Option<&'a str>,
     /// `Origin`, when a page of another site asks.
@@ -41,6 +49,8 @@ impl<'a> Request<'a> {
         let head = Head::parse(text)?;
         let mut it = Self {
             head,
+            grant: &NOTHING,
+            wait_ms_max: WAIT_MS_MAX,
             authorization: None,
             origin: None,
             content_type: None,
@@ -73,6 +83,35 @@ impl<'a> Request<'a> {
         }
         it.is_preflight &= it.origin.is_some() && head.method == "OPTIONS";
         Some(it)
+    }
+
+    /// The same request, of somebody with these credentials.
+    #[must_use]
+    pub fn by(self, grant: &'a Grant, now_ms: Millis) -> Self {
+        let left_ms = grant.expires_at_ms.map(|end| end.saturating_sub(now_ms));
+        Self {
+            grant,
+            wait_ms_max: left_ms.map_or(WAIT_MS_MAX, |left| left.min(WAIT_MS_MAX)),
+            ..self
+        }
+    }
+
+    /// For how long the parameter `wait_ms` lets it wait.
+    ///
+    /// # Errors
+    /// As [`Self::number`].
+    pub fn wait_ms(&self) -> Result<Millis, Fault> {
+        let wait_ms = self.number("wait_ms", &(0..=WAIT_MS_MAX), 0)?;
+        Ok(wait_ms.min(self.wait_ms_max))
+    }
+
+    /// A pull that waits no longer than its token counts.
+    #[must_use]
+    pub fn bounded<'c>(&self, mut command: Command<'c>) -> Command<'c> {
+        if let Command::Pull(pull) | Command::AckPull { pull, .. } = &mut command {
+            pull.wait_ms = pull.wait_ms.min(self.wait_ms_max);
+        }
+        command
     }
 
     /// The text of a query parameter.

@@ -1,6 +1,10 @@
-//! Paths and methods: what a request is about, before anything else is read of it.
+//! Paths and methods: what a request is about, and what it takes, before anything else is read of it.
+//!
+//! There is one [table](ROUTES). The router reads it, and so does who checks credentials: a path that
+//! is not in it does not exist, and one that is says what it needs.
 
 use crate::command::placement::check_name;
+use crate::command::scope::Verb;
 use crate::error::Fault;
 use crate::id::Id;
 use crate::wire::percent;
@@ -23,6 +27,8 @@ pub enum Place<'a> {
     Queue(Cow<'a, str>, Part),
     /// `/v1/topics`.
     Topics,
+    /// `/v1/tokens`.
+    Tokens,
     /// Something of one topic.
     Topic(Cow<'a, str>, TopicPart<'a>),
     /// Not the interface's: maybe a file of the console.
@@ -113,53 +119,185 @@ impl Method {
             _ => Self::Other,
         }
     }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Other => "",
+        }
+    }
 }
 
 impl Place<'_> {
-    /// The methods it takes, as the header `Allow` has them.
+    /// The queue or topic it is about.
     #[must_use]
-    pub const fn allow(&self) -> &'static str {
+    pub fn name(&self) -> Option<&str> {
         match self {
-            Self::Health
-            | Self::Metrics
-            | Self::KeySet
-            | Self::OpenApi
-            | Self::Queues
-            | Self::File => "GET, HEAD, OPTIONS",
-            Self::Topics => "GET, HEAD, OPTIONS",
-            Self::Topic(_, part) => match part {
-                TopicPart::Itself | TopicPart::Subscription(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
-                TopicPart::Messages => "GET, HEAD, POST, OPTIONS",
-                TopicPart::Events | TopicPart::Socket | TopicPart::Subscriptions => {
-                    "GET, HEAD, OPTIONS"
-                }
-                TopicPart::Batch | TopicPart::Pull(_) | TopicPart::Ack(_) | TopicPart::Seek(_) => {
-                    "POST, OPTIONS"
-                }
-            },
-            Self::Queue(_, part) => match part {
-                Part::Itself => "GET, HEAD, PUT, DELETE, OPTIONS",
-                Part::Messages => "GET, HEAD, POST, OPTIONS",
-                Part::Message(_) => "GET, HEAD, DELETE, OPTIONS",
-                Part::Batch | Part::Pull | Part::Ack | Part::Confirm(_) => "POST, OPTIONS",
-                Part::Purge | Part::Pause | Part::Resume => "POST, OPTIONS",
-                Part::Redrive | Part::RotateTickets => "POST, OPTIONS",
-            },
+            Self::Queue(name, _) | Self::Topic(name, _) => Some(name),
+            _ => None,
         }
     }
+}
 
-    /// Whether it takes `method`.
+/// What a request's credentials have to allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing at all.
+    Nothing,
+    /// Nothing, of a deployment that has credentials.
+    SetUp,
+    /// Credentials of whatever scope.
+    AnyToken,
+    /// One of these verbs for what the path names.
+    One(&'static [Verb]),
+    /// One of these verbs for every name.
+    All(&'static [Verb]),
+}
+
+/// A path, and what each of its methods needs.
+#[derive(Debug)]
+pub struct Route {
+    /// The path; what stands in braces is taken from the request's.
+    pub path: &'static str,
+    /// Methods in the order of `Allow`. `GET` brings `HEAD` with it, and every path takes `OPTIONS`.
+    pub methods: &'static [(Method, Needs)],
+    place: fn([&str; NAMES_MAX]) -> Result<Place<'_>, Fault>,
+}
+
+/// A request's path, found in the table.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// What it names.
+    pub place: Place<'a>,
+    /// Its row.
+    pub route: &'static Route,
+}
+
+/// Parts in braces of one path.
+const NAMES_MAX: usize = 2;
+
+const OBSERVE: Needs = Needs::One(&[Verb::Observe, Verb::Consume, Verb::Manage]);
+const OBSERVE_TOPIC: Needs = Needs::One(&[Verb::Observe, Verb::Subscribe, Verb::Manage]);
+const PUBLISH: Needs = Needs::One(&[Verb::Publish]);
+const CONSUME: Needs = Needs::One(&[Verb::Consume]);
+const SUBSCRIBE: Needs = Needs::One(&[Verb::Subscribe]);
+const MANAGE: Needs = Needs::One(&[Verb::Manage]);
+/// Of a message, by its identifier.
+const FOLLOW: Needs = Needs::One(&[Verb::Publish, Verb::Consume, Verb::Manage]);
+const CANCEL: Needs = Needs::One(&[Verb::Publish, Verb::Manage]);
+
+use Method::{Delete, Get, Post, Put};
+
+macro_rules! routes {
+    ($($path:literal $methods:tt => |$names:pat_param| $place:expr;)*) => {
+        &[$(Route { path: $path, methods: &$methods, place: |$names| Ok($place) },)*]
+    };
+}
+
+/// Every path of the interface. The first that fits counts; the busiest stands first.
+pub static ROUTES: &[Route] = routes! {
+    "/v1/queues/{queue}/messages" [(Get, CONSUME), (Post, PUBLISH)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::Messages);
+    "/v1/queues/{queue}/messages/pull" [(Post, CONSUME)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::Pull);
+    "/v1/queues/{queue}/messages/ack" [(Post, CONSUME)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::Ack);
+    "/v1/queues/{queue}/messages/batch" [(Post, PUBLISH)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::Batch);
+    "/v1/queues/{queue}/messages/{id}" [(Get, FOLLOW), (Delete, CANCEL)]
+        => |[q, it]| Place::Queue(queue(q)?, Part::Message(id(it)?));
+    "/v1/queues/{queue}/messages/{id}/confirm" [(Post, CANCEL)]
+        => |[q, it]| Place::Queue(queue(q)?, Part::Confirm(id(it)?));
+    "/v1/queues/{queue}" [(Get, OBSERVE), (Put, MANAGE), (Delete, MANAGE)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::Itself);
+    "/v1/queues/{queue}/purge" [(Post, MANAGE)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::Purge);
+    "/v1/queues/{queue}/pause" [(Post, MANAGE)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::Pause);
+    "/v1/queues/{queue}/resume" [(Post, MANAGE)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::Resume);
+    "/v1/queues/{queue}/redrive" [(Post, MANAGE)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::Redrive);
+    "/v1/queues/{queue}/tickets/rotate" [(Post, MANAGE)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::RotateTickets);
+    "/v1/topics/{topic}/messages" [(Get, SUBSCRIBE), (Post, PUBLISH)]
+        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Messages);
+    "/v1/topics/{topic}/messages/batch" [(Post, PUBLISH)]
+        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Batch);
+    "/v1/topics/{topic}/events" [(Get, SUBSCRIBE)]
+        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Events);
+    "/v1/topics/{topic}/socket" [(Get, Needs::One(&[Verb::Publish, Verb::Subscribe]))]
+        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Socket);
+    "/v1/topics/{topic}" [(Get, OBSERVE_TOPIC), (Put, MANAGE), (Delete, MANAGE)]
+        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Itself);
+    "/v1/topics/{topic}/subscriptions" [(Get, OBSERVE_TOPIC)]
+        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Subscriptions);
+    "/v1/topics/{topic}/subscriptions/{subscription}"
+        [(Get, OBSERVE_TOPIC), (Put, MANAGE), (Delete, MANAGE)]
+        => |[t, it]| Place::Topic(topic(t)?, TopicPart::Subscription(subscription(it)?));
+    "/v1/topics/{topic}/subscriptions/{subscription}/pull" [(Post, SUBSCRIBE)]
+        => |[t, it]| Place::Topic(topic(t)?, TopicPart::Pull(subscription(it)?));
+    "/v1/topics/{topic}/subscriptions/{subscription}/ack" [(Post, SUBSCRIBE)]
+        => |[t, it]| Place::Topic(topic(t)?, TopicPart::Ack(subscription(it)?));
+    "/v1/topics/{topic}/subscriptions/{subscription}/seek" [(Post, SUBSCRIBE)]
+        => |[t, it]| Place::Topic(topic(t)?, TopicPart::Seek(subscription(it)?));
+    "/v1/queues" [(Get, Needs::AnyToken)] => |_| Place::Queues;
+    "/v1/topics" [(Get, Needs::AnyToken)] => |_| Place::Topics;
+    "/v1/tokens" [(Post, Needs::AnyToken)] => |_| Place::Tokens;
+    "/v1/openapi.json" [(Get, Needs::AnyToken)] => |_| Place::OpenApi;
+    "/metrics" [(Get, Needs::All(&[Verb::Observe, Verb::Manage]))] => |_| Place::Metrics;
+    "/.well-known/jwks.json" [(Get, Needs::SetUp)] => |_| Place::KeySet;
+    "/healthz" [(Get, Needs::Nothing)] => |_| Place::Health;
+};
+
+/// Whatever is not the interface's: pages of the console hold nothing but themselves.
+static FILES: Route = Route {
+    path: "/{file}",
+    methods: &[(Get, Needs::Nothing)],
+    place: |_| Ok(Place::File),
+};
+
+impl Route {
+    /// The methods it takes, as the header `Allow` has them.
     #[must_use]
-    pub fn takes(&self, method: Method) -> bool {
-        let name = match method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-            Method::Delete => "DELETE",
-            Method::Options => "OPTIONS",
-            Method::Other => return false,
-        };
-        self.allow().split(", ").any(|allowed| allowed == name)
+    pub fn allow(&self) -> String {
+        let mut names: Vec<_> = self
+            .methods
+            .iter()
+            .map(|(method, _)| method.name())
+            .collect();
+        names.push("OPTIONS");
+        names.join(", ").replace("GET", "GET, HEAD")
+    }
+
+    /// What `method` needs; `None` where it is not taken.
+    #[must_use]
+    pub fn needs(&self, method: Method) -> Option<Needs> {
+        let row = self.methods.iter().find(|(known, _)| *known == method);
+        row.map(|(_, needs)| *needs)
+    }
+
+    /// What stands in `path` where this one has braces; `None` when it is not this one.
+    fn fit<'a>(&self, path: &'a str) -> Option<[&'a str; NAMES_MAX]> {
+        let mut names = [""; NAMES_MAX];
+        let mut found = 0;
+        let mut rest = path;
+        let mut row = self.path;
+        // A literal part at a time: what stands before the next brace, then up to the next slash.
+        while let Some((literal, after)) = row.split_once('{') {
+            rest = rest.strip_prefix(literal)?;
+            let end = rest.find('/').unwrap_or(rest.len());
+            *names.get_mut(found)? = &rest[..end];
+            (found, rest) = (found + 1, &rest[end..]);
+            row = after.split_once('}')?.1;
+        }
+        (rest == row).then_some(names)
     }
 }
 
@@ -167,38 +305,31 @@ impl Place<'_> {
 ///
 /// # Errors
 /// `bad-request` for a queue's name or a message's identifier that can be none.
-pub fn find(path: &str) -> Result<Option<Place<'_>>, Fault> {
-    let Some(rest) = path.strip_prefix("/v1") else {
-        return Ok(Some(outside(path)));
-    };
-    let Some(rest) = rest.strip_prefix('/') else {
-        return Ok(if rest.is_empty() {
-            None
-        } else {
-            Some(Place::File)
-        });
-    };
-    let (first, tail) = split(rest);
-    match (first, tail) {
-        ("openapi.json", None) => Ok(Some(Place::OpenApi)),
-        ("queues", None) => Ok(Some(Place::Queues)),
-        ("queues", Some(tail)) => {
-            let (name, tail) = split(tail);
-            let Some(part) = part(tail)? else {
-                return Ok(None);
-            };
-            Ok(Some(Place::Queue(checked(name, "queue")?, part)))
+pub fn find(path: &str) -> Result<Option<Found<'_>>, Fault> {
+    for route in ROUTES {
+        if let Some(names) = route.fit(path) {
+            let place = (route.place)(names)?;
+            return Ok(Some(Found { place, route }));
         }
-        ("topics", None) => Ok(Some(Place::Topics)),
-        ("topics", Some(tail)) => {
-            let (name, tail) = split(tail);
-            let Some(part) = topic_part(tail)? else {
-                return Ok(None);
-            };
-            Ok(Some(Place::Topic(checked(name, "topic")?, part)))
-        }
-        _ => Ok(None),
     }
+    let is_ours = path == "/v1" || path.starts_with("/v1/");
+    let file = Found {
+        place: Place::File,
+        route: &FILES,
+    };
+    Ok((!is_ours).then_some(file))
+}
+
+fn queue(text: &str) -> Result<Cow<'_, str>, Fault> {
+    checked(text, "queue")
+}
+
+fn topic(text: &str) -> Result<Cow<'_, str>, Fault> {
+    checked(text, "topic")
+}
+
+fn subscription(text: &str) -> Result<Cow<'_, str>, Fault> {
+    checked(text, "subscription")
 }
 
 /// A name in a path.
@@ -207,71 +338,6 @@ fn checked<'a>(text: &'a str, field: &str) -> Result<Cow<'a, str>, Fault> {
     let name = percent::decode(text).ok_or_else(|| Fault::bad(field, detail))?;
     check_name(&name, field)?;
     Ok(name)
-}
-
-fn topic_part(tail: Option<&str>) -> Result<Option<TopicPart<'_>>, Fault> {
-    let Some(tail) = tail else {
-        return Ok(Some(TopicPart::Itself));
-    };
-    let part = match tail {
-        "messages" => TopicPart::Messages,
-        "messages/batch" => TopicPart::Batch,
-        "events" => TopicPart::Events,
-        "socket" => TopicPart::Socket,
-        "subscriptions" => TopicPart::Subscriptions,
-        _ => {
-            let Some(tail) = tail.strip_prefix("subscriptions/") else {
-                return Ok(None);
-            };
-            let (name, tail) = split(tail);
-            let part = match tail {
-                None => TopicPart::Subscription,
-                Some("pull") => TopicPart::Pull,
-                Some("ack") => TopicPart::Ack,
-                Some("seek") => TopicPart::Seek,
-                Some(_) => return Ok(None),
-            };
-            part(checked(name, "subscription")?)
-        }
-    };
-    Ok(Some(part))
-}
-
-fn outside(path: &str) -> Place<'_> {
-    match path {
-        "/healthz" => Place::Health,
-        "/metrics" => Place::Metrics,
-        "/.well-known/jwks.json" => Place::KeySet,
-        _ => Place::File,
-    }
-}
-
-fn part(tail: Option<&str>) -> Result<Option<Part>, Fault> {
-    let Some(tail) = tail else {
-        return Ok(Some(Part::Itself));
-    };
-    let part = match tail {
-        "messages" => Part::Messages,
-        "messages/batch" => Part::Batch,
-        "messages/pull" => Part::Pull,
-        "messages/ack" => Part::Ack,
-        "purge" => Part::Purge,
-        "pause" => Part::Pause,
-        "resume" => Part::Resume,
-        "redrive" => Part::Redrive,
-        "tickets/rotate" => Part::RotateTickets,
-        _ => {
-            let Some(tail) = tail.strip_prefix("messages/") else {
-                return Ok(None);
-            };
-            return match split(tail) {
-                (text, None) => Ok(Some(Part::Message(id(text)?))),
-                (text, Some("confirm")) => Ok(Some(Part::Confirm(id(text)?))),
-                _ => Ok(None),
-            };
-        }
-    };
-    Ok(Some(part))
 }
 
 fn id(text: &str) -> Result<Id, Fault> {
@@ -283,16 +349,15 @@ fn id(text: &str) -> Result<Id, Fault> {
     })
 }
 
-fn split(path: &str) -> (&str, Option<&str>) {
-    path.split_once('/')
-        .map_or((path, None), |(first, rest)| (first, Some(rest)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const ID: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+    fn placed(path: &str) -> Option<Place<'_>> {
+        find(path).unwrap().map(|it| it.place)
+    }
 
     fn queue(name: &str, part: Part) -> Option<Place<'_>> {
         Some(Place::Queue(Cow::Borrowed(name), part))
@@ -352,9 +417,9 @@ mod tests {
             ("/v1/queues/q/purge/now", None),
             ("/v1/openapi.json/x", None),
         ] {
-            assert_eq!(find(path).unwrap(), place, "{path}");
+            assert_eq!(placed(path), place, "{path}");
         }
-        assert_eq!(find(&format!("{message}/confirmed")).unwrap(), None);
+        assert_eq!(placed(&format!("{message}/confirmed")), None);
     }
 
     #[test]
@@ -380,19 +445,44 @@ mod tests {
     }
 
     #[test]
-    fn methods_follow_the_place() {
-        let place = find("/v1/queues/q").unwrap().unwrap();
-        assert!(
-            place.takes(Method::of("HEAD"))
-                && place.takes(Method::Put)
-                && !place.takes(Method::Post)
-        );
-        assert!(!place.takes(Method::of("PATCH")) && !place.takes(Method::of("get")));
-        assert!(
-            find("/v1/queues/q/purge")
-                .unwrap()
-                .unwrap()
-                .takes(Method::Post)
-        );
+    fn methods_follow_the_route() {
+        let route = find("/v1/queues/q").unwrap().unwrap().route;
+        assert_eq!(route.allow(), "GET, HEAD, PUT, DELETE, OPTIONS");
+        assert!(route.needs(Method::of("HEAD")).is_some() && route.needs(Method::Put).is_some());
+        assert!(route.needs(Method::Post).is_none() && route.needs(Method::of("PATCH")).is_none());
+        assert!(route.needs(Method::of("get")).is_none());
+    }
+
+    /// No row hides another, and whatever a row says is what is found.
+    #[test]
+    fn every_row_is_reached() {
+        for row in ROUTES {
+            let path = row.path.replace("{id}", ID).replace(['{', '}'], "");
+            let found = find(&path).unwrap().unwrap().route;
+            assert!(std::ptr::eq(found, row), "{path} leads to {}", found.path);
+            assert_ne!(row.methods.len(), 0);
+        }
+    }
+
+    /// What only reads takes no verb that changes; what changes is not had by one that only reads.
+    #[test]
+    fn only_tokens_that_say_so_change_anything() {
+        for row in ROUTES {
+            for (method, needs) in row.methods {
+                let (Needs::One(verbs) | Needs::All(verbs)) = needs else {
+                    let open = ["/healthz", "/.well-known/jwks.json"].contains(&row.path);
+                    assert_eq!(open, *needs != Needs::AnyToken, "{}", row.path);
+                    continue;
+                };
+                assert!(!verbs.is_empty(), "{}", row.path);
+                let reads = *method == Get;
+                assert!(
+                    reads || !verbs.contains(&Verb::Observe),
+                    "{} {}",
+                    method.name(),
+                    row.path
+                );
+            }
+        }
     }
 }

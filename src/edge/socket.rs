@@ -4,11 +4,13 @@
 //! like a request of its own. Publishes are calls; what is followed is a socket between Worker and
 //! topic, which sleeps with the topic.
 
+use super::grant::Grant;
 use super::request::Request;
 use super::route::{self, Place};
 use super::topic::{member, parse_start, stream_text};
-use super::{Call, Edge, auth};
+use super::{Call, Edge};
 use crate::command::placement::check_name;
+use crate::command::scope::Verb;
 use crate::command::topic::{Form, Start};
 use crate::error::{ErrorCode, Fault};
 use crate::limits::SOCKET_FRAME_BYTES_MAX;
@@ -58,10 +60,15 @@ impl Edge {
     ) -> Result<SocketStep, Fault> {
         let gone = || Fault::bad("url", "the socket has no topic");
         let request = Request::parse(head).ok_or_else(gone)?;
-        let Some(Place::Topic(home, _)) = route::find(request.head.path)? else {
+        let found = route::find(request.head.path)?.ok_or_else(gone)?;
+        let Place::Topic(home, _) = found.place else {
             return Err(gone());
         };
-        auth::check(&self.settings, &request.head, request.authorization, true)?;
+        // No client sends a header of this name: `@` stands in none.
+        let grant = request.head.header("@grant");
+        let grant: Grant = grant
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
         if text.len() > SOCKET_FRAME_BYTES_MAX {
             let detail = format!("a frame has at most {SOCKET_FRAME_BYTES_MAX} bytes");
             return Err(Fault::new(ErrorCode::RequestTooLarge, detail));
@@ -76,11 +83,13 @@ impl Edge {
         match frame.kind.as_str() {
             "ping" => Ok(SocketStep::Send("{\"type\":\"pong\"}".to_owned())),
             "publish" => {
+                grant.check_verbs(&[Verb::Publish], &topic)?;
                 let message = batch::message(&without_envelope(item), At::TOP)?;
-                let call = self.publish_call(&topic, request.origin, &message);
+                let call = self.publish_call(&topic, request.origin, &grant, &message)?;
                 Ok(SocketStep::Publish { reference, call })
             }
             "subscribe" => {
+                grant.check_verbs(&[Verb::Subscribe], &topic)?;
                 let stream = stream_of(&item, &topic, request.origin)?;
                 Ok(SocketStep::Follow { reference, stream })
             }
@@ -188,9 +197,12 @@ fn error(reference: Option<&str>, fault: &Fault) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::scope::Scope;
     use proptest::prelude::*;
 
-    const HEAD: &str = "GET\nhttp://127.0.0.1/v1/topics/eu%2Fnews/socket\nupgrade: websocket";
+    const BARE: &str = "GET\nhttp://127.0.0.1/v1/topics/eu%2Fnews/socket\nupgrade: websocket";
+    const HEAD: &str = "GET\nhttp://127.0.0.1/v1/topics/eu%2Fnews/socket\nupgrade: websocket\n\
+        @grant: {\"everything\":true,\"scopes\":[],\"key\":null,\"expires_at_ms\":null}\n";
 
     fn edge() -> Edge {
         Edge::new(r#"{"AUTH":"none","LOOPBACK":"true"}"#).unwrap()
@@ -221,14 +233,37 @@ mod tests {
 
     #[test]
     fn a_frame_needs_the_credentials_of_its_socket() {
-        let closed = Edge::new(r#"{"ADMIN_TOKEN":"t"}"#).unwrap();
-        let SocketStep::Send(text) = closed.frame(HEAD, r#"{"type":"ping"}"#) else {
-            panic!("let in");
+        let edge = edge();
+        let scopes = ["publish:eu/news", "subscribe:chat/#"].map(|it| Scope::parse(it).unwrap());
+        let grant = Grant {
+            scopes: scopes.to_vec(),
+            key: Some("anna".to_owned()),
+            ..Grant::default()
         };
-        assert!(text.contains("unauthorized"), "{text}");
-        let head = HEAD.replace("/socket", "/socket?access_token=t");
-        assert!(matches!(closed.frame(&head, r#"{"type":"ping"}"#),
-            SocketStep::Send(text) if text == r#"{"type":"pong"}"#));
+        let head = format!(
+            "{BARE}\n@grant: {}\n",
+            serde_json::to_string(&grant).unwrap()
+        );
+        let refused = |head: &str, frame: &str| match edge.frame(head, frame) {
+            SocketStep::Send(text) => text.contains("\"forbidden\""),
+            _ => false,
+        };
+        for (frame, may) in [
+            (r#"{"type":"publish","body":"x"}"#, true),
+            (r#"{"type":"publish","body":"x","key":"anna"}"#, true),
+            (r#"{"type":"publish","body":"x","key":"bert"}"#, false),
+            (r#"{"type":"publish","topic":"chat/a","body":"x"}"#, false),
+            (r#"{"type":"subscribe","topic":"chat/a"}"#, true),
+            (r#"{"type":"subscribe","topic":"chat"}"#, true),
+            (r#"{"type":"subscribe"}"#, false),
+            (r#"{"type":"subscribe","topic":"chats"}"#, false),
+            (r#"{"type":"ping"}"#, true),
+        ] {
+            assert_eq!(refused(&head, frame), !may, "{frame}");
+            assert!(!refused(HEAD, frame), "{frame}");
+            // Without a grant there is none.
+            assert_eq!(refused(BARE, frame), !frame.contains("ping"), "{frame}");
+        }
     }
 
     proptest! {

@@ -1,10 +1,12 @@
 //! Requests for a topic: from a head, or a head and a body, to what happens with it.
 
+use super::grant::Grant;
 use super::open::{INLINE_BYTES_MAX, STRUCTURED_BYTES_MAX};
 use super::request::Request;
 use super::route::{Method, TopicPart};
 use super::{Action, Call, Edge, Payload, Target, codec, no_path};
 use crate::command::placement::{queue_object, subscription_queue, topic_object};
+use crate::command::scope::Verb;
 use crate::command::topic::{Follow, Form, Read, Start, TopicCommand, TopicEnvelope, encode};
 use crate::command::{Command, Envelope};
 use crate::error::Fault;
@@ -43,6 +45,12 @@ impl Edge {
             (TopicPart::Ack(name), _) if binary::is(request.content_type) => {
                 return self.hand_to_own_queue(topic, name, request, Command::AckBinary);
             }
+            // What has to be answered before its token ends is read here.
+            (TopicPart::Pull(_), _)
+                if binary::is(request.content_type) && request.wait_ms_max < WAIT_MS_MAX =>
+            {
+                return self.need_topic_body(request, topic, part, JSON_BYTES_MAX);
+            }
             (TopicPart::Pull(name), _) if binary::is(request.content_type) => {
                 return self.hand_to_own_queue(topic, name, request, Command::PullBinary);
             }
@@ -74,6 +82,7 @@ impl Edge {
     /// A socket that says where it begins follows its topic at once, and only that one: it is the
     /// object's own, and costs the least there is (`docs/decisions/0012`).
     fn socket(&self, request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
+        let ends_at_ms = request.grant.expires_at_ms;
         let Some(start) = start(request)? else {
             for name in ["filter", "member", "batch"] {
                 if request.parameter(name)?.is_some() {
@@ -82,7 +91,8 @@ impl Edge {
                     return Err(Fault::bad(name, detail));
                 }
             }
-            return Ok(Action::Socket);
+            let grant = serde_json::to_string(request.grant).unwrap_or_default();
+            return Ok(Action::Socket { grant, ends_at_ms });
         };
         let (filter, member) = (filter(request)?, member(request.parameter("member")?)?);
         let form = match request.parameter("batch")?.as_deref() {
@@ -96,12 +106,10 @@ impl Edge {
             form,
             member: member.as_deref(),
         };
-        let command = TopicCommand::Follow(follow);
-        Ok(Action::Listen(self.topic_call(
-            topic,
-            request.origin,
-            command,
-        )))
+        // The socket is open to who may publish, too; reading takes more.
+        request.grant.check_verbs(&[Verb::Subscribe], topic)?;
+        let call = self.topic_call(topic, request.origin, TopicCommand::Follow(follow));
+        Ok(Action::Listen { call, ends_at_ms })
     }
 
     fn read(&self, request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
@@ -110,7 +118,7 @@ impl Edge {
         let command = TopicCommand::Read(Read {
             start: start(request)?.unwrap_or(Start::Earliest),
             limit: request.number("limit", &limit, READ_LIMIT_DEFAULT)? as u32,
-            wait_ms: request.number("wait_ms", &(0..=WAIT_MS_MAX), 0)?,
+            wait_ms: request.wait_ms()?,
             filter: filter.as_deref(),
         });
         Ok(Action::Call(self.topic_call(
@@ -150,7 +158,7 @@ impl Edge {
                 let payload = Payload::ClientBody {
                     bytes_max: MESSAGE_BYTES_MAX,
                 };
-                let call = self.publish_call(topic, request.origin, &message);
+                let call = self.publish_call(topic, request.origin, request.grant, &message)?;
                 Ok(Action::Call(Call { payload, ..call }))
             }
         }
@@ -187,7 +195,7 @@ impl Edge {
                 } else {
                     message.body = within(body, INLINE_BYTES_MAX)?.into();
                 }
-                self.publish_call(topic, origin, &message)
+                self.publish_call(topic, origin, request.grant, &message)?
             }
             TopicPart::Batch => self.received_topic_batch(request, topic, body)?,
             TopicPart::Itself => {
@@ -196,6 +204,7 @@ impl Edge {
             }
             TopicPart::Subscription(name) => {
                 let patch = super::receive::configuration(within(body, JSON_BYTES_MAX)?)?;
+                super::targets::check(request.grant, patch)?;
                 self.topic_call(topic, origin, TopicCommand::Subscribe { name, patch })
             }
             TopicPart::Seek(name) => {
@@ -203,8 +212,15 @@ impl Edge {
                 self.topic_call(topic, origin, TopicCommand::Seek { name, to })
             }
             TopicPart::Pull(name) => {
-                let it = pull::read(within(body, JSON_BYTES_MAX)?)?;
-                self.own_queue_call(topic, name, request, it.command())
+                let body = within(body, JSON_BYTES_MAX)?;
+                let it;
+                let command = if binary::is(request.content_type) {
+                    binary::pull::read(body)?
+                } else {
+                    it = pull::read(body)?;
+                    it.command()
+                };
+                self.own_queue_call(topic, name, request, request.bounded(command))
             }
             TopicPart::Ack(name) => {
                 let it = ack::read(within(body, JSON_BYTES_MAX)?)?;
@@ -233,7 +249,8 @@ impl Edge {
             });
             drafts.collect()
         };
-        let command = TopicCommand::PublishBatch(drafts);
+        let bound = drafts.into_iter().map(|draft| request.grant.bind(draft?));
+        let command = TopicCommand::PublishBatch(bound.collect());
         Ok(self.topic_call(topic, request.origin, command))
     }
 
@@ -241,10 +258,11 @@ impl Edge {
         &self,
         topic: &str,
         origin: Option<&str>,
+        grant: &Grant,
         message: &Incoming<'_>,
-    ) -> Call {
-        let (draft, expect_seq) = (message.draft(), message.expect_seq);
-        self.topic_call(topic, origin, TopicCommand::Publish { draft, expect_seq })
+    ) -> Result<Call, Fault> {
+        let (draft, expect_seq) = (grant.bind(message.draft())?, message.expect_seq);
+        Ok(self.topic_call(topic, origin, TopicCommand::Publish { draft, expect_seq }))
     }
 
     pub(super) fn topic_call(
@@ -402,7 +420,8 @@ fn events(request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
     }
     let (member, filter) = (member.as_deref(), filter.as_deref());
     let stream = stream_text(topic, request.origin, Form::Events, &start, member, filter);
-    Ok(Action::Follow { stream })
+    let ends_at_ms = request.grant.expires_at_ms;
+    Ok(Action::Follow { stream, ends_at_ms })
 }
 
 /// A name to be shown to others.

@@ -5,7 +5,8 @@
 //! after the listing.
 
 use crate::command::directory::DirectoryCommand;
-use crate::limits::LIST_QUEUES_MAX;
+use crate::command::scope::covers;
+use crate::limits::{LIST_QUEUES_MAX, LIST_SCAN_QUEUES_MAX};
 use crate::store::{Arg, Sql, StoreError, Value};
 use serde::Serialize;
 
@@ -52,7 +53,11 @@ pub fn run(sql: &mut dyn Sql, command: &DirectoryCommand<'_>) -> Result<Option<N
             }
             Ok(None)
         }
-        DirectoryCommand::List { after, limit } => list(sql, after, limit).map(Some),
+        DirectoryCommand::List {
+            after,
+            limit,
+            ref seen,
+        } => list(sql, after, limit, seen.as_deref()).map(Some),
         DirectoryCommand::PublishKey { .. } | DirectoryCommand::Keys => Ok(None),
     }
 }
@@ -70,24 +75,43 @@ fn register(sql: &mut dyn Sql, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn list(sql: &mut dyn Sql, after: Option<&str>, limit: u32) -> Result<Names, StoreError> {
-    let limit = limit.clamp(1, LIST_QUEUES_MAX);
+fn list(
+    sql: &mut dyn Sql,
+    after: Option<&str>,
+    limit: u32,
+    seen: Option<&[&str]>,
+) -> Result<Names, StoreError> {
+    let limit = limit.clamp(1, LIST_QUEUES_MAX) as usize;
+    let scan = if seen.is_some() {
+        LIST_SCAN_QUEUES_MAX
+    } else {
+        limit
+    };
     // No name is empty, so all names come after the empty one.
     let args = [
         Arg::from(after.unwrap_or_default()),
-        Arg::from(u64::from(limit) + 1),
+        Arg::from(scan as u64 + 1),
     ];
     let rows = sql.exec(
         "SELECT name FROM queues WHERE name > ? ORDER BY name LIMIT ?",
         &args,
     )?;
-    let more = rows.len() > limit as usize;
-    let names: Vec<String> = rows
-        .iter()
-        .take(limit as usize)
-        .map(|row| row[0].text().to_owned())
+    let is_seen = |name: &&str| seen.is_none_or(|it| it.iter().any(|it| covers(it, name)));
+    let scanned = rows.iter().take(scan).map(|row| row[0].text());
+    let mut names: Vec<String> = scanned
+        .filter(is_seen)
+        .take(limit + 1)
+        .map(str::to_owned)
         .collect();
-    let cursor = if more { names.last().cloned() } else { None };
+    let cursor = if names.len() > limit || (seen.is_none() && rows.len() > limit) {
+        names.truncate(limit);
+        names.last().cloned()
+    } else if rows.len() > scan {
+        // Where looking stopped: the next page goes on from there.
+        rows.get(scan - 1).map(|row| row[0].text().to_owned())
+    } else {
+        None
+    };
     Ok(Names {
         names,
         cursor,

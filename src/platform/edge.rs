@@ -120,6 +120,32 @@ extern "C" fn edge_verdict(
     })
 }
 
+/// The host checked the signature of a request's token. Input: its head. Nothing: it was right, and
+/// the step is to be taken again.
+#[unsafe(no_mangle)]
+extern "C" fn edge_verified(len: usize, is_right: u32, now_ms: f64) -> usize {
+    step(len, |role, input, out| {
+        let refusal = role
+            .edge
+            .verified(text(input), is_right != 0, now_ms as u64);
+        match refusal {
+            Some(response) => role.respond(out, &response),
+            None => frame::words(out, &[frame::NOTHING]),
+        }
+    })
+}
+
+/// The host read the key set, or could not. Input: its bytes. `max_age_ms`: negative where its
+/// answer did not say.
+#[unsafe(no_mangle)]
+extern "C" fn edge_take_keys(len: usize, is_read: u32, max_age_ms: f64, now_ms: f64) {
+    step(len, |role, input, _| {
+        let max_age_ms = (max_age_ms >= 0.0).then_some(max_age_ms as u64);
+        let read = (is_read != 0).then_some(input);
+        role.edge.take_keys(read, max_age_ms, now_ms as u64);
+    });
+}
+
 /// Calls that carry counts of refusals, one after another.
 #[unsafe(no_mangle)]
 extern "C" fn edge_report(now_ms: f64) -> usize {
@@ -246,10 +272,17 @@ impl Role {
     fn write(&mut self, out: &mut Vec<u8>, action: &Action) {
         match action {
             Action::Respond(response) => self.respond(out, response),
-            Action::Gather { of, after, limit } => {
+            Action::Gather {
+                of,
+                after,
+                limit,
+                seen,
+            } => {
+                let seen = seen.as_ref();
                 let command = DirectoryCommand::List {
                     after: after.as_deref(),
                     limit: *limit,
+                    seen: seen.map(|it| it.iter().map(String::as_str).collect()),
                 };
                 let kind = match of {
                     Listing::Both => frame::GATHER_BOTH,

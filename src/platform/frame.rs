@@ -34,6 +34,12 @@ pub const SOCKET: u32 = 9;
 pub const GATHER_BOTH: u32 = 10;
 /// See [`RESPOND`].
 pub const LISTEN: u32 = 11;
+/// See [`RESPOND`].
+pub const VERIFY: u32 = 12;
+/// See [`RESPOND`].
+pub const READ_KEYS: u32 = 13;
+/// See [`RESPOND`].
+pub const AWAIT_KEYS: u32 = 14;
 
 /// Kinds of frames that say what becomes of a client's frame.
 pub const SEND: u32 = 0;
@@ -156,13 +162,20 @@ pub fn action(out: &mut Vec<u8>, action: &Action) {
         Action::Respond(it) => response(out, None, it),
         Action::NeedBody { bytes_max } => words(out, &[NEED_BODY, *bytes_max as u32]),
         Action::Call(it) => call(out, CALL, it),
-        Action::Listen(it) => call(out, LISTEN, it),
+        Action::Listen {
+            call: it,
+            ends_at_ms,
+        } => {
+            call(out, LISTEN, it);
+            instant(out, *ends_at_ms);
+        }
         Action::Gather { .. } | Action::Asset => words(out, &[ASSET]),
         Action::Stream {
             object,
             queue,
             id,
             origin,
+            ends_at_ms,
         } => {
             let text = [
                 object,
@@ -171,15 +184,38 @@ pub fn action(out: &mut Vec<u8>, action: &Action) {
                 origin.as_deref().unwrap_or_default(),
             ]
             .join("\n");
-            words(out, &[STREAM, size(text.as_bytes())]);
-            out.extend_from_slice(text.as_bytes());
+            lasting(out, STREAM, &text, *ends_at_ms);
         }
-        Action::Follow { stream } => {
-            words(out, &[FOLLOW, size(stream.as_bytes())]);
-            out.extend_from_slice(stream.as_bytes());
+        Action::Follow { stream, ends_at_ms } => lasting(out, FOLLOW, stream, *ends_at_ms),
+        Action::Socket { grant, ends_at_ms } => lasting(out, SOCKET, grant, *ends_at_ms),
+        Action::Verify(check) => {
+            let parts = [check.algorithm, &check.jwk, &check.signed];
+            words(out, &[VERIFY, size(&check.signature)]);
+            words(out, &parts.map(|part| size(part.as_bytes())));
+            out.extend_from_slice(&check.signature);
+            for part in parts {
+                out.extend_from_slice(part.as_bytes());
+            }
         }
-        Action::Socket => words(out, &[SOCKET]),
+        Action::ReadKeys { url } => {
+            words(out, &[READ_KEYS, size(url.as_bytes())]);
+            out.extend_from_slice(url.as_bytes());
+        }
+        Action::AwaitKeys => words(out, &[AWAIT_KEYS]),
     }
+}
+
+/// What goes on for longer than a call: kind, size of its text, when it ends (two words, as a
+/// number; zero: by itself); the text.
+fn lasting(out: &mut Vec<u8>, kind: u32, text: &str, ends_at_ms: Option<Millis>) {
+    words(out, &[kind, size(text.as_bytes())]);
+    instant(out, ends_at_ms);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// An instant as a number; zero where there is none.
+fn instant(out: &mut Vec<u8>, at_ms: Option<Millis>) {
+    out.extend_from_slice(&(at_ms.unwrap_or(0) as f64).to_le_bytes());
 }
 
 /// What becomes of a client's frame: kind, sizes of two texts, the texts; then the call of a

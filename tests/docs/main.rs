@@ -1,6 +1,6 @@
-//! The reference documents: two are made from the code, all are held against it.
+//! The reference documents: three are made from the code, all are held against it.
 //!
-//! `docs/ERRORS.md` and `docs/LIMITS.md` are rendered here; a test fails when the file differs, and
+//! `docs/ERRORS.md`, `docs/LIMITS.md` and `docs/SCOPES.md` are rendered here; a test fails when the file differs, and
 //! `UPDATE=1 cargo test --test docs` writes it. Owns the sentences that the code does not have:
 //! what to do about an error, which limits users meet, what the fields of a configuration are
 //! counted in. Each of these lists is total: a new error code, limit or field that is missing does
@@ -19,6 +19,9 @@ mod limits;
 #[cfg(test)]
 mod number;
 
+#[cfg(test)]
+mod scopes;
+
 use document::{at, expect_document, files, read};
 
 #[test]
@@ -29,6 +32,11 @@ fn errors_are_documented() {
 #[test]
 fn limits_are_documented() {
     expect_document("docs/LIMITS.md", &limits::document());
+}
+
+#[test]
+fn scopes_are_documented() {
+    expect_document("docs/SCOPES.md", &scopes::document());
 }
 
 #[test]

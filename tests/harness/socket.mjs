@@ -89,7 +89,11 @@ export class Socket {
   handle({ opcode, payload }) {
     if (opcode === TEXT) this.push(this.read(payload.toString()));
     else if (opcode === PING) this.write(PONG, payload);
-    else if (opcode === CLOSE) this.stream.end();
+    else if (opcode === CLOSE) {
+      /** What the other side gave as its reason. */
+      this.code = payload.length > 1 ? payload.readUInt16BE(0) : undefined;
+      this.stream.end();
+    }
   }
 
   /** A document, or several, a line each. */

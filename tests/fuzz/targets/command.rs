@@ -253,6 +253,7 @@ fn directory_seeds() -> Vec<Vec<u8>> {
         DirectoryCommand::List {
             after: Some("a"),
             limit: 10,
+            seen: Some(vec!["a/#"]),
         },
     ]
     .iter()
