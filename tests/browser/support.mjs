@@ -10,7 +10,7 @@ import { startServer } from '../harness/server.mjs';
 
 /** The longest that any one thing on a page may take to come about. */
 const WAIT_MS = 15_000;
-const BROWSER_ARGS = [
+export const BROWSER_ARGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',

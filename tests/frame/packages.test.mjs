@@ -6,7 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { ROOT, packagesInstalled, workerdBinary } from '../../scripts/lib/tools.mjs';
 
-const FOLDERS = ['.', 'tools/deploy'];
+const FOLDERS = ['.', 'tools/deploy', 'tools/runtimes'];
 const read = (...parts) => JSON.parse(readFileSync(path.join(ROOT, ...parts), 'utf8'));
 
 for (const folder of FOLDERS) {
@@ -22,11 +22,15 @@ for (const folder of FOLDERS) {
     }
   });
 
-  test(`the lock file of ${folder} has workerd for every platform`, () => {
+  test(`the lock file of ${folder} has its programs for every platform`, () => {
     const { packages } = read(folder, 'package-lock.json');
-    const { optionalDependencies, version } = packages['node_modules/workerd'];
-    for (const name of Object.keys(optionalDependencies)) {
-      assert.equal(packages[`node_modules/${name}`]?.version, version, name);
+    const programs = ['workerd', 'bun'].filter((name) => packages[`node_modules/${name}`]);
+    assert.notDeepEqual(programs, []);
+    for (const program of programs) {
+      const { optionalDependencies, version } = packages[`node_modules/${program}`];
+      for (const name of Object.keys(optionalDependencies)) {
+        assert.equal(packages[`node_modules/${name}`]?.version, version, name);
+      }
     }
   });
 }
