@@ -14,8 +14,9 @@ const HOST_CHARS_MAX: usize = 253;
 /// Ports below 1024 that speak HTTP.
 const LOW_PORTS: [u16; 2] = [80, 443];
 /// Names that lead into a network of one's own, and all below them.
-const PRIVATE_NAMES: [&str; 8] = [
+const PRIVATE_NAMES: [&str; 9] = [
     "localhost",
+    "localdomain",
     "local",
     "internal",
     "intranet",
@@ -128,11 +129,16 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     let is_label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
             && label
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
-    if name.len() <= HOST_CHARS_MAX && name.split('.').all(is_label) {
+    // No registry has a zone that begins with a digit: what does may be an address to somebody.
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_zone = !last.starts_with(|c: char| c.is_ascii_digit());
+    if name.len() <= HOST_CHARS_MAX && name.split('.').all(is_label) && is_zone {
         Ok(())
     } else {
         Err("a host is a DNS name in ASCII (punycode where it is another), or an address")
