@@ -5,7 +5,7 @@
  * @typedef {object} Dispatch
  * @property {number} number
  * @property {number} timeoutMs
- * @property {number} sendWithinMs 0: whenever it can be
+ * @property {number} sendWithinMs since the turn began, or it is not made
  * @property {string} url
  * @property {Record<string, string>} headers
  * @property {Uint8Array} body
@@ -32,7 +32,7 @@ export class Dispatches {
   }
 
   async make({ number, timeoutMs, sendWithinMs, url, headers, body }, core, now) {
-    const sendBy = sendWithinMs > 0 ? now + sendWithinMs : Infinity;
+    const sendBy = now + sendWithinMs;
     let answer;
     try {
       answer = await this.dispatcher.send(url, { headers, body }, { timeoutMs, sendBy });

@@ -66,6 +66,11 @@ pub const PRIORITY_MAX: u8 = 9;
 /// Priority of a message that names none.
 pub const PRIORITY_DEFAULT: u8 = 4;
 
+/// Most deliveries of one message that may be configured.
+pub const ATTEMPTS_MAX: u64 = 1_000;
+/// Largest factor between two delays of a backoff.
+pub const MULTIPLIER_MAX: f64 = 100.0;
+
 /// Messages that are leased, waiting for a retry, or passed over because their key is busy, at a
 /// time. About 150 bytes each in memory: 100,000 take 15 MB of an isolate's 128 MB.
 pub const OUTSTANDING_MAX: usize = 100_000;

@@ -101,6 +101,10 @@ pub enum Command<'a> {
     Recall { source: &'a str, limit: u32 },
     /// Begin to sign tickets with a new key.
     RotateTickets,
+    /// Call the endpoint again that was disabled, or that is left alone.
+    EnablePush,
+    /// What became of a message's calls of the endpoint.
+    Attempts { id: Id },
     /// Acknowledge first, then lease at once: a consumer's whole round in one call.
     AckPull {
         #[serde(borrow)]

@@ -44,6 +44,8 @@ pub enum Reply {
         /// When it begins.
         from_ms: Millis,
     },
+    /// What became of a message's calls of the endpoint, the oldest first.
+    Attempts(Vec<AttemptFigures>),
     /// Dead letters handed back to the queue they came from.
     Recalled(Vec<Delivery>),
 }
@@ -359,9 +361,57 @@ pub struct Description {
     pub expired_total: u64,
     /// Messages ever cancelled.
     pub cancelled_total: u64,
+    /// The endpoint that messages are pushed to, where there is one.
+    pub endpoint: Option<EndpointFigures>,
     /// Since this object last started: requests, rows written, rows read, commits, bytes of its
     /// Wasm memory.
     pub since_start: SinceStart,
+}
+
+/// How things stand with an endpoint.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointFigures {
+    /// `active`, `open`, `half_open` or `disabled`.
+    pub state: &'static str,
+    /// When it became that, where that is known.
+    pub since_ms: Option<Millis>,
+    /// Why it is disabled.
+    pub reason: Option<&'static str>,
+    /// Failed calls since the last that succeeded.
+    pub failures: u32,
+    /// When it is called again, where it is left alone until then.
+    pub next_ms: Option<Millis>,
+    /// Calls that are not answered yet.
+    pub under_way: u64,
+    /// Calls ever answered with success.
+    pub succeeded: u64,
+    /// Calls ever answered otherwise.
+    pub failed: u64,
+    /// Calls ever not answered in time.
+    pub timed_out: u64,
+    /// Calls ever not answered for another reason.
+    pub cut: u64,
+    /// How long calls took together.
+    pub duration_ms: Millis,
+    /// How many took up to so long, and longer than the one before; `None`: any longer.
+    pub durations: Vec<(Option<Millis>, u64)>,
+}
+
+/// One call of an endpoint with a message.
+#[derive(Clone, Debug)]
+pub struct AttemptFigures {
+    /// Which of the message's deliveries it was.
+    pub number: u32,
+    /// When it began.
+    pub at_ms: Millis,
+    /// How long it took.
+    pub duration_ms: Millis,
+    /// Of the answer; zero: there was none.
+    pub status: u16,
+    /// Why it failed, where it did.
+    pub error: Option<String>,
+    /// The first bytes of the answer.
+    pub answer: Vec<u8>,
 }
 
 /// Work done by an object since it last started.

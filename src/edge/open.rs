@@ -160,6 +160,8 @@ impl Edge {
             (Part::Resume, _) => Command::Resume,
             (Part::Redrive, _) => Command::Redrive,
             (Part::RotateTickets, _) => Command::RotateTickets,
+            (Part::EnablePush, _) => Command::EnablePush,
+            (Part::Attempts(id), _) => Command::Attempts { id },
         };
         Ok(Action::Call(self.call(
             queue,

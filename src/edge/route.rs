@@ -62,6 +62,10 @@ pub enum Part {
     Redrive,
     /// `/tickets/rotate`.
     RotateTickets,
+    /// `/push/enable`.
+    EnablePush,
+    /// `/messages/{id}/attempts`.
+    Attempts(Id),
 }
 
 /// What of a topic a path names.
@@ -190,6 +194,8 @@ const SUBSCRIBE: Needs = Needs::One(&[Verb::Subscribe]);
 const MANAGE: Needs = Needs::One(&[Verb::Manage]);
 /// Of a message, by its identifier.
 const FOLLOW: Needs = Needs::One(&[Verb::Publish, Verb::Consume, Verb::Manage]);
+/// What an endpoint answered may be as secret as what it was sent.
+const ATTEMPTS: Needs = Needs::One(&[Verb::Consume, Verb::Manage]);
 const CANCEL: Needs = Needs::One(&[Verb::Publish, Verb::Manage]);
 
 use Method::{Delete, Get, Post, Put};
@@ -214,6 +220,8 @@ pub static ROUTES: &[Route] = routes! {
         => |[q, it]| Place::Queue(queue(q)?, Part::Message(id(it)?));
     "/v1/queues/{queue}/messages/{id}/confirm" [(Post, CANCEL)]
         => |[q, it]| Place::Queue(queue(q)?, Part::Confirm(id(it)?));
+    "/v1/queues/{queue}/messages/{id}/attempts" [(Get, ATTEMPTS)]
+        => |[q, it]| Place::Queue(queue(q)?, Part::Attempts(id(it)?));
     "/v1/queues/{queue}" [(Get, OBSERVE), (Put, MANAGE), (Delete, MANAGE)]
         => |[q, _]| Place::Queue(queue(q)?, Part::Itself);
     "/v1/queues/{queue}/purge" [(Post, MANAGE)]
@@ -226,6 +234,8 @@ pub static ROUTES: &[Route] = routes! {
         => |[q, _]| Place::Queue(queue(q)?, Part::Redrive);
     "/v1/queues/{queue}/tickets/rotate" [(Post, MANAGE)]
         => |[q, _]| Place::Queue(queue(q)?, Part::RotateTickets);
+    "/v1/queues/{queue}/push/enable" [(Post, MANAGE)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::EnablePush);
     "/v1/topics/{topic}/messages" [(Get, SUBSCRIBE), (Post, PUBLISH)]
         => |[t, _]| Place::Topic(topic(t)?, TopicPart::Messages);
     "/v1/topics/{topic}/messages/batch" [(Post, PUBLISH)]
@@ -372,6 +382,7 @@ mod tests {
         let id = Id::parse(ID).unwrap();
         let message = format!("/v1/queues/q/messages/{ID}");
         let confirm = format!("{message}/confirm");
+        let attempts = format!("{message}/attempts");
         for (path, place) in [
             ("/", Some(Place::File)),
             ("/demo/sale.html", Some(Place::File)),
@@ -388,6 +399,9 @@ mod tests {
             ("/v1/queues/q/messages/ack", queue("q", Part::Ack)),
             (&message, queue("q", Part::Message(id))),
             (&confirm, queue("q", Part::Confirm(id))),
+            (&attempts, queue("q", Part::Attempts(id))),
+            ("/v1/queues/q/push/enable", queue("q", Part::EnablePush)),
+            ("/v1/queues/q/push", None),
             ("/v1/queues/q/purge", queue("q", Part::Purge)),
             ("/v1/queues/q/redrive", queue("q", Part::Redrive)),
             (

@@ -207,6 +207,7 @@ impl Queue {
             dead_total: totals.dead,
             expired_total: totals.expired,
             cancelled_total: totals.cancelled,
+            endpoint: self.endpoint_figures(turn),
             since_start: self.since,
         };
         Ok(Reply::Described {

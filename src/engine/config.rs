@@ -7,8 +7,9 @@
 use crate::command::placement::check_name;
 use crate::error::Fault;
 use crate::limits::{
-    DELAY_MS_MAX, LEASE_MS_MAX, LEASE_MS_MIN, MESSAGE_BYTES_DEFAULT, MESSAGE_BYTES_MAX,
-    RETENTION_MS_MAX, TICKET_TTL_MS_MAX, WAITING_DEFAULT, WAITING_MAX,
+    ATTEMPTS_MAX, DELAY_MS_MAX, LEASE_MS_MAX, LEASE_MS_MIN, MESSAGE_BYTES_DEFAULT,
+    MESSAGE_BYTES_MAX, MULTIPLIER_MAX, RETENTION_MS_MAX, TICKET_TTL_MS_MAX, WAITING_DEFAULT,
+    WAITING_MAX,
 };
 use crate::push::config::PushConfig;
 use crate::time::{DAY, MINUTE, Millis, SECOND};
@@ -22,10 +23,6 @@ const CORS_ORIGINS_MAX: usize = 32;
 const URL_CHARS_MAX: usize = 2_048;
 /// Largest count or size: an exact JavaScript number.
 pub(super) const COUNT_MAX: u64 = (1 << 53) - 1;
-/// Most deliveries of one message.
-const ATTEMPTS_MAX: u64 = 1_000;
-/// Largest factor between two delays of a backoff.
-const MULTIPLIER_MAX: f64 = 100.0;
 
 /// A checked configuration. Every field holds a valid value.
 #[derive(Clone, Debug, PartialEq)]

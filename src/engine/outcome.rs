@@ -34,7 +34,7 @@ pub struct Dispatch {
     pub number: u32,
     /// It takes no longer than this.
     pub timeout_ms: Millis,
-    /// It begins within this time, or is not made. Zero: whenever it can be.
+    /// It begins within this time, or is not made.
     pub send_within_ms: Millis,
     /// What is sent.
     pub request: Request,

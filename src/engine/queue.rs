@@ -288,6 +288,8 @@ impl Queue {
             Command::Pause => self.set_paused(true),
             Command::Resume => self.set_paused(false),
             Command::RotateTickets => self.rotate_tickets(turn)?,
+            Command::EnablePush => self.enable_endpoint(turn)?,
+            Command::Attempts { id } => self.attempts_of(turn, id)?,
             Command::Redrive => return self.redrive(turn, token),
             Command::Recall { source, limit } => self.recall(turn, source, limit)?,
             Command::Configure { .. }

@@ -246,8 +246,8 @@ pub fn socket_step(out: &mut Vec<u8>, step: &SocketStep) {
 /// is a command of its own), size of the object's name, size of the command; name; command. Each
 /// push: number of tokens, size of the text, size of the memory, flags (it is the last, it is for
 /// clients, each line is a frame); tokens; text; memory. Each dispatch: number, how long the call
-/// may take, within what time it begins (none: any), sizes of URL, headers' text and body; URL;
-/// headers as `name: value` lines; body.
+/// may take, within what time it begins, sizes of URL, headers' text and body; URL; headers as
+/// `name: value` lines; body.
 pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
     let counts = [
         turn.replies.len(),

@@ -1,6 +1,7 @@
 //! Messages are pushed: what the endpoint sees, whatever fails in between.
 
 use crate::bench::{Bench, draft};
+use crate::random::Random;
 use tidegate::command::{Command, Draft, State};
 use tidegate::engine::outcome::Dispatch;
 
@@ -253,4 +254,172 @@ fn a_purge_forgets_messages_but_not_the_calls_under_way() {
     assert!(publish(&mut bench, "y").is_empty());
     let second = answer(&mut bench, &first[0], DONE, "");
     assert_eq!((second.len(), bench.describe().acked_total), (1, 0));
+}
+
+/// What an endpoint does with a call.
+#[derive(Clone, Copy)]
+struct Underway {
+    arrives_ms: u64,
+    ends_ms: u64,
+    number: u32,
+    /// The object was lost meanwhile: nobody hears the answer.
+    is_lost: bool,
+}
+
+/// Random latencies, failures, time-outs, late sends, crashes and restarts against one rate and one
+/// concurrency. What the endpoint sees never exceeds either, each message is acknowledged, and no
+/// more come twice than calls were cut.
+#[test]
+fn no_interleaving_exceeds_pace_or_concurrency() {
+    for seed in 0..60 {
+        interleave(seed);
+    }
+}
+
+const RATE: usize = 7;
+const CONCURRENCY: usize = 5;
+const TIMEOUT_MS: u64 = 400;
+const MESSAGES: u64 = 60;
+
+struct World {
+    bench: Bench,
+    random: Random,
+    calls: Vec<Underway>,
+    arrivals: Vec<u64>,
+    bodies: std::collections::HashMap<Vec<u8>, u64>,
+    cut: u64,
+}
+
+fn interleave(seed: u64) {
+    let push = format!(
+        r#", "format": "raw", "concurrency": {CONCURRENCY}, "rate_per_second": {RATE},
+            "timeout_ms": {TIMEOUT_MS}"#
+    );
+    let delivery = r#", "delivery": {"max_attempts": 1000, "backoff": {"initial_ms": 50}}"#;
+    let mut world = World {
+        bench: queue(&push, delivery),
+        random: Random::new(seed),
+        calls: Vec::new(),
+        arrivals: Vec::new(),
+        bodies: Default::default(),
+        cut: 0,
+    };
+    for n in 0..MESSAGES {
+        world.bench.put(&n.to_string());
+    }
+    for _ in 0..20_000 {
+        // Any turn may ask for calls: none comes between these and the next.
+        if world.bench.describe().acked_total >= MESSAGES && world.calls.is_empty() {
+            return world.judge(seed);
+        }
+        world.send();
+        world.step();
+    }
+    panic!("seed {seed}: not done");
+}
+
+impl World {
+    /// Sends what was asked for: some of it too late to be made.
+    fn send(&mut self) {
+        let now_ms = self.bench.now_ms;
+        for call in calls(&mut self.bench) {
+            let delay_ms = self.random.below(200);
+            if delay_ms > call.send_within_ms {
+                self.bench
+                    .queue
+                    .dispatched(call.number, "0\n0\nerror: late\n", b"");
+                continue;
+            }
+            // On its way for a while, and then answered, or not in time.
+            let arrives_ms = now_ms + delay_ms + self.random.below(90);
+            let took_ms = match self.random.below(20) {
+                0 => TIMEOUT_MS,
+                _ => self.random.below(TIMEOUT_MS),
+            };
+            let ends_ms = (arrives_ms + took_ms).min(now_ms + delay_ms + TIMEOUT_MS);
+            *self.bodies.entry(call.request.body).or_default() += 1;
+            self.arrivals.push(arrives_ms);
+            let number = call.number;
+            self.calls.push(Underway {
+                arrives_ms,
+                ends_ms,
+                number,
+                is_lost: false,
+            });
+            let at_once = self
+                .calls
+                .iter()
+                .filter(|call| call.ends_ms > now_ms)
+                .count();
+            assert!(at_once <= CONCURRENCY, "{at_once} calls at a time");
+        }
+    }
+
+    /// The next thing that happens: an answer, a timer, an alarm, or a crash.
+    fn step(&mut self) {
+        self.calls.sort_by_key(|call| call.ends_ms);
+        if self.random.below(60) == 0 {
+            for call in &mut self.calls {
+                self.cut += u64::from(!call.is_lost);
+                call.is_lost = true;
+            }
+            restart(&mut self.bench);
+            return;
+        }
+        let timers = [self.bench.alarm_at_ms, self.bench.last.timer_at_ms];
+        let timer_ms = timers.into_iter().flatten().min();
+        match self.calls.first().copied() {
+            Some(call) if timer_ms.is_none_or(|at| call.ends_ms <= at) => {
+                self.calls.remove(0);
+                self.bench.now_ms = self.bench.now_ms.max(call.ends_ms);
+                if !call.is_lost {
+                    self.answer(
+                        call.number,
+                        call.ends_ms - call.arrives_ms.min(call.ends_ms),
+                    );
+                }
+            }
+            _ => {
+                self.bench.now_ms = self
+                    .bench
+                    .now_ms
+                    .max(timer_ms.expect("something to wait for"))
+            }
+        }
+        self.bench.turn(Vec::new());
+    }
+
+    fn answer(&mut self, number: u32, took_ms: u64) {
+        let head = match self.random.below(10) {
+            0..3 => {
+                self.cut += 1;
+                "500\n1\n"
+            }
+            _ if took_ms >= TIMEOUT_MS => {
+                self.cut += 1;
+                "0\n400\nerror: timeout\n"
+            }
+            _ => DONE,
+        };
+        self.bench.queue.dispatched(number, head, b"");
+    }
+
+    fn judge(mut self, seed: u64) {
+        self.arrivals.sort_unstable();
+        for window in self.arrivals.windows(RATE + 1) {
+            let ms = window[RATE] - window[0];
+            assert!(
+                ms >= 1_000,
+                "seed {seed}: {} calls within {ms} ms",
+                RATE + 1
+            );
+        }
+        assert_eq!(self.bodies.len() as u64, MESSAGES, "seed {seed}");
+        let twice: u64 = self.bodies.values().map(|count| count - 1).sum();
+        assert!(
+            twice <= self.cut,
+            "seed {seed}: {twice} repeats, {} calls cut",
+            self.cut
+        );
+    }
 }

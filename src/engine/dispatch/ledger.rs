@@ -11,14 +11,16 @@ use crate::time::{Millis, SECOND};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A call under a rate that has not begun by then is not made: it goes back into the queue.
-pub const SEND_WITHIN_MS: Millis = 150;
+/// A call under a rate that has not begun by then is not made: its messages go back into the queue.
+const SEND_PACED_WITHIN_MS: Millis = 150;
+/// The same without a rate, where it only must not outlive its lease.
+const SEND_WITHIN_MS: Millis = 2 * SECOND;
 /// A call that has begun arrives within this time of its start, or is late without it being known.
 const ARRIVE_WITHIN_MS: Millis = 250;
 /// Instants are whole milliseconds: a window is looked at one of them longer.
 const ROUNDING_MS: Millis = 1;
-/// How long after a call's time-out its answer may still be on its way.
-pub const ANSWER_GRACE_MS: Millis = 5 * SECOND;
+/// How long a call may be under way beside its time-out: before it begins, and its answer after it.
+const GRACE_MS: Millis = 5 * SECOND;
 
 /// One call under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +43,15 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// How long after its start a call may begin at the latest.
+    #[must_use]
+    pub fn send_within_ms(&self) -> Millis {
+        match self.rate_per_second {
+            Some(_) => SEND_PACED_WITHIN_MS,
+            None => SEND_WITHIN_MS,
+        }
+    }
+
     /// So many calls in so long a window.
     fn pace(&self) -> Option<(u64, Millis)> {
         let rate = self.rate_per_second?;
@@ -173,8 +184,11 @@ impl Ledger {
 /// How long the messages of a call are leased.
 #[must_use]
 pub fn lease_ms(timeout_ms: Millis) -> Millis {
-    SEND_WITHIN_MS + timeout_ms + ANSWER_GRACE_MS
+    timeout_ms + GRACE_MS
 }
+
+const _: () = assert!(SEND_PACED_WITHIN_MS < ARRIVE_WITHIN_MS);
+const _: () = assert!(2 * SEND_WITHIN_MS < GRACE_MS);
 
 fn latest_arrival(call: &Call) -> Millis {
     call.started_ms + ARRIVE_WITHIN_MS

@@ -8,13 +8,15 @@
 //! came to (`attempts.rs`). Out of scope: what is sent, and what an answer means (`push`).
 
 mod attempts;
+mod figures;
 mod ledger;
 mod settle;
 
 use super::outcome::Dispatch;
 use super::pull::Want;
 use super::queue::{Queue, Turn};
-use crate::command::Delivery;
+use crate::command::{Delivery, Reply};
+use crate::error::{ErrorCode, Fault};
 use crate::push::circuit::Circuit;
 use crate::push::config::PushConfig;
 use crate::push::outcome::Answer;
@@ -27,8 +29,8 @@ use std::rc::Rc;
 
 pub use attempts::{Attempt, Attempts};
 pub use ledger::Ledger;
-use ledger::{Bounds, SEND_WITHIN_MS, lease_ms};
-pub use settle::{BUCKETS_MS, Totals};
+use ledger::{Bounds, lease_ms};
+pub use settle::Totals;
 
 /// A wait up to this long goes by a timer of the object that is awake, with the alarm for an object
 /// that is not: arming it for each would cost a row.
@@ -197,7 +199,7 @@ impl Queue {
         turn.out.dispatches.push(Dispatch {
             number,
             timeout_ms: push.timeout_ms,
-            send_within_ms: push.rate_per_second.map_or(0, |_| SEND_WITHIN_MS),
+            send_within_ms: bounds.send_within_ms(),
             request,
         });
         Ok(true)
@@ -235,8 +237,18 @@ impl Queue {
         }
     }
 
-    /// Calls the endpoint again.
-    pub(super) fn enable_push(&mut self, now_ms: Millis) {
+    /// Calls the endpoint again because somebody says so.
+    pub(super) fn enable_endpoint(&mut self, turn: &Turn<'_>) -> Result<Reply, Fault> {
+        if self.config().push.is_none() {
+            let detail = "the queue pushes to no endpoint; its configuration's push names one";
+            return Err(Fault::new(ErrorCode::NotFound, detail));
+        }
+        self.enable_push(turn.now_ms);
+        Ok(Reply::Done)
+    }
+
+    /// Forgets that the endpoint failed.
+    fn enable_push(&mut self, now_ms: Millis) {
         self.dispatches.state.circuit.enable(now_ms);
         self.meta_changed = true;
     }

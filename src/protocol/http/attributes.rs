@@ -49,6 +49,12 @@ impl<'a> Attributes<'a> {
         Ok(())
     }
 
+    /// Adds one of the broker's own, whose value was checked; one of this name takes its place.
+    pub fn set_own(&mut self, name: &'static str, value: Cow<'a, str>) {
+        self.entries.retain(|(known, _)| known != name);
+        self.entries.push((Cow::Borrowed(name), value));
+    }
+
     /// The value of one.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

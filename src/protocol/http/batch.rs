@@ -8,15 +8,16 @@ use super::fields::{Field, Item, Place, document, not_json};
 use super::incoming::{
     Incoming, Number, check_content_type, check_idempotency_key, check_key, check_size,
 };
-use super::media;
+use super::{media, terms};
+use crate::command::{BACKOFF_ATTRIBUTE, MAX_ATTEMPTS_ATTRIBUTE};
 use crate::error::Fault;
-use crate::limits::BATCH_MESSAGES_MAX;
+use crate::limits::{ATTEMPTS_MAX, BATCH_MESSAGES_MAX};
 use crate::wire::base64;
 use crate::wire::json_text::compact;
 use std::borrow::Cow;
 
 const KNOWN: &str = "body, encoding, content_type, key, delay_ms, ttl_ms, hold_ms, priority, \
-                     idempotency_key, attributes";
+                     max_attempts, backoff, idempotency_key, attributes";
 
 /// The forms of a batch, but for the binary one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +135,19 @@ pub fn message<'a>(item: &Item<'a>, place: Place) -> Result<Incoming<'a>, Fault>
             "ttl_ms" => number(&mut message, &field, Number::TtlMs)?,
             "hold_ms" => number(&mut message, &field, Number::HoldMs)?,
             "priority" => number(&mut message, &field, Number::Priority)?,
+            "max_attempts" if !field.is_null() => {
+                let value = field.uint(&(1..=ATTEMPTS_MAX))?.to_string();
+                message
+                    .attributes
+                    .set_own(MAX_ATTEMPTS_ATTRIBUTE, value.into());
+            }
+            "backoff" if !field.is_null() => {
+                let value = checked(&field, |text| terms::check_backoff(text).map(drop))?;
+                message.attributes.set_own(BACKOFF_ATTRIBUTE, value);
+            }
             "attributes" if !field.is_null() => attributes(&mut message, &field)?,
-            "encoding" | "content_type" | "key" | "idempotency_key" | "attributes" => {}
+            "encoding" | "content_type" | "key" | "idempotency_key" | "attributes"
+            | "max_attempts" | "backoff" => {}
             _ => return Err(field.unknown(KNOWN)),
         }
     }

@@ -1,5 +1,6 @@
 //! A queue's configuration and figures as one flat JSON object.
 
+use super::endpoint;
 use super::render::DecidedBy;
 use crate::command::Description;
 use crate::command::reply::DrawFigures;
@@ -20,6 +21,7 @@ pub fn write(out: &mut Vec<u8>, queue: &str, it: &Description) {
     write_figures(out, it);
     write_rejected(out, it);
     write_draw(out, it.draw.as_ref());
+    endpoint::write(out, it.endpoint.as_ref());
     out.push(b'}');
 }
 

@@ -1,6 +1,7 @@
 //! The Prometheus text format, version 0.0.4, from the descriptions of queues.
 //! See <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>.
 
+use super::endpoint_metrics::{self, EndpointFigures};
 use super::topic_metrics::TopicFigures;
 use crate::time::Millis;
 use serde::Deserialize;
@@ -27,6 +28,7 @@ pub struct Figures {
     rows_written_total: u64,
     rows_read_total: u64,
     commits_total: u64,
+    endpoint: Option<EndpointFigures>,
     /// Bytes of the object's Wasm memory.
     pub wasm_memory_bytes: u64,
 }
@@ -170,6 +172,10 @@ pub fn exposition(
     }
     rejected(&mut out, queues, topics);
     ages(&mut out, queues, topics, now_ms);
+    let endpoints = queues
+        .iter()
+        .filter_map(|it| Some((it.name.as_str(), it.endpoint.as_ref()?)));
+    endpoint_metrics::append(&mut out, &endpoints.collect::<Vec<_>>());
     let name = "tidegate_wasm_memory_bytes";
     head(
         &mut out,

@@ -10,7 +10,9 @@ pub mod batch;
 pub mod binary;
 pub mod cloud_events;
 pub mod cors;
-pub mod description;
+mod description;
+mod endpoint;
+mod endpoint_metrics;
 pub mod fields;
 pub mod incoming;
 pub mod joined;
@@ -24,6 +26,7 @@ pub mod pull;
 pub mod render;
 pub mod response;
 pub mod seek;
+mod terms;
 pub mod topic;
 pub mod topic_metrics;
 

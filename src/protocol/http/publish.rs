@@ -5,7 +5,8 @@
 //! name. In structured content mode (`cloud_events.rs`) the `Tidegate-…` headers hold as well.
 
 use super::incoming::{Incoming, Number, check_content_type, check_idempotency_key, check_key};
-use super::media;
+use super::{media, terms};
+use crate::command::{BACKOFF_ATTRIBUTE, MAX_ATTEMPTS_ATTRIBUTE};
 use crate::error::Fault;
 use crate::wire::head::Head;
 use crate::wire::percent;
@@ -75,6 +76,20 @@ fn tidegate_header<'a>(
             message.key = Some(Cow::Borrowed(value));
             return Ok(());
         }
+        "max-attempts" => {
+            let checked = terms::check_attempts(value);
+            let value = checked.map_err(|detail| Fault::bad("Tidegate-Max-Attempts", detail))?;
+            message
+                .attributes
+                .set_own(MAX_ATTEMPTS_ATTRIBUTE, value.into());
+            return Ok(());
+        }
+        "backoff" => {
+            let checked = terms::check_backoff(value);
+            let value = checked.map_err(|detail| Fault::bad("Tidegate-Backoff", detail))?;
+            message.attributes.set_own(BACKOFF_ATTRIBUTE, value.into());
+            return Ok(());
+        }
         "delay-ms" => Number::DelayMs,
         "ttl-ms" => Number::TtlMs,
         "hold-ms" => Number::HoldMs,
@@ -84,8 +99,8 @@ fn tidegate_header<'a>(
             return Err(Fault::bad(
                 canonical(&format!("tidegate-{rest}")),
                 "there is no such header; there are: Tidegate-Key, Tidegate-Delay-Ms, \
-                 Tidegate-Ttl-Ms, Tidegate-Hold-Ms, Tidegate-Priority, Tidegate-Expect-Seq and \
-                 Tidegate-Attr-{name}",
+                 Tidegate-Ttl-Ms, Tidegate-Hold-Ms, Tidegate-Priority, Tidegate-Max-Attempts, \
+                 Tidegate-Backoff, Tidegate-Expect-Seq and Tidegate-Attr-{name}",
             ));
         }
     };
@@ -211,6 +226,8 @@ mod tests {
             ("tidegate-ttl-ms: 0", "Tidegate-Ttl-Ms"),
             ("tidegate-hold-ms: soon", "Tidegate-Hold-Ms"),
             ("tidegate-hold-ms:", "Tidegate-Hold-Ms"),
+            ("tidegate-max-attempts: 0", "Tidegate-Max-Attempts"),
+            ("tidegate-backoff: fast", "Tidegate-Backoff"),
             ("tidegate-key:", "Tidegate-Key"),
             ("tidegate-priorty: 1", "Tidegate-Priorty"),
             ("tidegate-attr-tidegate-x: 1", "Tidegate-Attr-tidegate-x"),

@@ -5,7 +5,7 @@
 //! the edge renders the refusals it gives from its own memory. Both come here.
 
 use super::response::Response;
-use super::{binary, cors, description, message, problem};
+use super::{binary, cors, description, endpoint, message, problem};
 use crate::command::{Accepted, Acknowledged, Delivery, MessageState, Reply};
 use crate::error::Fault;
 use crate::wire::json_text::{member_number, member_string, name};
@@ -95,6 +95,7 @@ fn success(reply: &Reply, queue: &str) -> Response {
             }
         }
         Reply::Browsed(messages) | Reply::Recalled(messages) => listing(messages),
+        Reply::Attempts(attempts) => endpoint::attempts(attempts),
         Reply::Done => Response::empty(),
         Reply::Rotated { kid, from_ms } => {
             let mut body = b"{".to_vec();

@@ -230,6 +230,8 @@ fn looking() -> Vec<Command<'static>> {
     let (after_seq, limit) = (0, 9);
     vec![
         Command::Pause,
+        Command::EnablePush,
+        Command::Attempts { id: SOME_ID },
         Command::Browse { after_seq, limit },
         Command::BrowseDead { after_seq, limit },
         Command::Resume,
