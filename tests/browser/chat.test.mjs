@@ -2,7 +2,7 @@
 // server goes away in the middle of it.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { reads, stage, until } from './support.mjs';
 
 const scene = stage();
@@ -94,4 +94,25 @@ test('a server that is killed is missed, and nothing that was said is', async (t
   assert.deepEqual([await said(ada), await said(grace)], [all, all]);
   await reads(ada.locator('[data-here-short]'), 'Here with Grace');
   await ada.locator('[data-connection]').waitFor({ state: 'hidden' });
+});
+
+describe('the chat of a server with a token', () => {
+  const ADMIN_TOKEN = 'a-token-that-is-in-no-address-0123456789';
+  const closed = stage({ ADMIN_TOKEN });
+
+  test('asks for it, and never has it in an address', async (t) => {
+    const page = await closed.visit(t, '/demo/chat/#guarded');
+    const addresses = [];
+    page.on('request', (request) => addresses.push(request.url()));
+    page.on('websocket', (socket) => addresses.push(socket.url()));
+    await page.getByLabel('Name', { exact: true }).fill('Ada');
+    await page.getByRole('button', { name: 'Go in' }).click();
+    await page.getByLabel('Admin token').fill(ADMIN_TOKEN);
+    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.locator('.people li', { hasText: 'you' }).waitFor();
+    await say(page, 'behind a door');
+    await isSaid(page, 'behind a door');
+    assert.ok(addresses.some((url) => url.includes('/events')));
+    assert.deepEqual(addresses.filter((url) => url.includes(ADMIN_TOKEN)), []);
+  });
 });

@@ -156,3 +156,30 @@ test('subscriptions survive a kill: nothing is lost and nothing doubled', async 
     assert.deepEqual(bodies(json.messages ?? []), numbers);
   }, 20_000);
 });
+
+test('batches, pulls and acknowledgements come in binary form, too', async () => {
+  const topic = new Topic(tide);
+  await topic.subscribe('s');
+  const type = 'application/vnd.tidegate.batch';
+  const send = (path, hex, headers = {}) =>
+    topic.request('POST', path, {
+      body: Buffer.from(hex.replaceAll(' ', ''), 'hex'),
+      headers: { 'content-type': type, ...headers },
+    });
+  // The two messages of docs/BATCH.md; the second has the higher priority.
+  const batch = await send('/messages/batch', `54 47 42 01 01 00 02 00
+    02 00 00 00 02 04 00 00 01 00 6b 68 69 02 00 00 00 01 09 01 00
+    10 00 61 70 70 6c 69 63 61 74 69 6f 6e 2f 6a 73 6f 6e
+    06 00 72 65 67 69 6f 6e 02 00 65 75 7b 7d`.replaceAll(/\s/g, ''));
+  assert.deepEqual([batch.status, batch.json.accepted], [200, 2]);
+  const messages = await topic.pull('s', 2);
+  assert.deepEqual(messages.map(({ body, key }) => [body, key]), [['{}', undefined], ['hi', 'k']]);
+  const nonsense = '54 47 42 02';
+  for (const path of ['/messages/batch', '/subscriptions/s/pull', '/subscriptions/s/ack']) {
+    const refused = await send(path, nonsense);
+    assert.deepEqual([refused.status, refused.json.field], [400, 'body'], path);
+  }
+  const accept = { accept: type };
+  const pulled = await topic.request('POST', '/subscriptions/s/pull', { json: {}, headers: accept });
+  assert.deepEqual([pulled.status, pulled.headers['content-type']], [200, type]);
+});

@@ -8,6 +8,9 @@ const TYPING_PREFIX = "demo/chat-typing/";
 /** Messages that are there when one comes in, and that come with each look back. */
 const HISTORY_MESSAGES = 50;
 export const TEXT_CHARS_MAX = 2000;
+/** A server may have more topics than anybody wants to see rooms. */
+const TOPICS_LOOKED_AT_MAX = 500;
+const ROOMS_MAX = 30;
 /** That somebody types is said again after this time, and believed for a little longer. */
 const TYPING_EVERY_MS = 2_500;
 const TYPING_SHOWN_MS = 4_000;
@@ -19,10 +22,13 @@ const LEAVE_AFTER_MS = 4_000;
 /** A room's name, or nothing. */
 export const roomName = (text) => /^[a-z0-9][a-z0-9-]{0,31}$/.exec(text)?.[0];
 
-/** @returns {Promise<string[]>} the rooms that there are already */
+/** @returns {Promise<string[]>} the rooms that there are already, as far as it is worth looking */
 export async function existingRooms(client) {
   const rooms = [];
+  let looked = 0;
   for await (const { name } of client.topics()) {
+    looked += 1;
+    if (looked > TOPICS_LOOKED_AT_MAX || rooms.length >= ROOMS_MAX) break;
     const room = name.startsWith(PREFIX) && roomName(name.slice(PREFIX.length));
     if (room) rooms.push(room);
   }
