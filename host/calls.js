@@ -1,7 +1,7 @@
 // The calls that an object makes to others: a few at a time, each answered or failed.
 
 import { fetchObject, fetchShared } from './call.js';
-import { FOR_DIRECTORY, FOR_RELAY } from './frames.js';
+import { FOR_DIRECTORY, FOR_QUEUE, FOR_RELAY, FOR_TOPIC } from './frames.js';
 import { relay } from './place.js';
 import { OVERLOADED_VERDICT, VERDICT_HEADER } from './problem.js';
 
@@ -9,6 +9,8 @@ import { OVERLOADED_VERDICT, VERDICT_HEADER } from './problem.js';
 const CALLS_MAX = 4;
 /** A call of a relay that takes longer has failed. */
 const CALL_MS_MAX = 10_000;
+/** Kinds of objects, by whom a call is for. */
+const NAMESPACES = { [FOR_QUEUE]: 'QUEUE', [FOR_DIRECTORY]: 'DIRECTORY', [FOR_TOPIC]: 'TOPIC' };
 /** What became of a call. */
 const FAILED = 0;
 const ANSWERED = 1;
@@ -80,7 +82,6 @@ export class Calls {
       const target = toRelay ? relay(this.env, object) : { namespace: this.env.QUEUE, object };
       return fetchShared(target, command, shared, AbortSignal.timeout(CALL_MS_MAX));
     }
-    const namespace = to === FOR_DIRECTORY ? this.env.DIRECTORY : this.env.QUEUE;
-    return fetchObject(namespace, { object, command });
+    return fetchObject(this.env[NAMESPACES[to]], { object, command });
   }
 }

@@ -27,8 +27,10 @@ export const SUBSCRIBE = 2;
 export const LEAVE = 3;
 
 /** Whom an object's call is for. */
+export const FOR_QUEUE = 0;
 export const FOR_DIRECTORY = 1;
 export const FOR_RELAY = 2;
+export const FOR_TOPIC = 3;
 
 /** Slots in which responses are kept. */
 export const SLOTS = 64;

@@ -181,6 +181,16 @@ pub const SOCKET_FRAME_BYTES_MAX: usize = 2 * 1_048_576;
 pub const RETAIN_SEGMENTS_PER_TURN_MAX: usize = 1_000;
 /// Durable subscriptions of one topic.
 pub const SUBSCRIPTIONS_MAX: usize = 10_000;
+/// Subscriptions of patterns of topics in a deployment, those of live readers included: a topic is
+/// told all that stand for it in one call.
+pub const PATTERN_SUBSCRIPTIONS_MAX: usize = 1_000;
+/// Changes of a subscription of a pattern that not all topics know of yet.
+pub const PATTERN_STEPS_MAX: usize = 8;
+/// Topics whose figures are added up for a subscription of a pattern: each costs a call.
+pub const PATTERN_TOPICS_MAX: usize = 1_000;
+/// How long the object of a pattern goes on gathering after its last reader, so that one who was cut
+/// off comes back without a gap.
+pub const PATTERN_IDLE_MS: Millis = 10 * crate::time::MINUTE;
 
 /// Calls of one endpoint at a time: each is an invocation, and 40 bytes of every journal row.
 pub const PUSH_CONCURRENCY_MAX: u32 = 256;

@@ -1,5 +1,6 @@
 //! What can be asked of the directory, the object that knows the names of all queues.
 
+use super::patterns::PatternCommand;
 use crate::error::{ErrorCode, Fault};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,11 @@ pub enum DirectoryCommand<'a> {
     },
     /// The public keys, as a JSON Web Key Set.
     Keys,
+    /// The topic exists; it is told which patterns stand for it. Saying it again is harmless.
+    Join { name: &'a str },
+    /// About patterns of topics.
+    #[serde(borrow)]
+    Patterns(PatternCommand<'a>),
 }
 
 impl DirectoryCommand<'_> {
@@ -95,6 +101,8 @@ mod tests {
                 until_ms: 9,
             },
             DirectoryCommand::Keys,
+            DirectoryCommand::Join { name: "a/b" },
+            DirectoryCommand::Patterns(PatternCommand::Watch { pattern: "a/#" }),
         ] {
             assert_eq!(decode(&command.encode().unwrap()), Ok(command));
         }

@@ -7,6 +7,7 @@
 pub mod codec;
 pub mod directory;
 pub mod pattern;
+pub mod patterns;
 pub mod placement;
 pub mod reply;
 pub mod scope;

@@ -20,6 +20,25 @@ pub fn topic_object(name: &str) -> String {
     format!("{name}#0")
 }
 
+/// How an object names a topic's object among those that it calls: no name begins like this.
+#[must_use]
+pub fn topic_callee(name: &str) -> String {
+    format!("/{}", topic_object(name))
+}
+
+/// How a topic names a subscription of a pattern among its own. `~` cannot occur in a
+/// subscription's name. Without a name: those who follow the pattern live.
+#[must_use]
+pub fn pattern_key(name: &str, pattern: &str) -> String {
+    format!("{name}~{pattern}")
+}
+
+/// Name and pattern of a subscription that is a pattern's.
+#[must_use]
+pub fn of_pattern(key: &str) -> Option<(&str, &str)> {
+    key.split_once('~')
+}
+
 /// The queue that holds what a topic's durable subscription has been handed. `~` cannot occur in a
 /// queue's name, so that nobody reaches it but through its topic.
 #[must_use]

@@ -3,12 +3,21 @@
 //! A topic is a log: messages are appended, read from an offset, and let go by retention. Shares
 //! [`Draft`], [`Accepted`] and [`Delivery`] with queues. Out of scope: HTTP, storage.
 
+use super::patterns::PatternSet;
 use super::reply::SinceStart;
-use super::{Accepted, Delivery, Draft};
+use super::{Accepted, Delivery, Draft, Forwarded};
 use crate::error::{ErrorCode, Fault};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
+
+/// Attributes that say where a message in a queue, or at a pattern's object, comes from: the topic,
+/// its number there, its identifier there.
+pub const TOPIC: &str = "tidegate-topic";
+/// See [`TOPIC`].
+pub const TOPIC_SEQ: &str = "tidegate-topic-seq";
+/// See [`TOPIC`].
+pub const TOPIC_ID: &str = "tidegate-topic-id";
 
 /// Version of the binary form, its first byte. See `codec.rs` for why it is there.
 const VERSION: u8 = 1;
@@ -61,6 +70,14 @@ pub enum TopicCommand<'a> {
     Unsubscribe { name: &'a str },
     /// Have a durable subscription go on from elsewhere.
     Seek { name: &'a str, to: Start },
+    /// What the directory has to say of patterns that stand for this topic.
+    Patterns(PatternSet),
+    /// Take messages of topics that this pattern stands for.
+    Forward {
+        source: &'a str,
+        #[serde(borrow)]
+        messages: Vec<Forwarded<'a>>,
+    },
 }
 
 /// Where reading begins.
@@ -155,6 +172,8 @@ pub enum TopicReply {
         subscriptions: Vec<SubscriptionState>,
         more: bool,
     },
+    /// So many messages of other topics are here.
+    Moved(usize),
     /// Nothing to say: it is done.
     Done,
 }
@@ -240,8 +259,10 @@ pub struct TopicDescription {
 /// A durable subscription, and how far it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubscriptionState {
-    /// Unique in its topic.
+    /// Unique in its topic, or for its pattern.
     pub name: String,
+    /// The pattern it is of, where it is not this topic's own.
+    pub pattern: Option<String>,
     /// The filter's JSON text.
     pub filter: Option<String>,
     /// The queue its messages go to; `None`: they are pulled from the subscription itself.

@@ -3,17 +3,20 @@
 use super::{Arrival, Turn};
 use crate::command::directory::DirectoryCommand;
 use crate::command::directory::decode;
+use crate::engine::patterns::Patterns;
 use crate::engine::{directory, key_set};
 use crate::error::{ErrorCode, Fault};
 use crate::limits::JWKS_CACHE_MS;
-use crate::protocol::http::{DecidedBy, RenderContext, Response, render};
+use crate::protocol::http::{DecidedBy, RenderContext, Response, patterns, render};
 use crate::store::{Sql, StoreError};
 use crate::time::{Millis, SECOND};
+use serde::Serialize;
 
 /// The directory and the requests of its next turn.
 #[derive(Debug)]
 pub struct DirectoryObject {
     arrivals: Vec<Arrival>,
+    patterns: Patterns,
 }
 
 impl DirectoryObject {
@@ -26,6 +29,7 @@ impl DirectoryObject {
         key_set::open(sql)?;
         Ok(Self {
             arrivals: Vec::new(),
+            patterns: Patterns::open(sql)?,
         })
     }
 
@@ -38,19 +42,46 @@ impl DirectoryObject {
         });
     }
 
+    /// The answer to a call of an earlier turn; it counts from the next turn on.
+    pub fn called(&mut self, number: u32, ok: bool) {
+        self.patterns.called(number, ok);
+    }
+
+    /// The caller of a waiting request has gone.
+    pub fn cancel(&mut self, token: u32) {
+        self.patterns.cancel(token);
+    }
+
     /// Runs a turn with all requests taken since the last one.
     ///
     /// # Errors
     /// Storage failed: roll back, and open the object anew.
     pub fn run(&mut self, sql: &mut dyn Sql, now_ms: Millis) -> Result<Turn, StoreError> {
         let mut turn = Turn::default();
-        for arrival in std::mem::take(&mut self.arrivals) {
+        let arrivals = std::mem::take(&mut self.arrivals);
+        let mut requests = Vec::new();
+        for arrival in &arrivals {
             let response = match decode(&arrival.command) {
+                Ok(DirectoryCommand::Patterns(command)) => {
+                    requests.push((arrival.token, command));
+                    continue;
+                }
+                Ok(DirectoryCommand::Join { name }) => {
+                    directory::run(sql, &DirectoryCommand::Join { name })?;
+                    document(&self.patterns.set_for(sql, name)?)
+                }
                 Ok(command) => run(sql, &command, now_ms)?,
                 Err(fault) => problem(fault),
             };
             turn.replies.push((arrival.token, response));
         }
+        let outcome = self.patterns.run(sql, now_ms, requests)?;
+        let replies = outcome.replies.iter();
+        turn.replies
+            .extend(replies.map(|(token, reply)| (*token, patterns::render(reply))));
+        turn.calls = outcome.calls;
+        turn.alarm_at_ms = outcome.alarm_at_ms;
+        turn.timer_at_ms = outcome.timer_at_ms;
         Ok(turn)
     }
 }
@@ -89,7 +120,11 @@ fn respond(names: Option<&directory::Names>) -> Response {
     let Some(names) = names else {
         return Response::empty();
     };
-    match serde_json::to_vec(names) {
+    document(names)
+}
+
+fn document(it: &impl Serialize) -> Response {
+    match serde_json::to_vec(it) {
         Ok(body) => Response::json(200, body),
         Err(error) => problem(Fault::new(ErrorCode::Internal, error.to_string())),
     }

@@ -75,7 +75,7 @@ pub struct Check {
 }
 
 /// What is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listing {
     /// Queues.
     Queues,
@@ -83,6 +83,8 @@ pub enum Listing {
     Topics,
     /// Queues, then topics.
     Both,
+    /// How far a subscription of a pattern is in each of its topics.
+    Pattern { pattern: String, name: String },
 }
 
 /// A call to an object.

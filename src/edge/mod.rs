@@ -14,6 +14,7 @@ mod grant;
 mod keys;
 mod known;
 mod open;
+mod patterns;
 mod peek;
 mod receive;
 mod request;
@@ -151,6 +152,7 @@ impl Edge {
         let response = match place_of(&request) {
             Some(Place::Metrics) => gather::metrics(gathered, now_ms),
             Some(Place::Topics) => gather::list(gathered, "topics"),
+            Some(Place::Topic(..)) => crate::protocol::http::patterns::gathered(gathered),
             _ => gather::list(gathered, "queues"),
         };
         for_method(

@@ -3,6 +3,7 @@
 //! There is one [table](ROUTES). The router reads it, and so does who checks credentials: a path that
 //! is not in it does not exist, and one that is says what it needs.
 
+use crate::command::pattern::{check_name_or_pattern, is_pattern};
 use crate::command::placement::check_name;
 use crate::command::scope::Verb;
 use crate::error::Fault;
@@ -241,22 +242,22 @@ pub static ROUTES: &[Route] = routes! {
     "/v1/topics/{topic}/messages/batch" [(Post, PUBLISH)]
         => |[t, _]| Place::Topic(topic(t)?, TopicPart::Batch);
     "/v1/topics/{topic}/events" [(Get, SUBSCRIBE)]
-        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Events);
+        => |[t, _]| Place::Topic(topics(t)?, TopicPart::Events);
     "/v1/topics/{topic}/socket" [(Get, Needs::One(&[Verb::Publish, Verb::Subscribe]))]
-        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Socket);
+        => |[t, _]| Place::Topic(topics(t)?, TopicPart::Socket);
     "/v1/topics/{topic}" [(Get, OBSERVE_TOPIC), (Put, MANAGE), (Delete, MANAGE)]
         => |[t, _]| Place::Topic(topic(t)?, TopicPart::Itself);
     "/v1/topics/{topic}/subscriptions" [(Get, OBSERVE_TOPIC)]
-        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Subscriptions);
+        => |[t, _]| Place::Topic(topics(t)?, TopicPart::Subscriptions);
     "/v1/topics/{topic}/subscriptions/{subscription}"
         [(Get, OBSERVE_TOPIC), (Put, MANAGE), (Delete, MANAGE)]
-        => |[t, it]| Place::Topic(topic(t)?, TopicPart::Subscription(subscription(it)?));
+        => |[t, it]| Place::Topic(topics(t)?, TopicPart::Subscription(subscription(it)?));
     "/v1/topics/{topic}/subscriptions/{subscription}/pull" [(Post, SUBSCRIBE)]
-        => |[t, it]| Place::Topic(topic(t)?, TopicPart::Pull(subscription(it)?));
+        => |[t, it]| Place::Topic(topics(t)?, TopicPart::Pull(subscription(it)?));
     "/v1/topics/{topic}/subscriptions/{subscription}/ack" [(Post, SUBSCRIBE)]
-        => |[t, it]| Place::Topic(topic(t)?, TopicPart::Ack(subscription(it)?));
+        => |[t, it]| Place::Topic(topics(t)?, TopicPart::Ack(subscription(it)?));
     "/v1/topics/{topic}/subscriptions/{subscription}/seek" [(Post, SUBSCRIBE)]
-        => |[t, it]| Place::Topic(topic(t)?, TopicPart::Seek(subscription(it)?));
+        => |[t, it]| Place::Topic(topics(t)?, TopicPart::Seek(subscription(it)?));
     "/v1/queues" [(Get, Needs::AnyToken)] => |_| Place::Queues;
     "/v1/topics" [(Get, Needs::AnyToken)] => |_| Place::Topics;
     "/v1/tokens" [(Post, Needs::AnyToken)] => |_| Place::Tokens;
@@ -335,7 +336,20 @@ fn queue(text: &str) -> Result<Cow<'_, str>, Fault> {
 }
 
 fn topic(text: &str) -> Result<Cow<'_, str>, Fault> {
-    checked(text, "topic")
+    let name = decoded(text, "topic")?;
+    if is_pattern(&name) {
+        let detail = "a pattern can be followed and subscribed to; name one topic";
+        return Err(Fault::bad("topic", detail));
+    }
+    check_name(&name, "topic")?;
+    Ok(name)
+}
+
+/// A topic, or a pattern of topics.
+fn topics(text: &str) -> Result<Cow<'_, str>, Fault> {
+    let name = decoded(text, "topic")?;
+    check_name_or_pattern(&name, "topic")?;
+    Ok(name)
 }
 
 fn subscription(text: &str) -> Result<Cow<'_, str>, Fault> {
@@ -344,10 +358,14 @@ fn subscription(text: &str) -> Result<Cow<'_, str>, Fault> {
 
 /// A name in a path.
 fn checked<'a>(text: &'a str, field: &str) -> Result<Cow<'a, str>, Fault> {
-    let detail = "the name in the path is not percent-encoded UTF-8";
-    let name = percent::decode(text).ok_or_else(|| Fault::bad(field, detail))?;
+    let name = decoded(text, field)?;
     check_name(&name, field)?;
     Ok(name)
+}
+
+fn decoded<'a>(text: &'a str, field: &str) -> Result<Cow<'a, str>, Fault> {
+    let detail = "the name in the path is not percent-encoded UTF-8";
+    percent::decode(text).ok_or_else(|| Fault::bad(field, detail))
 }
 
 fn id(text: &str) -> Result<Id, Fault> {
@@ -421,6 +439,11 @@ mod tests {
                 "/v1/topics/t/subscriptions/s/seek",
                 topic("t", TopicPart::Seek("s".into())),
             ),
+            (
+                "/v1/topics/a%2F%23/subscriptions/s",
+                topic("a/#", TopicPart::Subscription("s".into())),
+            ),
+            ("/v1/topics/%2B%2Fa/events", topic("+/a", TopicPart::Events)),
             ("/v1/topics/t/purge", None),
             ("/v1/topics/t/subscriptions/s/purge", None),
             ("/v1", None),
@@ -444,6 +467,11 @@ mod tests {
             ("/v1/queues/a%2", "queue"),
             ("/v1/queues/a%2F%2Fb/messages", "queue"),
             ("/v1/queues//messages", "queue"),
+            ("/v1/queues/a%2F%23", "queue"),
+            ("/v1/topics/a%2F%23", "topic"),
+            ("/v1/topics/a%2F%23/messages", "topic"),
+            ("/v1/topics/a%23/events", "topic"),
+            ("/v1/topics/t/subscriptions/%23", "subscription"),
             ("/v1/queues/q/messages/", "id"),
             ("/v1/queues/q/messages/nope", "id"),
             ("/v1/queues/q/messages/nope/confirm", "id"),

@@ -5,10 +5,12 @@
 //! topic, which sleeps with the topic.
 
 use super::grant::Grant;
+use super::patterns::expect_nobody_shown;
 use super::request::Request;
 use super::route::{self, Place};
 use super::topic::{member, parse_start, stream_text};
 use super::{Call, Edge};
+use crate::command::pattern::check_name_or_pattern;
 use crate::command::placement::check_name;
 use crate::command::scope::Verb;
 use crate::command::topic::{Form, Start};
@@ -78,7 +80,10 @@ impl Edge {
         let frame = envelope(&item)?;
         *reference = frame.reference.map(str::to_owned);
         let topic = frame.topic.unwrap_or_else(|| home.into_owned());
-        check_topic(&topic)?;
+        match frame.kind.as_str() {
+            "publish" => check_name(&topic, "topic")?,
+            _ => check_name_or_pattern(&topic, "topic")?,
+        }
         let reference = frame.reference.unwrap_or("null").to_owned();
         match frame.kind.as_str() {
             "ping" => Ok(SocketStep::Send("{\"type\":\"pong\"}".to_owned())),
@@ -134,14 +139,6 @@ fn without_envelope(item: Item<'_>) -> Item<'_> {
     }
 }
 
-fn check_topic(topic: &str) -> Result<(), Fault> {
-    if topic.contains(['+', '#']) {
-        let detail = "patterns of topics are not part of this version; name one topic";
-        return Err(Fault::bad("topic", detail));
-    }
-    check_name(topic, "topic")
-}
-
 fn stream_of(item: &Item<'_>, topic: &str, origin: Option<&str>) -> Result<String, Fault> {
     let (mut start, mut filter, mut who) = ("latest".to_owned(), None, None);
     for field in item.fields(At::TOP)? {
@@ -155,7 +152,10 @@ fn stream_of(item: &Item<'_>, topic: &str, origin: Option<&str>) -> Result<Strin
                 let detail = "an event pattern (an object) or a selector (a string) belongs here";
                 return Err(field.fault(detail));
             }
-            "member" => who = member(Some(field.text()?.into_owned()))?,
+            "member" => {
+                who = member(Some(field.text()?.into_owned()))?;
+                expect_nobody_shown(topic, who.as_deref())?;
+            }
             _ => return Err(field.unknown(KNOWN)),
         }
     }

@@ -4,7 +4,8 @@ use super::grant::Grant;
 use super::open::{INLINE_BYTES_MAX, STRUCTURED_BYTES_MAX};
 use super::request::Request;
 use super::route::{Method, TopicPart};
-use super::{Action, Call, Edge, Payload, Target, codec, no_path};
+use super::{Action, Call, Edge, Payload, Target, codec, no_path, patterns};
+use crate::command::pattern::is_pattern;
 use crate::command::placement::{queue_object, subscription_queue, topic_object};
 use crate::command::scope::Verb;
 use crate::command::topic::{Follow, Form, Read, Start, TopicCommand, TopicEnvelope, encode};
@@ -31,6 +32,11 @@ impl Edge {
         part: &TopicPart<'_>,
         method: Method,
     ) -> Result<Action, Fault> {
+        if is_pattern(topic)
+            && let Some(action) = self.opened_pattern(request, topic, part, method)?
+        {
+            return Ok(action);
+        }
         let command = match (part, method) {
             (TopicPart::Messages, Method::Post) => {
                 return self.opened_topic_publish(request, topic);
@@ -95,6 +101,7 @@ impl Edge {
             return Ok(Action::Socket { grant, ends_at_ms });
         };
         let (filter, member) = (filter(request)?, member(request.parameter("member")?)?);
+        patterns::expect_nobody_shown(topic, member.as_deref())?;
         let form = match request.parameter("batch")?.as_deref() {
             None | Some("false") => Form::Frames,
             Some("true") => Form::Batches,
@@ -187,6 +194,10 @@ impl Edge {
     ) -> Result<Action, Fault> {
         let origin = request.origin;
         let call = match part {
+            TopicPart::Subscription(_) | TopicPart::Seek(_) if is_pattern(topic) => {
+                let body = within(body, JSON_BYTES_MAX)?;
+                return self.received_pattern(request, topic, part, body);
+            }
             TopicPart::Messages => {
                 let mut message = publish::read(&request.head)?;
                 if media::is(request.content_type, media::CLOUD_EVENT) {
@@ -393,6 +404,7 @@ pub(super) fn stream_text(
 fn events(request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
     let filter = filter(request)?;
     let member = member(request.parameter("member")?)?;
+    patterns::expect_nobody_shown(topic, member.as_deref())?;
     let start = match request.last_event_id {
         Some(id) => {
             let digits = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());

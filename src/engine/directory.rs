@@ -43,7 +43,9 @@ pub fn open(sql: &mut dyn Sql) -> Result<(), StoreError> {
 /// Whatever the database said.
 pub fn run(sql: &mut dyn Sql, command: &DirectoryCommand<'_>) -> Result<Option<Names>, StoreError> {
     match *command {
-        DirectoryCommand::Register { name } => register(sql, name).map(|()| None),
+        DirectoryCommand::Register { name } | DirectoryCommand::Join { name } => {
+            register(sql, name).map(|()| None)
+        }
         DirectoryCommand::Unregister { ref names, as_of } => {
             for name in names {
                 sql.exec(
@@ -58,7 +60,9 @@ pub fn run(sql: &mut dyn Sql, command: &DirectoryCommand<'_>) -> Result<Option<N
             limit,
             ref seen,
         } => list(sql, after, limit, seen.as_deref()).map(Some),
-        DirectoryCommand::PublishKey { .. } | DirectoryCommand::Keys => Ok(None),
+        DirectoryCommand::PublishKey { .. }
+        | DirectoryCommand::Keys
+        | DirectoryCommand::Patterns(_) => Ok(None),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod key_set;
 pub mod outcome;
 pub mod outcomes;
 pub mod outstanding;
+pub mod patterns;
 pub mod queue;
 pub mod segment;
 pub mod segments;

@@ -4,6 +4,7 @@ use super::frame;
 use super::memory::{fill_output, report_panics, with_input};
 use super::slots::{Place, Slots};
 use crate::command::directory::DirectoryCommand;
+use crate::command::patterns::PatternCommand;
 use crate::command::topic::{self, TopicCommand, TopicEnvelope};
 use crate::command::{Command, Envelope, State, codec, placement};
 use crate::edge::{Action, Call, Edge, Listing, Payload, Target};
@@ -171,12 +172,15 @@ extern "C" fn edge_has_reports() -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn edge_describe(len: usize, topics: u32) -> usize {
     step(len, |_, input, out| {
-        for name in page(input).names {
+        let page = page(input);
+        for name in page.names {
             // A command that cannot be written is answered by the object, as any it cannot read.
-            let call = if topics == 0 {
+            let call = if let Some(key) = page.subscription {
+                topic_call(name, TopicCommand::Subscription { name: key })
+            } else if topics == 0 {
                 describe_queue(name)
             } else {
-                describe_topic(name)
+                topic_call(name, TopicCommand::Describe)
             };
             frame::call(out, frame::CALL, &call);
         }
@@ -190,11 +194,13 @@ extern "C" fn edge_forget(page_len: usize, gone_len: usize, topics: u32) -> usiz
     step(page_len + gone_len, |_, input, out| {
         let (listing, gone) = input.split_at(page_len);
         let page = page(listing);
+        // A topic that has no such subscription yet is there all the same.
+        let is_listing = page.subscription.is_none();
         let names = page
             .names
             .iter()
             .zip(gone)
-            .filter(|(_, gone)| **gone != 0)
+            .filter(|(_, gone)| is_listing && **gone != 0)
             .map(|(name, _)| *name);
         let command = DirectoryCommand::Unregister {
             names: names.collect(),
@@ -278,17 +284,28 @@ impl Role {
                 limit,
                 seen,
             } => {
+                let after = after.as_deref();
                 let seen = seen.as_ref();
-                let command = DirectoryCommand::List {
-                    after: after.as_deref(),
-                    limit: *limit,
-                    seen: seen.map(|it| it.iter().map(String::as_str).collect()),
+                let command = match of {
+                    Listing::Pattern { pattern, name } => {
+                        let (pattern, name) = (pattern.as_str(), name.as_str());
+                        DirectoryCommand::Patterns(PatternCommand::Topics {
+                            pattern,
+                            name,
+                            after,
+                        })
+                    }
+                    _ => DirectoryCommand::List {
+                        after,
+                        limit: *limit,
+                        seen: seen.map(|it| it.iter().map(String::as_str).collect()),
+                    },
                 };
                 let kind = match of {
                     Listing::Both => frame::GATHER_BOTH,
-                    Listing::Queues | Listing::Topics => frame::GATHER,
+                    _ => frame::GATHER,
                 };
-                let topics = *of == Listing::Topics;
+                let topics = matches!(of, Listing::Topics | Listing::Pattern { .. });
                 frame::call(out, kind, &to_directory(&command, topics));
                 if *of == Listing::Both {
                     frame::call(out, frame::GATHER, &to_directory(&command, true));
@@ -324,6 +341,9 @@ struct Page<'a> {
     #[serde(borrow)]
     names: Vec<&'a str>,
     as_of: u64,
+    /// Of each of these topics, this subscription is meant.
+    #[serde(borrow, default)]
+    subscription: Option<&'a str>,
 }
 
 /// A page that cannot be read has no names.
@@ -354,12 +374,12 @@ fn describe_queue(name: &str) -> Call {
     call(Target::Queue, placement::queue_object(name), command)
 }
 
-fn describe_topic(name: &str) -> Call {
+fn topic_call(name: &str, command: TopicCommand<'_>) -> Call {
     let envelope = TopicEnvelope {
         topic: name,
         origin: None,
         auto_create: false,
-        command: TopicCommand::Describe,
+        command,
     };
     let command = topic::encode(&envelope).unwrap_or_default();
     call(Target::Topic, placement::topic_object(name), command)

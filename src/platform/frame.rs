@@ -62,12 +62,14 @@ const BYTES: u32 = 1 << 16;
 const TO_DIRECTORY: u32 = 4;
 /// A call goes to a topic.
 const TO_TOPIC: u32 = 8;
-/// Whom an object's call is for: a queue, a directory or a relay.
+/// Whom an object's call is for: a queue, a directory, a relay or a topic.
 const FOR_QUEUE: u32 = 0;
 /// See [`FOR_QUEUE`].
 const FOR_DIRECTORY: u32 = 1;
 /// See [`FOR_QUEUE`].
 const FOR_RELAY: u32 = 2;
+/// See [`FOR_QUEUE`].
+const FOR_TOPIC: u32 = 3;
 /// A piece is for clients themselves. Beside whether it is the last.
 const DIRECT: u32 = 2;
 /// Each line of a piece is a frame.
@@ -264,7 +266,8 @@ pub fn turn(out: &mut Vec<u8>, turn: &Turn) {
         command,
     } in &turn.calls
     {
-        turn_call(out, (*number, kind_of(object), 0), object, command);
+        let (kind, object) = callee(object);
+        turn_call(out, (*number, kind, 0), object, command);
     }
     for push in &turn.pushes {
         words(
@@ -308,12 +311,12 @@ fn of_push(how: How) -> u32 {
     }
 }
 
-/// What an object calls is a directory or a queue: nothing calls a topic.
-fn kind_of(object: &str) -> u32 {
-    if object == DIRECTORY || object == TOPIC_DIRECTORY {
-        FOR_DIRECTORY
-    } else {
-        FOR_QUEUE
+/// Whom an object calls, and by which name; see `command/placement.rs`.
+fn callee(object: &str) -> (u32, &str) {
+    match object.strip_prefix('/') {
+        Some(topic) => (FOR_TOPIC, topic),
+        None if object == DIRECTORY || object == TOPIC_DIRECTORY => (FOR_DIRECTORY, object),
+        None => (FOR_QUEUE, object),
     }
 }
 

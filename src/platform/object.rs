@@ -170,6 +170,7 @@ extern "C" fn object_cancel(token: u32) {
     ROLE.with_borrow_mut(|role| match role {
         Some(Role::Queue(queue)) => queue.cancel(token),
         Some(Role::Topic(topic)) => topic.cancel(token),
+        Some(Role::Directory(directory)) => directory.cancel(token),
         _ => {}
     });
 }
@@ -237,7 +238,8 @@ extern "C" fn object_called(len: usize, number: u32, outcome: u32) {
                 };
                 relay.called(number, outcome, body);
             }
-            Some(Role::Directory(_)) | None => {}
+            Some(Role::Directory(directory)) => directory.called(number, outcome == ANSWERED),
+            None => {}
         });
     });
 }

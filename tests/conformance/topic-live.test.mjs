@@ -118,7 +118,7 @@ test('what is wrong with a frame is said, and the socket stays', async (t) => {
     [{ type: 'publish', ref: 1, body: 'x', priority: 10 }, 'priority'],
     [{ type: 'publish', ref: 1, body: 'x', delay_ms: 5 }, 'delay_ms'],
     [{ type: 'subscribe', ref: 1, topic: 'a b' }, 'topic'],
-    [{ type: 'subscribe', ref: 1, topic: 'a/+' }, 'topic'],
+    [{ type: 'subscribe', ref: 1, topic: 'a/+b' }, 'topic'],
     [{ type: 'subscribe', ref: 1, from_seq: -1 }, 'from_seq'],
     [{ type: 'subscribe', ref: 1, filter: 7 }, 'filter'],
     [{ type: 'subscribe', ref: 1, filter: '((' }, 'filter'],

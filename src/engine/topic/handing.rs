@@ -1,11 +1,12 @@
 //! How durable subscriptions are handed on: the calls of a topic's object, and their answers.
 
+use super::live::forward_live;
+use super::patterns::{callee, is_live, own_queue};
 use super::read::Want;
 use super::subscription::{Sent, Step, Subscription};
 use super::{Topic, Turn};
-use crate::command::directory::DirectoryCommand;
-use crate::command::placement::{TOPIC_DIRECTORY, queue_object, subscription_queue};
-use crate::command::topic::Page;
+use crate::command::placement::{TOPIC_DIRECTORY, of_pattern, queue_object, subscription_queue};
+use crate::command::topic::{Page, TOPIC, TOPIC_ID, TOPIC_SEQ};
 use crate::command::{Command, Draft, Envelope, Forwarded, codec};
 use crate::engine::Stop;
 use crate::engine::outcome::Call;
@@ -21,9 +22,6 @@ const CALLS_MAX: usize = 16;
 const LOOKS_PER_TURN_MAX: usize = 256;
 /// As for dead letters: after this time a call's answer is no longer expected.
 const CALL_LOST_MS: Millis = 30 * SECOND;
-/// Where a message in a queue comes from.
-const TOPIC: &str = "tidegate-topic";
-const TOPIC_SEQ: &str = "tidegate-topic-seq";
 
 impl Topic {
     /// The answer to a call of an earlier turn, for the next one.
@@ -36,8 +34,10 @@ impl Topic {
         for (number, ok, body) in std::mem::take(&mut self.subscriptions.answers) {
             if self.subscriptions.registering == Some(number) {
                 self.subscriptions.registering = None;
-                self.state.registered |= ok;
+                let ok = self.registered(turn, ok, &body)?;
                 self.settle_own(turn, ok);
+            } else if self.rested(number, ok) {
+                self.state_changed |= ok;
             } else if let Some((_, queue)) = self
                 .subscriptions
                 .leaving
@@ -172,7 +172,7 @@ impl Topic {
 
     /// Whether something that concerns an earlier subscription of this name is not done yet.
     fn is_haunted(&self, name: &str) -> bool {
-        let queue = subscription_queue(&self.name, name);
+        let queue = own_queue(&self.name, name);
         let leaving = &self.subscriptions.leaving;
         leaving.as_ref().is_some_and(|(_, it)| *it == queue) || self.has_orphan(&queue)
     }
@@ -180,8 +180,8 @@ impl Topic {
     /// Its name to the directory; queues of subscriptions that are gone.
     fn call_for_itself(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         if !self.state.registered && self.subscriptions.registering.is_none() {
-            let register = DirectoryCommand::Register { name: &self.name };
-            let command = register.encode().map_err(|e| StoreError(e.to_string()))?;
+            let command = self.registration().encode();
+            let command = command.map_err(|e| StoreError(e.to_string()))?;
             let number = self.subscriptions.number();
             self.subscriptions.registering = Some(number);
             turn.out.calls.push(Call {
@@ -209,8 +209,8 @@ impl Topic {
         let Some(it) = self.subscriptions.by_name.get(name) else {
             return Ok(());
         };
-        let own = subscription_queue(&self.name, name);
-        let queue = it.config.target.clone().unwrap_or(own);
+        let queue = it.config.target.clone();
+        let queue = queue.unwrap_or_else(|| own_queue(&self.name, name));
         let (command, sent) = match it.config.step {
             Step::Delete => (encode(&queue, Command::Delete)?, Sent::Step),
             Step::Purge => (encode(&queue, Command::Purge)?, Sent::Step),
@@ -234,7 +234,7 @@ impl Topic {
         }
         turn.out.calls.push(Call {
             number,
-            object: queue_object(&queue),
+            object: callee(name, &queue),
             command,
         });
         Ok(())
@@ -264,7 +264,7 @@ impl Topic {
                 it.move_to(next);
                 return Ok(None);
             }
-            let command = forward(&self.name, queue, &source, &page)?;
+            let command = forward(&self.name, name, queue, &source, &page)?;
             let seqs = page.messages.iter().map(|message| message.seq).collect();
             Ok(Some((
                 command,
@@ -303,7 +303,8 @@ impl Topic {
     /// can reach; a subscription of that name begins by deleting it.
     pub(super) fn delete_queues(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let all = self.subscriptions.by_name.iter();
-        let own = all.filter(|(_, it)| it.config.target.is_none());
+        // Those of patterns are the directory's.
+        let own = all.filter(|(name, it)| it.config.target.is_none() && of_pattern(name).is_none());
         let own = own.map(|(name, _)| subscription_queue(&self.name, name));
         let queues: Vec<String> = own.chain(self.state.leaving.iter().cloned()).collect();
         for queue in queues {
@@ -319,46 +320,72 @@ impl Topic {
     }
 }
 
-fn forward(topic: &str, queue: &str, source: &str, page: &Page) -> Result<Vec<u8>, StoreError> {
-    let seqs: Vec<String> = page.messages.iter().map(|it| it.seq.to_string()).collect();
-    let messages = page.messages.iter().zip(&seqs).map(|(message, seq)| {
-        let pairs = message
-            .attributes
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.as_str()));
-        let mut attributes: Vec<(&str, &str)> = pairs
-            .filter(|(name, _)| *name != TOPIC && *name != TOPIC_SEQ)
-            .collect();
-        attributes.extend([(TOPIC, topic), (TOPIC_SEQ, seq.as_str())]);
-        let draft = Draft {
-            body: message.body.bytes(),
-            content_type: message.content_type.as_deref(),
-            key: message.key.as_deref(),
-            priority: message.priority,
-            attributes,
-            ..Draft::default()
-        };
-        Forwarded {
-            id: message.id,
-            keeps_place: false,
-            draft,
-        }
-    });
-    encode(
-        queue,
-        Command::Forward {
-            source,
-            messages: messages.collect(),
-        },
-    )
+fn forward(
+    topic: &str,
+    name: &str,
+    queue: &str,
+    source: &str,
+    page: &Page,
+) -> Result<Vec<u8>, StoreError> {
+    let texts = page
+        .messages
+        .iter()
+        .map(|it| (it.seq.to_string(), it.id.to_string()));
+    let texts: Vec<(String, String)> = texts.collect();
+    let to_live = is_live(name);
+    let messages = page
+        .messages
+        .iter()
+        .zip(&texts)
+        .map(|(message, (seq, id))| {
+            let pairs = message
+                .attributes
+                .iter()
+                .map(|(n, v)| (n.as_str(), v.as_str()));
+            let mut attributes: Vec<(&str, &str)> = pairs
+                .filter(|(name, _)| !matches!(*name, TOPIC | TOPIC_SEQ | TOPIC_ID))
+                .collect();
+            attributes.extend([(TOPIC, topic), (TOPIC_SEQ, seq.as_str())]);
+            if to_live {
+                attributes.push((TOPIC_ID, id));
+            }
+            let draft = Draft {
+                body: message.body.bytes(),
+                content_type: message.content_type.as_deref(),
+                key: message.key.as_deref(),
+                priority: message.priority,
+                attributes,
+                ..Draft::default()
+            };
+            Forwarded {
+                id: message.id,
+                keeps_place: false,
+                draft,
+            }
+        });
+    let messages = messages.collect();
+    if to_live {
+        return forward_live(queue, source, messages);
+    }
+    // The queue of a pattern's subscription is made and deleted by the directory.
+    let auto_create = of_pattern(name).is_none();
+    encode_with(queue, auto_create, Command::Forward { source, messages })
 }
 
 fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
+    encode_with(queue, true, command)
+}
+
+fn encode_with(
+    queue: &str,
+    auto_create: bool,
+    command: Command<'_>,
+) -> Result<Vec<u8>, StoreError> {
     let refused = Vec::new();
     let envelope = Envelope {
         queue,
         origin: None,
-        auto_create: true,
+        auto_create,
         binary: false,
         refused,
         command,

@@ -8,14 +8,16 @@ pub mod config;
 mod follow;
 mod handing;
 mod last_value;
+mod live;
 mod log;
 mod operations;
+mod patterns;
 mod publish;
 mod read;
 mod recovery;
 mod rows;
 mod subscription;
-mod subscription_patch;
+pub(super) mod subscription_patch;
 
 use super::Stop;
 use super::idempotency::Idempotency;
@@ -30,6 +32,7 @@ use crate::time::{HOUR, Millis, SECOND};
 use config::TopicConfig;
 use follow::Followers;
 use last_value::LastValues;
+use live::Live;
 use log::Log;
 use read::Waiting;
 use serde::{Deserialize, Serialize};
@@ -54,6 +57,10 @@ pub struct Topic {
     waiting: Vec<Waiting>,
     followers: Followers,
     subscriptions: Subscriptions,
+    /// Version of what is known of patterns.
+    patterns_version: u64,
+    /// Of an object of a pattern: who waits until it is being fed, and since when nobody reads.
+    live: Live,
     /// Whether `state` changed in a way that the segments do not say.
     state_changed: bool,
     unsaved_messages: u64,
@@ -119,9 +126,11 @@ impl Topic {
         &mut self,
         sql: &mut dyn Sql,
         now_ms: Millis,
-        requests: Vec<(u32, TopicEnvelope<'_>)>,
+        mut requests: Vec<(u32, TopicEnvelope<'_>)>,
         since: SinceStart,
     ) -> Result<TopicOutcome, StoreError> {
+        // A deletion comes last: what was accepted in its turn was there before it.
+        requests.sort_by_key(|(_, it)| matches!(it.command, TopicCommand::Delete));
         self.since = since;
         self.state.now_ms = now_ms.max(self.state.now_ms);
         let now_ms = self.state.now_ms;
@@ -144,6 +153,7 @@ impl Topic {
                 Err(Stop::Store(error)) => return Err(error),
             }
         }
+        self.end(&mut turn);
         if turn.out.wipe {
             self.dismiss_readers(&mut turn);
         } else if self.config.is_some() {
@@ -151,6 +161,7 @@ impl Topic {
             self.retain(&mut turn)?;
             self.serve_waiting(&mut turn)?;
             self.send_frames(&mut turn)?;
+            self.rest(&mut turn)?;
             self.make_calls(&mut turn)?;
             self.commit(&mut turn)?;
             self.arm(&mut turn)?;
@@ -168,6 +179,7 @@ impl Topic {
 
     /// The caller of a waiting request has gone.
     pub fn cancel(&mut self, token: u32) {
+        self.live.cancel(token);
         self.waiting.retain(|waiting| waiting.token != token);
     }
 
@@ -181,6 +193,10 @@ impl Topic {
         match envelope.command {
             TopicCommand::Configure { patch } => return self.configure(turn, patch).map(Some),
             TopicCommand::Preflight => return Ok(Some(TopicReply::Done)),
+            // One that comes into being asks by itself.
+            TopicCommand::Patterns(_) if self.config.is_none() => {
+                return Ok(Some(TopicReply::Done));
+            }
             TopicCommand::Publish { .. }
             | TopicCommand::PublishBatch(_)
             | TopicCommand::Follow(_)
@@ -196,7 +212,7 @@ impl Topic {
             }
             TopicCommand::PublishBatch(drafts) => self.publish_batch(turn, drafts)?,
             TopicCommand::Read(read) => return self.read(turn, token, &read),
-            TopicCommand::Follow(follow) => self.follow(turn, token, &follow)?,
+            TopicCommand::Follow(follow) => return self.follow_or_wait(turn, token, &follow),
             TopicCommand::Describe => self.describe(turn, false)?,
             TopicCommand::Delete => self.delete(turn)?,
             TopicCommand::Subscribe { name, patch } => {
@@ -208,6 +224,11 @@ impl Topic {
             }
             TopicCommand::Unsubscribe { name } => self.unsubscribe(turn, name)?,
             TopicCommand::Seek { name, to } => self.seek(turn, name, to)?,
+            TopicCommand::Patterns(set) => {
+                self.apply_patterns(turn, &set, false)?;
+                TopicReply::Done
+            }
+            TopicCommand::Forward { source, messages } => self.gather(turn, source, &messages)?,
             TopicCommand::Configure { .. } | TopicCommand::Preflight => TopicReply::Done,
         };
         Ok(Some(reply))
@@ -305,6 +326,7 @@ impl Topic {
             self.finished_ms.map(|at| at + slack_ms),
             Some(self.state.idempotency_prune_at_ms).filter(|at| *at > 0),
             self.calls_wakeup_ms(turn.now_ms),
+            self.rest_wakeup_ms(),
         ];
         let next_ms = next_ms.into_iter().flatten().min();
         if let Some(next_ms) = next_ms

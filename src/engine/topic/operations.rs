@@ -1,8 +1,10 @@
 //! What an operator does with a topic: create, change, look at, delete.
 
 use super::config::TopicConfig;
+use super::live;
 use super::log::Log;
 use super::{State, Topic, Turn};
+use crate::command::pattern::is_pattern;
 use crate::command::topic::{TopicDescription, TopicReply};
 use crate::engine::Stop;
 use crate::engine::recovery::secret_of;
@@ -45,7 +47,12 @@ impl Topic {
         if !allowed {
             return Err(self.absent().into());
         }
-        self.create(turn, TopicConfig::default())?;
+        let config = if is_pattern(&self.name) {
+            live::config()
+        } else {
+            TopicConfig::default()
+        };
+        self.create(turn, config)?;
         Ok(())
     }
 
@@ -55,11 +62,13 @@ impl Topic {
         let secret = self.entropy;
         meta::write(turn.sql, "secret", &secret)?;
         store_config(turn, &config)?;
-        self.log = Log::new(config.persistence, 1, 1, 0);
+        let first_seq = self.first_seq(turn.now_ms);
+        self.log = Log::new(config.persistence, first_seq, first_seq, 0);
         self.config = Some(Rc::new(config));
+        self.patterns_version = 0;
         self.state = State {
             now_ms: turn.now_ms,
-            reserved_seq: 1,
+            reserved_seq: first_seq,
             ..State::default()
         };
         self.state_changed = true;

@@ -36,6 +36,11 @@ impl Topic {
         topic.config = Some(Rc::new(config));
         topic.recover_log(sql)?;
         topic.subscriptions.recover(sql)?;
+        let version = meta::read(sql, "patterns")?.unwrap_or_default();
+        topic.patterns_version = version
+            .try_into()
+            .map(u64::from_le_bytes)
+            .unwrap_or_default();
         topic.state.now_ms = topic.state.now_ms.max(now_ms);
         Ok(topic)
     }
@@ -56,6 +61,8 @@ impl Topic {
             waiting: Vec::new(),
             followers: Default::default(),
             subscriptions: Default::default(),
+            patterns_version: 0,
+            live: Default::default(),
             state_changed: false,
             unsaved_messages: 0,
             unsaved_segments: 0,

@@ -6,10 +6,11 @@
 //! whatever fails in between. At most one call of a subscription is under way at a time; what is
 //! published meanwhile goes with the next one. Leases, retries and dead letters are the queue's.
 
+use super::patterns::is_live;
 use super::read::Cursor;
 use super::subscription_patch::Patch;
 use super::{Topic, Turn};
-use crate::command::placement::subscription_queue;
+use crate::command::placement::{of_pattern, subscription_queue};
 use crate::command::topic::{Start, SubscriptionState, TopicReply};
 use crate::engine::Stop;
 use crate::engine::filter::Filter;
@@ -342,7 +343,7 @@ impl Topic {
             .subscriptions
             .by_name
             .keys()
-            .filter(|name| name.as_str() > after);
+            .filter(|name| name.as_str() > after && !is_live(name));
         let names: Vec<String> = names.take(limit as usize + 1).cloned().collect();
         let more = names.len() > limit as usize;
         let mut subscriptions = Vec::new();
@@ -424,8 +425,13 @@ impl Topic {
         let Some(it) = self.subscriptions.by_name.get(name) else {
             return Err(no_subscription(name).into());
         };
+        let (name, pattern) = match of_pattern(name) {
+            Some((name, pattern)) => (name, Some(pattern.to_owned())),
+            None => (name, None),
+        };
         let mut state = SubscriptionState {
             name: name.to_owned(),
+            pattern,
             filter: it.config.filter.clone(),
             target: it.config.target.clone(),
             paused: it.config.paused,

@@ -37,6 +37,12 @@ pub fn write_more(out: &mut Vec<u8>, accepted: &Accepted) {
 /// Appends a message with its body: text where the bytes are valid UTF-8, else base 64.
 pub fn write_delivery(out: &mut Vec<u8>, delivery: &Delivery) {
     out.push(b'{');
+    write_delivery_members(out, delivery);
+    out.push(b'}');
+}
+
+/// Appends the members of a message, after others of the same object.
+pub fn write_delivery_members(out: &mut Vec<u8>, delivery: &Delivery) {
     write_ulid(out, "id", delivery.id);
     member_number(out, "seq", delivery.seq);
     if let Some(lease) = delivery.lease_id {
@@ -56,7 +62,6 @@ pub fn write_delivery(out: &mut Vec<u8>, delivery: &Delivery) {
     }
     member_number(out, "priority", u64::from(delivery.priority));
     write_attributes(out, &delivery.attributes);
-    out.push(b'}');
 }
 
 /// Appends what is known of one message.

@@ -20,6 +20,7 @@ pub mod media;
 pub mod message;
 pub mod metrics;
 pub mod openapi;
+pub mod patterns;
 pub mod problem;
 pub mod publish;
 pub mod pull;

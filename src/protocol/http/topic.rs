@@ -1,8 +1,11 @@
 //! From a topic's answer to a finished HTTP response, and to what live readers are sent.
 
+use super::patterns::origin_of;
 use super::render::{RenderContext, batch, write_list};
 use super::response::Response;
 use super::{cors, message, problem};
+use crate::command::pattern::is_pattern;
+use crate::command::placement::pattern_key;
 use crate::command::topic::{
     Form, Frame, News, Page, SubscriptionState, TopicDescription, TopicReply,
 };
@@ -68,10 +71,17 @@ fn success(reply: &TopicReply, topic: &str) -> Response {
                 write_subscription,
             );
             if let Some(last) = subscriptions.last().filter(|_| *more) {
-                member_string(&mut body, "cursor", &last.name);
+                let key = match &last.pattern {
+                    Some(pattern) => pattern_key(&last.name, pattern),
+                    None => last.name.clone(),
+                };
+                member_string(&mut body, "cursor", &key);
             }
             body.push(b'}');
             Response::json(200, body)
+        }
+        TopicReply::Moved(count) => {
+            Response::json(200, format!("{{\"moved\":{count}}}").into_bytes())
         }
         TopicReply::Following | TopicReply::Done => Response::empty(),
     }
@@ -162,16 +172,11 @@ fn describe(out: &mut Vec<u8>, topic: &str, it: &TopicDescription) {
 fn write_subscription(out: &mut Vec<u8>, it: &SubscriptionState) {
     out.push(b'{');
     member_string(out, "name", &it.name);
-    raw(out, "filter", it.filter.as_deref().unwrap_or("null"));
-    name(out, "target");
-    match &it.target {
-        None => out.extend_from_slice(b"null"),
-        Some(queue) => {
-            out.push(b'{');
-            member_string(out, "queue", queue);
-            out.push(b'}');
-        }
+    if let Some(pattern) = &it.pattern {
+        member_string(out, "pattern", pattern);
     }
+    raw(out, "filter", it.filter.as_deref().unwrap_or("null"));
+    write_target(out, it.target.as_deref());
     raw(out, "paused", if it.paused { "true" } else { "false" });
     raw(out, "retrying", if it.retrying { "true" } else { "false" });
     for (key, value) in [
@@ -184,6 +189,19 @@ fn write_subscription(out: &mut Vec<u8>, it: &SubscriptionState) {
     }
     instant(out, "oldest_at_ms", it.oldest_at_ms);
     out.push(b'}');
+}
+
+/// Appends where a subscription's messages go.
+pub fn write_target(out: &mut Vec<u8>, queue: Option<&str>) {
+    name(out, "target");
+    match queue {
+        None => out.extend_from_slice(b"null"),
+        Some(queue) => {
+            out.push(b'{');
+            member_string(out, "queue", queue);
+            out.push(b'}');
+        }
+    }
 }
 
 fn raw(out: &mut Vec<u8>, key: &str, json: &str) {
@@ -252,25 +270,33 @@ fn write_news(out: &mut Vec<u8>, frame: &Frame, topic: &str) {
     }
 }
 
-fn write_message(out: &mut Vec<u8>, form: Form, topic: &str, it: &Delivery) {
-    match form {
-        Form::Events => {
-            out.extend_from_slice(format!("id: {}\nevent: message\ndata: ", it.seq).as_bytes());
-            message::write_delivery(out, it);
-            out.extend_from_slice(b"\n\n");
-        }
-        Form::Lines | Form::Frames | Form::Batches => {
-            out.push(b'{');
-            member_string(out, "type", "message");
-            member_string(out, "topic", topic);
-            // The message's members follow in the place of its opening brace.
-            let at = out.len();
-            message::write_delivery(out, it);
-            if let Some(brace) = out.get_mut(at) {
-                *brace = b',';
-            }
-            out.push(b'\n');
-        }
+/// Writes a message. One that was gathered for a pattern is written as its topic knows it; where it
+/// stands among those of the pattern is said beside it.
+fn write_message(out: &mut Vec<u8>, form: Form, name: &str, it: &Delivery) {
+    let origin = is_pattern(name).then(|| origin_of(it)).flatten();
+    let (topic, message) = match &origin {
+        Some((topic, message)) => (topic.as_str(), message),
+        None => (name, it),
+    };
+    if form == Form::Events {
+        out.extend_from_slice(format!("id: {}\nevent: message\ndata: ", it.seq).as_bytes());
+    }
+    out.push(b'{');
+    if form != Form::Events {
+        member_string(out, "type", "message");
+    }
+    if form != Form::Events || origin.is_some() {
+        member_string(out, "topic", topic);
+    }
+    if origin.is_some() {
+        member_string(out, "pattern", name);
+        member_number(out, "pattern_seq", it.seq);
+    }
+    message::write_delivery_members(out, message);
+    out.push(b'}');
+    out.push(b'\n');
+    if form == Form::Events {
+        out.push(b'\n');
     }
 }
 

@@ -3,3 +3,4 @@
 mod bench;
 mod handing;
 mod log;
+mod patterns;

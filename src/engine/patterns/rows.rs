@@ -1,0 +1,163 @@
+//! The rows of patterns: a row for each subscription, and one for each topic that has to be told
+//! something still. The names of topics are in the directory's own table.
+
+use super::Key;
+use super::steps::Step;
+use crate::command::pattern::{matches, prefix};
+use crate::command::topic::Start;
+use crate::store::{Arg, Sql, StoreError, Value, scalar, seal};
+use crate::time::Millis;
+use serde::{Deserialize, Serialize};
+
+/// Names looked at in one step.
+const NAMES_MAX: u64 = 1_000;
+/// Comes after every character of a name.
+const AFTER_NAMES: char = '\u{7f}';
+
+/// What is stored of a subscription. As JSON: fields may be added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Row {
+    pub filter: Option<String>,
+    pub target: Option<String>,
+    pub delivery: Option<String>,
+    pub paused: bool,
+    /// Paused until its queue is empty.
+    pub held: bool,
+    pub start: Start,
+    pub since_ms: Millis,
+    pub epoch: u64,
+    /// Where it goes with the next hold, and when it was told to.
+    pub goal: (Start, Millis),
+    /// What has to be done, the present one first.
+    pub steps: Vec<Step>,
+    /// The version that the present step tells topics, once it has begun to.
+    pub version: u64,
+    /// Up to which name topics have been found that it has to tell; `None`: all.
+    pub walked: Option<String>,
+    /// Topics are told of it.
+    pub visible: bool,
+    /// It goes when its steps are done.
+    pub leaving: bool,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self {
+            filter: None,
+            target: None,
+            delivery: None,
+            paused: false,
+            held: false,
+            start: Start::Latest,
+            since_ms: 0,
+            epoch: 0,
+            goal: (Start::Latest, 0),
+            steps: Vec::new(),
+            version: 0,
+            walked: None,
+            visible: false,
+            leaving: false,
+        }
+    }
+}
+
+pub(super) fn migrate(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    for statement in [
+        "CREATE TABLE IF NOT EXISTS patterns
+            (pattern TEXT NOT NULL, name TEXT NOT NULL, subscription BLOB NOT NULL,
+            PRIMARY KEY (pattern, name)) WITHOUT ROWID",
+        // Topics that are owed news: of which version first, and of which last.
+        "CREATE TABLE IF NOT EXISTS owed
+            (topic TEXT PRIMARY KEY, since INTEGER NOT NULL, latest INTEGER NOT NULL)
+            WITHOUT ROWID",
+    ] {
+        sql.exec(statement, &[])?;
+    }
+    Ok(())
+}
+
+pub(super) fn read(sql: &mut dyn Sql) -> Result<Vec<(Key, Row)>, StoreError> {
+    let rows = sql.exec("SELECT pattern, name, subscription FROM patterns", &[])?;
+    let read = rows.into_iter().map(|mut row| {
+        let sealed = row.pop().map(Value::into_blob).unwrap_or_default();
+        let what = "a subscription of a pattern";
+        let json = seal::open(what, &sealed)?;
+        let it = serde_json::from_slice(json).map_err(|e| StoreError(format!("{what}: {e}")))?;
+        let text = |at: usize| row.get(at).map_or("", Value::text).to_owned();
+        Ok(((text(0), text(1)), it))
+    });
+    read.collect()
+}
+
+pub(super) fn write(sql: &mut dyn Sql, key: &Key, row: &Row) -> Result<(), StoreError> {
+    let json = serde_json::to_vec(row).map_err(|e| StoreError(e.to_string()))?;
+    let sealed = seal::seal(&json);
+    sql.exec(
+        "INSERT OR REPLACE INTO patterns (pattern, name, subscription) VALUES (?, ?, ?)",
+        &[
+            key.0.as_str().into(),
+            key.1.as_str().into(),
+            Arg::Blob(&sealed),
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn delete(sql: &mut dyn Sql, key: &Key) -> Result<(), StoreError> {
+    let args = [key.0.as_str(), key.1.as_str()].map(Arg::from);
+    sql.exec("DELETE FROM patterns WHERE pattern = ? AND name = ?", &args)?;
+    Ok(())
+}
+
+/// The number of the last registration or change: they count together.
+pub(super) fn version(sql: &mut dyn Sql) -> Result<u64, StoreError> {
+    let rows = sql.exec("SELECT number FROM registrations", &[])?;
+    Ok(scalar(rows).map_or(0, |value| value.uint()))
+}
+
+/// A number after all others.
+pub(super) fn next_version(sql: &mut dyn Sql) -> Result<u64, StoreError> {
+    let next = version(sql)? + 1;
+    sql.exec(
+        "INSERT OR REPLACE INTO registrations (one, number) VALUES (1, ?)",
+        &[next.into()],
+    )?;
+    Ok(next)
+}
+
+/// Topics that `pattern` stands for, after the name `after`, up to `limit` of them; and where to go
+/// on, if there may be more.
+pub(super) fn names(
+    sql: &mut dyn Sql,
+    pattern: &str,
+    after: &str,
+    limit: usize,
+) -> Result<(Vec<String>, Option<String>), StoreError> {
+    let first = prefix(pattern);
+    let end = format!("{first}{AFTER_NAMES}");
+    let args = [
+        Arg::from(after),
+        Arg::from(first),
+        Arg::from(end.as_str()),
+        Arg::from(NAMES_MAX),
+    ];
+    let rows = sql.exec(
+        "SELECT name FROM queues WHERE name > ? AND name >= ? AND name < ? ORDER BY name LIMIT ?",
+        &args,
+    )?;
+    let is_page_full = rows.len() as u64 == NAMES_MAX;
+    let all = rows.iter().map(|row| row[0].text());
+    let mut last = rows.last().map(|row| row[0].text().to_owned());
+    let mut names: Vec<String> = all
+        .filter(|name| matches(pattern, name))
+        .take(limit + 1)
+        .map(str::to_owned)
+        .collect();
+    let is_over = names.len() > limit;
+    if is_over {
+        names.truncate(limit);
+        last = names.last().cloned();
+    }
+    Ok((names, last.filter(|_| is_over || is_page_full)))
+}
