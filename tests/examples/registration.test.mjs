@@ -14,9 +14,12 @@ test('a user waits for one step instead of two or three, and is served all the s
   const { waits, world } = await measure(server.url, ROUNDS);
   const [serial, parallel, tidegate] = Object.values(waits).map(median);
   t.diagnostic(`serial ${serial}, parallel ${parallel}, through Tidegate ${tidegate} ms`);
-  // Timers end a little early at most; whatever else the machine does makes all of them longer.
+  // Timers end a little early at most.
   assert.ok(serial >= 3 * STEP_MS - 3 && parallel >= 2 * STEP_MS - 2, `${serial}, ${parallel}`);
-  assert.ok(tidegate >= STEP_MS - 1 && tidegate < parallel, `${tidegate} of ${parallel}`);
+  assert.ok(tidegate >= STEP_MS - 1 && tidegate < serial, `${tidegate} of ${serial}`);
+  // Whatever else the machine does makes all of them longer: the fastest are nearest to the truth.
+  const [, quickParallel, quick] = Object.values(waits).map(([first]) => first);
+  assert.ok(quick < quickParallel, `${quick} of ${quickParallel}`);
   const all = [...world.users].sort();
   assert.equal(all.length, 3 * (ROUNDS + 1));
   assert.deepEqual([...world.mails].sort(), all);
