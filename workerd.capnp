@@ -40,6 +40,7 @@ const tidegate :Workerd.Worker = (
     (name = "host/feed.js", esModule = embed "host/feed.js"),
     (name = "host/frames.js", esModule = embed "host/frames.js"),
     (name = "host/gather.js", esModule = embed "host/gather.js"),
+    (name = "host/inbound.js", esModule = embed "host/inbound.js"),
     (name = "host/line.js", esModule = embed "host/line.js"),
     (name = "host/object.js", esModule = embed "host/object.js"),
     (name = "host/place.js", esModule = embed "host/place.js"),

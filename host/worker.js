@@ -9,6 +9,7 @@ import { Core } from './core.js';
 import { awaitKeys, readKeys, verify } from './credentials.js';
 import * as frames from './frames.js';
 import { gather } from './gather.js';
+import { consume } from './inbound.js';
 import { placeOf } from './place.js';
 import { VERDICT_HEADER, internal, problem, unavailable, withoutVerdict } from './problem.js';
 import { reportsAreScheduled, scheduleReports } from './reports.js';
@@ -259,5 +260,14 @@ export default {
       };
       return take();
     });
+  },
+
+  /**
+   * @param {MessageBatch} batch
+   * @param {object} env
+   * @param {ExecutionContext} ctx
+   */
+  queue(batch, env, ctx) {
+    return consume(batch, env, (request) => this.fetch(request, env, ctx));
   },
 };

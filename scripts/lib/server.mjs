@@ -38,13 +38,14 @@ const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'SSL_CERT_FILE'];
  *   process, so that whoever ends before it answers can end it too
  * @param {(line: string, stream: 'stdout' | 'stderr') => void} [options.onLine]
  * @param {string} [options.configuration] of workerd; the repository's own unless given
+ * @param {string[]} [options.flags] of workerd, beside what it always gets
  * @returns {Promise<Server>}
  */
-export async function launch(settings, { onSpawn, onLine, configuration } = {}) {
+export async function launch(settings, { onSpawn, onLine, configuration, flags } = {}) {
   await refuseTakenPort(settings.host, settings.port);
   const lock = lockDataDirectory(settings.dataDir);
   try {
-    const server = new Server(settings, lock, onLine, configuration);
+    const server = new Server(settings, lock, onLine, configuration, flags);
     onSpawn?.(server);
     await server.ready();
     return server;
@@ -64,9 +65,9 @@ export class Server {
   #port;
   #stopping = false;
 
-  constructor(settings, lock, onLine, configuration = CONFIGURATION) {
+  constructor(settings, lock, onLine, configuration = CONFIGURATION, flags = []) {
     this.#host = settings.host;
-    const args = ['serve', configuration];
+    const args = ['serve', configuration, ...flags];
     args.push('--socket-addr', `${SOCKET}=${authority(settings.host, settings.port)}`);
     args.push('--directory-path', `${STORAGE}=${settings.dataDir}`);
     args.push('--directory-path', `${PAGES}=${path.join(ROOT, 'www')}`);

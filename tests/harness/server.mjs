@@ -46,15 +46,19 @@ for (const [signal, code] of [['SIGHUP', 129], ['SIGINT', 130], ['SIGTERM', 143]
  *   the platform would in `request.cf`: then there are relays
  * @param {Record<string, string>} [options.layer] variables of the process itself, such as those
  *   that put a layer between it and the C library
+ * @param {(text: string) => string} [options.reshape] makes another configuration of workerd out of
+ *   the repository's own; what it embeds is named from the folder build/. It may use what workerd
+ *   calls experimental
  * @returns {Promise<TestServer>}
  */
 export async function startServer(options = {}) {
-  const { env = {}, dataDir, port = 0, placed = false, layer = {} } = options;
+  const { env = {}, dataDir, port = 0, placed = false, layer = {}, reshape } = options;
   await installPackages({ quiet: true });
   if (!coreExists()) await buildCore({ quiet: true });
   const directory = dataDir ?? temporaryDirectory();
+  const change = reshape ?? (placed ? withPlaces : undefined);
   const start = (at) =>
-    launchTracked({ ...env, DATA_DIR: directory, PORT: String(at) }, placed, layer);
+    launchTracked({ ...env, DATA_DIR: directory, PORT: String(at) }, change, layer);
   let server = await start(port);
   const end = async (kill) => {
     if (kill) server.kill();
@@ -97,26 +101,29 @@ export function temporaryDirectory() {
   return directory;
 }
 
-async function launchTracked(variables, placed, layer) {
+async function launchTracked(variables, reshape, layer) {
   const settings = readSettings(variables, os.tmpdir());
   settings.env = { ...settings.env, ...layer };
-  const configuration = placed ? placedConfiguration() : undefined;
+  const configuration = reshape && configurationBy(reshape);
   const onSpawn = (spawned) => running.add(spawned);
-  const server = await launch(settings, { onSpawn, configuration });
+  const flags = configuration ? ['--experimental'] : [];
+  const server = await launch(settings, { onSpawn, configuration, flags });
   // A test that forgets to stop its server must end all the same, and the server with it.
   server.unref();
   return server;
 }
 
-/** The repository's configuration, but that a header says where requests come in. */
-function placedConfiguration() {
-  const file = path.join(ROOT, 'build', 'placed.capnp');
-  const text = readFileSync(path.join(ROOT, 'workerd.capnp'), 'utf8')
-    .replace('http = (forwarded', 'http = (cfBlobHeader = "x-cf", forwarded')
-    .replaceAll('embed "', 'embed "../');
-  writeFileSync(file, text);
+/** The repository's configuration, reshaped, in a file. */
+function configurationBy(reshape) {
+  const text = readFileSync(path.join(ROOT, 'workerd.capnp'), 'utf8');
+  const file = path.join(ROOT, 'build', `${reshape.name}.capnp`);
+  writeFileSync(file, reshape(text.replaceAll('embed "', 'embed "../')));
   return file;
 }
+
+/** A header says where requests come in. */
+const withPlaces = (text) =>
+  text.replace('http = (forwarded', 'http = (cfBlobHeader = "x-cf", forwarded');
 
 function removeDirectory(directory) {
   rmSync(directory, { recursive: true, force: true });
