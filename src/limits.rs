@@ -103,6 +103,15 @@ pub const SEGMENT_CACHE_BYTES_MAX: usize = 8 * 1_048_576;
 pub const SPARE_ROWS_MAX: usize = 1_024;
 /// See [`SPARE_ROWS_MAX`].
 pub const SPARE_BYTES_MAX: usize = 8 * 1_048_576;
+/// Damaged rows whose place and reason are kept. The oldest go first.
+pub const QUARANTINE_ROWS_MAX: u64 = 1_000;
+/// Bytes of damaged rows that are kept in one object.
+pub const QUARANTINE_BYTES_MAX: u64 = 64 * 1_048_576;
+/// Damaged rows listed at a time: of 2 MB each at most.
+pub const QUARANTINE_PAGE_MAX: u64 = 4;
+/// How far sequence numbers go ahead where nobody can tell which were given out: rows of the journal
+/// were damaged.
+pub const REPAIR_SEQ_GAP: u64 = 1_000_000;
 /// Journal rows before their contents move into a checkpoint. A start reads at most this many.
 pub const JOURNAL_SLOTS: u64 = 128;
 /// Messages published since the last journal row before one is forced, so that a start reads few

@@ -263,6 +263,8 @@ pub enum State {
     Waiting,
     /// Took part in a draw, and others were drawn.
     NotDrawn,
+    /// Lost with a row that was damaged; see `engine/quarantine.rs`.
+    Damaged,
 }
 
 impl State {
@@ -280,6 +282,7 @@ impl State {
             Self::Cancelled => "cancelled",
             Self::Waiting => "waiting",
             Self::NotDrawn => "not-drawn",
+            Self::Damaged => "damaged",
         }
     }
 
@@ -288,7 +291,12 @@ impl State {
     pub const fn is_final(self) -> bool {
         matches!(
             self,
-            Self::Done | Self::Dead | Self::Expired | Self::Cancelled | Self::NotDrawn
+            Self::Done
+                | Self::Dead
+                | Self::Expired
+                | Self::Cancelled
+                | Self::NotDrawn
+                | Self::Damaged
         )
     }
 }

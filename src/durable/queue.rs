@@ -8,6 +8,7 @@ use crate::command::sieve::Sieve;
 use crate::command::{Command, Envelope, Reply, Verdict, codec, verdict};
 use crate::crypto::ticket::{SEED_BYTES, TicketKey};
 use crate::engine::queue::Queue;
+use crate::engine::repair::repair_queue;
 use crate::error::Fault;
 use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX, VERDICT_MS_MAX};
 use crate::protocol::http::{DecidedBy, RenderContext, Response, binary, cors, render, within};
@@ -60,6 +61,19 @@ impl QueueObject {
             requests_total: 0,
             verdict: None,
         })
+    }
+
+    /// See [`repair_queue`].
+    ///
+    /// # Errors
+    /// Whatever the database said.
+    pub fn repair(
+        sql: &mut dyn Sql,
+        object: &str,
+        entropy: [u8; 16],
+        now_ms: Millis,
+    ) -> Result<u64, StoreError> {
+        repair_queue(sql, queue_of(object), entropy, now_ms)
     }
 
     /// See [`Queue::equip`].

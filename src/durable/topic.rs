@@ -49,6 +49,18 @@ impl TopicObject {
         })
     }
 
+    /// See [`Topic::repair`].
+    ///
+    /// # Errors
+    /// Whatever the database said.
+    pub fn repair(
+        sql: &mut dyn Sql,
+        entropy: [u8; 16],
+        now_ms: Millis,
+    ) -> Result<u64, StoreError> {
+        Topic::repair(sql, entropy, now_ms)
+    }
+
     /// Takes a request into the next turn.
     pub fn push(&mut self, token: u32, command: Vec<u8>, body: Vec<u8>) {
         self.arrivals.push(Arrival {

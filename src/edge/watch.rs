@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// How long one call waits for a change. Proxies drop what is silent for longer.
 const WAIT_MS: Millis = 15 * SECOND;
 
-const STATES: [State; 10] = [
+const STATES: [State; 11] = [
     State::Held,
     State::Queued,
     State::Delayed,
@@ -20,6 +20,7 @@ const STATES: [State; 10] = [
     State::Cancelled,
     State::Waiting,
     State::NotDrawn,
+    State::Damaged,
 ];
 
 /// What the next call waits for: at first for nothing, then for what differs from what is known.

@@ -3,6 +3,7 @@
 use super::Stop;
 use super::config::Order;
 use super::outstanding::Status;
+use super::quarantine;
 use super::queue::{Queue, Turn};
 use super::segment::{LANES, LINE, Place, Segment};
 use super::segments::Segments;
@@ -152,6 +153,9 @@ impl Queue {
         let statement = "SELECT 1 FROM dead WHERE seq = ?";
         if !turn.sql.exec(statement, &[seq.into()])?.is_empty() {
             return Ok(Some(message(id, State::Dead)));
+        }
+        if self.quarantined.total > 0 && quarantine::covers(turn.sql, id.lane(), seq)? {
+            return Ok(Some(message(id, State::Damaged)));
         }
         let is_forgotten = is_over || self.is_forgotten(id, turn.now_ms);
         let has_lost = self.draws.has_lost(id);

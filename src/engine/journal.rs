@@ -205,6 +205,8 @@ pub struct Recovered {
     pub answers: Vec<Answer>,
     /// Whether no row is missing, as far as the others know.
     pub is_whole: bool,
+    /// What the journal rows took out: first and last sequence numbers.
+    pub removed: Vec<(u64, u64)>,
 }
 
 impl Recovered {
@@ -354,6 +356,7 @@ impl Journal {
             outstanding: Outstanding::default(),
             answers: Vec::new(),
             is_whole: true,
+            removed: Vec::new(),
         };
         let mut journal = Self::default();
         let mut pages = 0;
@@ -384,9 +387,10 @@ impl Journal {
             found.meta = record.meta.into_owned();
             found.small(rest);
             found.put_all(&record.put);
-            for (first, last) in record.removed {
-                found.outstanding.remove_span(first, last);
+            for (first, last) in &record.removed {
+                found.outstanding.remove_span(*first, *last);
             }
+            found.removed.extend(record.removed);
             found.answers.extend(record.answers);
         }
         found.outstanding.take_changed();
@@ -396,12 +400,13 @@ impl Journal {
 
 /// Whether this is a sound journal row, or a sound page of a checkpoint.
 #[must_use]
-pub fn is_sound(bytes: Vec<u8>, is_page: bool) -> bool {
-    let row = vec![Value::Blob(bytes)];
-    match is_page {
-        true => from_row::<Page<'_>>(row).is_ok(),
-        false => from_row::<Record<'_>>(row).is_ok(),
-    }
+pub fn is_sound(bytes: &[u8], is_page: bool) -> bool {
+    let row = || vec![Value::Blob(bytes.to_vec())];
+    seal::payload(bytes).is_some()
+        || match is_page {
+            true => from_row::<Page<'_>>(row()).is_ok(),
+            false => from_row::<Record<'_>>(row()).is_ok(),
+        }
 }
 
 /// A row: a record, or a page of a checkpoint of so many.

@@ -105,9 +105,14 @@ impl Outcomes {
             &[now_ms.into()],
         )?;
         Ok(match over.first().and_then(|row| row.first()) {
-            Some(Value::Int(chunk)) => ((chunk.cast_unsigned() + 1) << CHUNK_BITS) - 1,
+            Some(Value::Int(chunk)) => Self::last_of(chunk.cast_unsigned()),
             _ => 0,
         })
+    }
+
+    /// The highest sequence number that a row may hold.
+    pub(super) const fn last_of(chunk: u64) -> u64 {
+        ((chunk + 1) << CHUNK_BITS) - 1
     }
 
     /// Drops rows whose time was over then. Returns the highest sequence number that may have been
@@ -137,7 +142,7 @@ impl Outcomes {
     }
 }
 
-fn read(sql: &mut dyn Sql, chunk: u64) -> Result<Vec<End>, StoreError> {
+pub(super) fn read(sql: &mut dyn Sql, chunk: u64) -> Result<Vec<End>, StoreError> {
     let rows = sql.exec("SELECT data FROM outcomes WHERE chunk = ?", &[chunk.into()])?;
     let Some(row) = rows.into_iter().next() else {
         return Ok(Vec::new());

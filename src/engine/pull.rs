@@ -171,10 +171,7 @@ impl Queue {
             return Ok(None);
         };
         let Some(segment) = self.segments.get(turn.sql, entry.place)? else {
-            // Its row is gone, which must not be; the message cannot be delivered, so it must not
-            // block.
-            self.remove_outstanding(seq);
-            return Ok(None);
+            return Err(StoreError(format!("the row of message {seq} is missing")));
         };
         Ok(Some(Found {
             seq,
@@ -391,6 +388,9 @@ impl Queue {
             }
             cursor.oldest_ms = segment.at_ms;
             let index = cursor.index;
+            if segment.ordinal + u64::from(index) != cursor.taken {
+                return Err(StoreError(format!("a segment of lane {lane} is missing")));
+            }
             if !segment.is_gone(index) {
                 return Ok(Some((segment, index)));
             }

@@ -19,6 +19,7 @@ use super::outcome::Outcome;
 use super::outcomes::Outcomes;
 use super::outstanding::Outstanding;
 use super::publish::{Builders, FORWARD_WINDOW_MS};
+use super::quarantine;
 use super::segment::{SINGLE, segment_id};
 use super::segments::{Segments, each_list};
 use super::tickets::Tickets;
@@ -72,6 +73,8 @@ pub struct Queue {
     /// When there is more of the clock's work than one turn does.
     pub(super) more_work: bool,
     pub(super) armed_ms: Option<Millis>,
+    /// What was damaged and taken out of service, as of the start or the last look.
+    pub(super) quarantined: quarantine::Figures,
     pub(super) drain: Drain,
     pub(super) since: SinceStart,
     /// Theoretical arrival times by key, while `publish_rate` is per key. In memory only.
@@ -339,7 +342,7 @@ impl Queue {
 
     /// Writes what this turn changed. A turn that changed nothing but counters of refusals writes
     /// nothing.
-    fn commit(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+    pub(super) fn commit(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.flush_builders(turn)?;
         let until_ms = turn.now_ms + self.config().result_retention_ms;
         if self.outcomes.flush(turn.sql, until_ms)? {

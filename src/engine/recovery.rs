@@ -11,6 +11,7 @@ use super::idempotency::{Answer, Idempotency};
 use super::journal::{Journal, Meta};
 use super::line::Line;
 use super::outstanding::Outstanding;
+use super::quarantine;
 use super::queue::Queue;
 use super::segment::{LANES, LINE, Segment};
 use super::segments::Segments;
@@ -33,14 +34,10 @@ impl Queue {
         entropy: [u8; 16],
         now_ms: Millis,
     ) -> Result<Self, StoreError> {
-        let mut queue = Self::absent_queue(name, entropy, now_ms);
-        let Some((secret, config)) =
-            read_identity(sql, migrate, |text| Config::default().patched(text))?
-        else {
+        let mut queue = Self::identified(sql, name, entropy, now_ms)?;
+        if queue.config.is_none() {
             return Ok(queue);
-        };
-        queue.secret = secret;
-        queue.config = Some(Rc::new(config));
+        }
         if let Some(draws) = meta::read(sql, draw::META)? {
             queue.draws = Draws::decode(&draws)?;
         }
@@ -57,8 +54,25 @@ impl Queue {
         queue.append_later_segments(sql, &mut answers)?;
         queue.find_spares(sql)?;
         queue.idempotency = Idempotency::recovered(answers, journaled);
+        queue.quarantined = quarantine::figures(sql)?;
         queue.next_single_ms = queue.first_single_ms(sql)?;
         queue.next_expiry_ms = first(sql, "SELECT min(at_ms) FROM expiry")?;
+        Ok(queue)
+    }
+
+    /// What is stored once for all of its life: whose queue it is, and how it is configured.
+    pub(super) fn identified(
+        sql: &mut dyn Sql,
+        name: &str,
+        entropy: [u8; 16],
+        now_ms: Millis,
+    ) -> Result<Self, StoreError> {
+        let mut queue = Self::absent_queue(name, entropy, now_ms);
+        let identity = read_identity(sql, migrate, |text| Config::default().patched(text))?;
+        if let Some((secret, config)) = identity {
+            queue.secret = secret;
+            queue.config = Some(Rc::new(config));
+        }
         Ok(queue)
     }
 
@@ -98,6 +112,7 @@ impl Queue {
             next_expiry_ms: None,
             more_work: false,
             armed_ms: None,
+            quarantined: Default::default(),
             drain: Default::default(),
             since: Default::default(),
             key_rates: Default::default(),
@@ -133,7 +148,7 @@ impl Queue {
         Ok(())
     }
 
-    fn append_segment(
+    pub(super) fn append_segment(
         &mut self,
         segment: &Segment,
         answers: &mut Vec<Answer>,
@@ -218,12 +233,12 @@ pub(super) fn read_identity<C>(
         return Ok(None);
     }
     migrate(sql)?;
-    let Some(config) = meta::read(sql, "config")? else {
-        return Ok(None);
-    };
+    // Tables come into being together with these two.
+    let missing = || StoreError("the configuration or the secret is missing".into());
+    let config = meta::read(sql, "config")?.ok_or_else(missing)?;
     let config = String::from_utf8(config).map_err(|e| StoreError(e.to_string()))?;
     let config = read(&config).map_err(|e| StoreError(e.to_string()))?;
-    let secret = meta::read(sql, "secret")?.unwrap_or_default();
+    let secret = meta::read(sql, "secret")?.ok_or_else(missing)?;
     let secret = secret_of(&secret.try_into().unwrap_or_default());
     Ok(Some((secret, config)))
 }

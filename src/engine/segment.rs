@@ -119,7 +119,7 @@ pub struct Terms {
 }
 
 /// What is stored of a message beside its body.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Head<'a> {
     /// Sequence number, counted from the segment's first.
     pub offset: u32,
@@ -480,6 +480,19 @@ fn opened(head: &[u8]) -> Result<Opened<'_>, &'static str> {
             Ok((version == VERSION_EXTRA, Some(*body_sum), rest))
         }
         _ => Err("another version"),
+    }
+}
+
+/// Whether the sums of a stored segment match; one from before there were sums has to be readable.
+#[must_use]
+pub fn is_sound(head: &[u8], body: &[u8]) -> bool {
+    match head.first() {
+        Some(&(VERSION_UNSEALED | VERSION_UNSEALED_EXTRA)) => {
+            Segment::decode(SINGLE, head.to_vec(), Some(body.to_vec())).is_ok()
+        }
+        _ => seal::payload(head)
+            .and_then(|payload| payload.split_first_chunk())
+            .is_some_and(|(known, _)| *known == seal::sum(0, body)),
     }
 }
 

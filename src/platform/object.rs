@@ -65,6 +65,28 @@ extern "C" fn object_open(len: usize, kind: u32, now_ms: f64) -> usize {
     }
 }
 
+/// Brings damaged rows into order, within a transaction of its own, in an instance that is dropped
+/// after it. Input as `object_open`'s. How many were damaged; zero: none, and nothing changed;
+/// negative: the size of the output, which says what failed.
+#[unsafe(no_mangle)]
+extern "C" fn object_repair(len: usize, kind: u32, now_ms: f64) -> isize {
+    report_panics();
+    let input = with_input(len, <[u8]>::to_vec);
+    let (entropy, name) = input
+        .split_first_chunk()
+        .unwrap_or((&[0; ENTROPY_BYTES], &[]));
+    let (name, now_ms) = (String::from_utf8_lossy(name), now_ms as u64);
+    let repaired = match kind {
+        DIRECTORY | RELAY => Ok(0),
+        TOPIC => TopicObject::repair(&mut HostSql, *entropy, now_ms),
+        _ => QueueObject::repair(&mut HostSql, &name, *entropy, now_ms),
+    };
+    match repaired {
+        Ok(count) => isize::try_from(count).unwrap_or(isize::MAX),
+        Err(error) => -failure(&error).cast_signed(),
+    }
+}
+
 /// Gives a queue what only the host has. Input: 32 random bytes, then the setting `TICKET_KEY`, or
 /// nothing; and whether endpoints on private networks may be called. Zero, or the size of the output,
 /// which says what is wrong with the setting.

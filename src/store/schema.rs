@@ -4,7 +4,7 @@
 //! byte of the form; keep the reader of the old version; add a test that opens yesterday's bytes.
 //! Each migration runs once, in the transaction of the first turn after the code changed.
 
-use super::{Arg, Sql, StoreError, sealing};
+use super::{Sql, StoreError, meta, seal, sealing};
 
 /// What was damaged and taken out of service: where it stood, why, what was lost with it (messages
 /// of that lane from a number up to another), and the bytes, until somebody drops them.
@@ -71,35 +71,41 @@ pub(super) fn apply(
     sql: &mut dyn Sql,
     migrations: &[&[&'static str]],
 ) -> Result<usize, StoreError> {
-    let known = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'meta'", &[])?;
-    let applied = if known.is_empty() {
-        0
-    } else {
+    let (applied, written) = if has_table(sql, "meta")? {
         version(sql, migrations.len())?
+    } else {
+        (0, 0)
     };
     for migration in migrations.iter().skip(applied) {
         for statement in *migration {
             sql.exec(statement, &[])?;
         }
     }
-    if applied < migrations.len() {
-        let version = migrations.len().to_string();
-        sql.exec(
-            "INSERT INTO meta (name, value) VALUES ('schema', ?)
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            &[Arg::Blob(version.as_bytes())],
-        )?;
+    if written < migrations.len() {
+        meta::write(sql, "schema", migrations.len().to_string().as_bytes())?;
     }
     Ok(applied)
 }
 
-fn version(sql: &mut dyn Sql, known: usize) -> Result<usize, StoreError> {
+fn has_table(sql: &mut dyn Sql, name: &'static str) -> Result<bool, StoreError> {
+    let found = sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?", &[name.into()])?;
+    Ok(!found.is_empty())
+}
+
+/// How many migrations were applied, and how many of them were written down. The number has been
+/// sealed for as long as values are; where it is damaged, they are all there.
+fn version(sql: &mut dyn Sql, known: usize) -> Result<(usize, usize), StoreError> {
     let rows = sql.exec("SELECT value FROM meta WHERE name = 'schema'", &[])?;
-    let bytes = rows.into_iter().next().and_then(|r| r.into_iter().next());
-    let text = String::from_utf8(bytes.map(super::Value::into_blob).unwrap_or_default());
-    let applied = text.ok().and_then(|t| t.parse().ok());
+    let bytes = super::scalar(rows).map(super::Value::into_blob);
+    let bytes = bytes.unwrap_or_default();
+    let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<usize>().ok();
+    let applied = match seal::open("schema", &bytes) {
+        Ok(text) => number(text),
+        Err(_) if has_table(sql, "quarantine")? => return Ok((known, 0)),
+        Err(_) => number(&bytes),
+    };
     match applied {
-        Some(n) if n <= known => Ok(n),
+        Some(n) if n <= known => Ok((n, n)),
         _ => Err(StoreError(
             "the tables are of a later version than this code".into(),
         )),

@@ -8,6 +8,7 @@ use tidegate::command::{
 };
 use tidegate::engine::outcome::{Dispatch, Outcome};
 use tidegate::engine::queue::Queue;
+use tidegate::engine::repair::repair_queue;
 use tidegate::error::{ErrorCode, Fault};
 use tidegate::id::Id;
 
@@ -23,6 +24,8 @@ pub struct Bench {
     pub last: Outcome,
     /// Calls of endpoints that turns asked for, until somebody takes them.
     pub dispatches: Vec<Dispatch>,
+    /// Turns that failed.
+    pub failed_turns: u64,
     next_token: u32,
     name: &'static str,
 }
@@ -53,6 +56,7 @@ impl Bench {
             alarms_armed: 0,
             last,
             dispatches: Vec::new(),
+            failed_turns: 0,
             next_token: 1,
             name,
         }
@@ -60,7 +64,20 @@ impl Bench {
 
     /// Throws memory away and opens the queue from what is stored.
     pub fn reopen(&mut self) {
-        self.queue = Queue::open(&mut self.database, self.name, [9; 16], self.now_ms).unwrap();
+        let opened = Queue::open(&mut self.database, self.name, [9; 16], self.now_ms);
+        self.queue = opened.unwrap_or_else(|_| {
+            self.repair();
+            Queue::open(&mut self.database, self.name, [9; 16], self.now_ms).unwrap()
+        });
+    }
+
+    /// What the host does when a turn met damage. How much was found; the queue is opened anew by
+    /// who calls.
+    pub fn repair(&mut self) -> u64 {
+        let (name, now_ms) = (self.name, self.now_ms);
+        self.database
+            .transact(|sql| repair_queue(sql, name, [9; 16], now_ms))
+            .unwrap()
     }
 
     /// Rows of segments that hold a message which is not final; the others wait to be written over.
@@ -103,6 +120,7 @@ impl Bench {
             }
             Err(_) => {
                 self.last = Outcome::default();
+                self.failed_turns += 1;
                 self.reopen();
             }
         }

@@ -1,4 +1,5 @@
-//! A queue that is opened anew after every turn says the same, word for word, as one that never is.
+//! A queue that is opened anew after every turn, and repaired after some, says the same, word for
+//! word, as one that never is.
 //!
 //! What is in memory only may differ and is left out: the latest refusals, rates of draining, and
 //! so the advice when to come back.
@@ -260,6 +261,13 @@ fn same_words_with(order: &'static str, overflow: &'static str, stock: u64, seed
         };
         let tokens = steady.turn(commands());
         assert_eq!(tokens, shaken.turn(commands()));
+        if turn % 5 == 0 {
+            assert_eq!(
+                shaken.repair(),
+                0,
+                "turn {turn} of {order}: nothing is damaged"
+            );
+        }
         shaken.reopen();
         for token in tokens {
             let (left, right) = (steady.answer(token).unwrap(), shaken.answer(token).unwrap());

@@ -80,6 +80,38 @@ impl Database {
         result
     }
 
+    /// Changes one value of a table, that of the row so far from the first; whether there is one.
+    pub fn damage(
+        &mut self,
+        table: &str,
+        column: &str,
+        row: u64,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        let key = key_of(table);
+        let select = format!("SELECT {column} FROM {table} ORDER BY {key} LIMIT 1 OFFSET {row}");
+        let found = self.connection.query_row(&select, [], |row| row.get(0));
+        let Ok::<Vec<u8>, _>(mut value) = found else {
+            return false;
+        };
+        change(&mut value);
+        let update = format!(
+            "UPDATE {table} SET {column} = ? WHERE ({key}) =
+             (SELECT {key} FROM {table} ORDER BY {key} LIMIT 1 OFFSET {row})"
+        );
+        self.connection.execute(&update, [value]).unwrap() == 1
+    }
+
+    /// Deletes one row of a table, so far from the first; whether there was one.
+    pub fn lose(&mut self, table: &str, row: u64) -> bool {
+        let key = key_of(table);
+        let delete = format!(
+            "DELETE FROM {table} WHERE ({key}) =
+             (SELECT {key} FROM {table} ORDER BY {key} LIMIT 1 OFFSET {row})"
+        );
+        self.connection.execute(&delete, []).unwrap() == 1
+    }
+
     /// How many rows a table has.
     pub fn count(&self, table: &str) -> u64 {
         let statement = format!("SELECT count(*) FROM {table}");
@@ -87,6 +119,21 @@ impl Database {
             .query_row(&statement, [], |row| row.get::<_, i64>(0))
             .unwrap()
             .cast_unsigned()
+    }
+}
+
+fn key_of(table: &str) -> &'static str {
+    match table {
+        "segments" => "id",
+        "singles" | "dead" => "seq",
+        "journal" | "attempts" => "slot",
+        "checkpoint" => "page",
+        "outcomes" => "chunk",
+        "expiry" => "at_ms, first_seq",
+        "idempotency" => "number",
+        "meta" | "subscriptions" => "name",
+        "keys" => "key",
+        other => panic!("no table {other}"),
     }
 }
 

@@ -7,6 +7,7 @@ mod agreement;
 mod bench;
 mod capacity;
 mod crash;
+mod damage;
 mod database;
 mod dead_letter;
 mod delivery;

@@ -15,6 +15,7 @@ mod patterns;
 mod publish;
 mod read;
 mod recovery;
+mod repair;
 mod rows;
 mod subscription;
 pub(super) mod subscription_patch;

@@ -153,7 +153,7 @@ impl Topic {
     ) -> Result<(Page, Cursor), StoreError> {
         let missed = self.log.first_seq.saturating_sub(cursor.next);
         cursor.next += missed;
-        let missed = if cursor.last_per_key { 0 } else { missed };
+        let mut missed = if cursor.last_per_key { 0 } else { missed };
         let (mut messages, mut bytes, mut scanned) = (Vec::new(), 0, 0);
         'segments: while cursor.next < self.log.next_seq && scanned < READ_SCAN_MESSAGES_MAX {
             let seq = match self.next_of(turn, cursor)? {
@@ -173,8 +173,13 @@ impl Topic {
             } else {
                 segment.items.len()
             };
-            for item in &segment.items[from..to] {
+            for (index, item) in (0..).zip(&segment.items).take(to).skip(from) {
                 scanned += 1;
+                if segment.is_gone(index) {
+                    missed += 1;
+                    cursor.next = item.seq + 1;
+                    continue;
+                }
                 if item.expires_at_ms > turn.now_ms && matches(&segment, item, want.filter)? {
                     bytes += item.body_bytes as usize;
                     let is_full = messages.len() >= want.messages_max as usize
