@@ -45,6 +45,7 @@ const tidegate :Workerd.Worker = (
     (name = "host/object.js", esModule = embed "host/object.js"),
     (name = "host/place.js", esModule = embed "host/place.js"),
     (name = "host/problem.js", esModule = embed "host/problem.js"),
+    (name = "host/repair.js", esModule = embed "host/repair.js"),
     (name = "host/reports.js", esModule = embed "host/reports.js"),
     (name = "host/share.js", esModule = embed "host/share.js"),
     (name = "host/socket.js", esModule = embed "host/socket.js"),

@@ -10,6 +10,7 @@ import { Dispatches } from './dispatches.js';
 import { readTurn } from './frames.js';
 import { Entry, Line } from './line.js';
 import { overloaded, unavailable } from './problem.js';
+import { Repair, detailOf } from './repair.js';
 import { sqlImport } from './sql.js';
 
 /** How soon an alarm is tried again whose turn failed. */
@@ -34,8 +35,9 @@ export class CoreObject extends DurableObject {
     this.kind = kind;
     /** @type {Core | null} opened from storage when needed, dropped when a turn fails */
     this.core = null;
-    this.work = { rowsRead: 0, rowsWritten: 0, commits: 0 };
+    this.work = { rowsRead: 0, rowsWritten: 0, commits: 0, failure: null };
     this.line = new Line();
+    this.repair = new Repair(ctx, kind);
     /** Requests that a turn has taken and not answered yet, by token. */
     this.open = new Map();
     this.lastToken = 0;
@@ -116,7 +118,7 @@ export class CoreObject extends DurableObject {
   }
 
   /** One turn in one transaction; whether it succeeded. */
-  run(entries) {
+  run(entries, isRetry = false) {
     const now = this.now();
     for (const entry of entries) this.open.set(entry.token, entry);
     try {
@@ -126,8 +128,10 @@ export class CoreObject extends DurableObject {
       this.perform(turn, now);
       return true;
     } catch (error) {
-      this.fail(error);
-      return false;
+      // What else was waiting for an answer is asked again with it.
+      const again = !isRetry && this.repair.mend(this.work, now) ? [...this.open.values()] : null;
+      this.fail(error, again === null);
+      return again !== null && this.run(again, true);
     }
   }
 
@@ -163,7 +167,7 @@ export class CoreObject extends DurableObject {
   prepare() {}
 
   openCore(now) {
-    this.work = { rowsRead: 0, rowsWritten: 0, commits: 0 };
+    this.work = { rowsRead: 0, rowsWritten: 0, commits: 0, failure: null };
     const core = new Core(sqlImport(this.ctx.storage.sql, this.work));
     const entropy = crypto.getRandomValues(new Uint8Array(16));
     const [, nameLength] = core.putTwo(entropy, this.ctx.id.name ?? '');
@@ -185,10 +189,10 @@ export class CoreObject extends DurableObject {
   }
 
   /** A turn failed and is rolled back: memory may differ from what is stored, so it goes. */
-  fail(error) {
+  fail(error, isFinal) {
     console.error(`${this.ctx.id.name}: a turn failed: ${error}`);
     this.dropCore();
-    this.failOpen('the queue failed and starts anew; try again');
+    if (isFinal) this.failOpen(detailOf(this.work));
   }
 
   dropCore() {

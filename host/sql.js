@@ -12,8 +12,8 @@ const statements = new Map();
 
 /**
  * @param {SqlStorage} sql
- * @param {{rowsRead: number, rowsWritten: number}} work what was done so far, as the platform bills
- * it
+ * @param {{rowsRead: number, rowsWritten: number, failure: string | null}} work what was done so far,
+ * as the platform bills it, and the first statement's error
  * @returns {(core: import("./core.js").Core) => Function}
  */
 export function sqlImport(sql, work) {
@@ -26,6 +26,7 @@ export function sqlImport(sql, work) {
       work.rowsWritten += cursor.rowsWritten;
       return rows.length === 0 ? 0 : writeRows(core, rows);
     } catch (error) {
+      work.failure ??= `${error}`;
       // Never empty, so that it is told from "no rows".
       return -core.putText(`${error}`);
     }

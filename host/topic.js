@@ -183,8 +183,8 @@ export class TopicObject extends CoreObject {
   }
 
   /** How far clients were is forgotten with the instance: they say so themselves. */
-  fail(error) {
-    super.fail(error);
+  fail(error, isFinal) {
+    super.fail(error, isFinal);
     for (const socket of this.ctx.getWebSockets(DIRECT)) {
       try {
         socket.close(1012, 'connect again, and go on from the last seq');

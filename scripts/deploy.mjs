@@ -9,36 +9,26 @@ import path from 'node:path';
 import { buildCore } from './lib/core.mjs';
 import { assemblePages } from './lib/pages.mjs';
 import { Failure, run } from './lib/steps.mjs';
-import { ROOT, installPackages, nodeIsAtLeast } from './lib/tools.mjs';
+import { DEPLOY_TOOLS, newerNode } from './lib/newer-node.mjs';
+import { ROOT, installPackages } from './lib/tools.mjs';
 
-const TOOLS = path.join(ROOT, 'tools', 'deploy');
 /** The oldest Node that wrangler runs on: major, minor. */
 const NODE_NEEDED = [22, 12];
 
 run(async () => {
   await installPackages();
-  await installPackages({ directory: TOOLS, label: 'Installing wrangler' });
+  await installPackages({ directory: DEPLOY_TOOLS, label: 'Installing wrangler' });
   await buildCore();
   assemblePages();
-  const require = createRequire(path.join(TOOLS, 'package.json'));
+  const require = createRequire(path.join(DEPLOY_TOOLS, 'package.json'));
   const wrangler = path.join(path.dirname(require.resolve('wrangler/package.json')), 'bin');
   const args = [path.join(wrangler, 'wrangler.js'), 'deploy', ...process.argv.slice(2)];
-  const child = spawn(newNode(require), args, { cwd: ROOT, env: environment(), stdio: 'inherit' });
+  const node = await newerNode(NODE_NEEDED, 'wrangler');
+  const child = spawn(node, args, { cwd: ROOT, env: environment(), stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
   const [code] = await once(child, 'exit');
   return code ?? 1;
 });
-
-/** The Node that runs us if it is new enough for wrangler, else the one installed beside it. */
-function newNode(require) {
-  if (nodeIsAtLeast(...NODE_NEEDED)) return process.execPath;
-  const name = `node-${process.platform}-${process.arch}`;
-  try {
-    return require.resolve(`${name}/bin/node`);
-  } catch {
-    throw new Failure(`wrangler needs Node ${NODE_NEEDED.join('.')} or newer.`);
-  }
-}
 
 /** Says nothing home unless asked to: what is not set stays off. */
 function environment() {

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod pattern;
 pub mod patterns;
 pub mod placement;
+pub mod quarantined;
 pub mod reply;
 pub mod scope;
 pub mod sieve;
@@ -124,6 +125,10 @@ pub enum Command<'a> {
         /// 1 to 30000.
         wait_ms: Millis,
     },
+    /// List rows that were damaged, after a number.
+    Quarantine { after: u64 },
+    /// Drop the bytes of rows that were damaged.
+    DropQuarantine,
 }
 
 /// The attribute that says how often a message is tried, where it brings that along.

@@ -1,6 +1,7 @@
 //! What an object answers, before a protocol renders it.
 
 use super::LeaseRef;
+use super::quarantined::Quarantined;
 use crate::error::{ErrorCode, Fault};
 use crate::id::{Id, Secret, hash64};
 use crate::time::Millis;
@@ -37,6 +38,8 @@ pub enum Reply {
     Done,
     /// How many dead letters were moved back.
     Moved(u64),
+    /// Rows that were damaged.
+    Quarantined(Vec<Quarantined>),
     /// The next key of tickets, and when it begins to sign.
     Rotated {
         /// Its name in the key set.
@@ -371,6 +374,10 @@ pub struct Description {
     pub cancelled_total: u64,
     /// The endpoint that messages are pushed to, where there is one.
     pub endpoint: Option<EndpointFigures>,
+    /// Rows that were damaged, and whose bytes are kept.
+    pub quarantined: u64,
+    /// Rows that were ever damaged.
+    pub quarantined_total: u64,
     /// Since this object last started: requests, rows written, rows read, commits, bytes of its
     /// Wasm memory.
     pub since_start: SinceStart,

@@ -4,6 +4,7 @@
 //! [`Draft`], [`Accepted`] and [`Delivery`] with queues. Out of scope: HTTP, storage.
 
 use super::patterns::PatternSet;
+use super::quarantined::Quarantined;
 use super::reply::SinceStart;
 use super::{Accepted, Delivery, Draft, Forwarded};
 use crate::error::{ErrorCode, Fault};
@@ -78,6 +79,10 @@ pub enum TopicCommand<'a> {
         #[serde(borrow)]
         messages: Vec<Forwarded<'a>>,
     },
+    /// As `Command::Quarantine`.
+    Quarantine { after: u64 },
+    /// As `Command::DropQuarantine`.
+    DropQuarantine,
 }
 
 /// Where reading begins.
@@ -174,6 +179,8 @@ pub enum TopicReply {
     },
     /// So many messages of other topics are here.
     Moved(usize),
+    /// Rows that were damaged.
+    Quarantined(Vec<Quarantined>),
     /// Nothing to say: it is done.
     Done,
 }
@@ -250,6 +257,10 @@ pub struct TopicDescription {
     pub members: Vec<String>,
     /// Durable subscriptions.
     pub subscriptions: u64,
+    /// Rows that were damaged, and whose bytes are kept.
+    pub quarantined: u64,
+    /// Rows that were ever damaged.
+    pub quarantined_total: u64,
     /// Messages that the one furthest behind has still to be handed.
     pub lag_max: u64,
     /// Work since the object last started.

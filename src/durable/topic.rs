@@ -53,11 +53,7 @@ impl TopicObject {
     ///
     /// # Errors
     /// Whatever the database said.
-    pub fn repair(
-        sql: &mut dyn Sql,
-        entropy: [u8; 16],
-        now_ms: Millis,
-    ) -> Result<u64, StoreError> {
+    pub fn repair(sql: &mut dyn Sql, entropy: [u8; 16], now_ms: Millis) -> Result<u64, StoreError> {
         Topic::repair(sql, entropy, now_ms)
     }
 

@@ -162,6 +162,7 @@ impl Edge {
             (Part::RotateTickets, _) => Command::RotateTickets,
             (Part::EnablePush, _) => Command::EnablePush,
             (Part::Attempts(id), _) => Command::Attempts { id },
+            (Part::Quarantine, method) => quarantine(request, method)?,
         };
         Ok(Action::Call(self.call(
             queue,
@@ -301,6 +302,16 @@ fn browse<'a>(request: &Request<'_>) -> Result<Command<'a>, Fault> {
             let detail = "state is \"dead\", for the dead letters kept here, or is left out";
             Err(Fault::bad("state", detail))
         }
+    }
+}
+
+/// What was damaged, after a number; or that its bytes are to be dropped.
+fn quarantine(request: &Request<'_>, method: Method) -> Result<Command<'static>, Fault> {
+    match method {
+        Method::Delete => Ok(Command::DropQuarantine),
+        _ => Ok(Command::Quarantine {
+            after: request.number("after", &(0..=SEQ_MAX), 0)?,
+        }),
     }
 }
 

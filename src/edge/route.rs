@@ -67,6 +67,8 @@ pub enum Part {
     EnablePush,
     /// `/messages/{id}/attempts`.
     Attempts(Id),
+    /// `/quarantine`.
+    Quarantine,
 }
 
 /// What of a topic a path names.
@@ -82,6 +84,8 @@ pub enum TopicPart<'a> {
     Events,
     /// `/socket`.
     Socket,
+    /// `/quarantine`.
+    Quarantine,
     /// `/subscriptions`.
     Subscriptions,
     /// `/subscriptions/{name}`.
@@ -237,6 +241,8 @@ pub static ROUTES: &[Route] = routes! {
         => |[q, _]| Place::Queue(queue(q)?, Part::RotateTickets);
     "/v1/queues/{queue}/push/enable" [(Post, MANAGE)]
         => |[q, _]| Place::Queue(queue(q)?, Part::EnablePush);
+    "/v1/queues/{queue}/quarantine" [(Get, MANAGE), (Delete, MANAGE)]
+        => |[q, _]| Place::Queue(queue(q)?, Part::Quarantine);
     "/v1/topics/{topic}/messages" [(Get, SUBSCRIBE), (Post, PUBLISH)]
         => |[t, _]| Place::Topic(topic(t)?, TopicPart::Messages);
     "/v1/topics/{topic}/messages/batch" [(Post, PUBLISH)]
@@ -247,6 +253,8 @@ pub static ROUTES: &[Route] = routes! {
         => |[t, _]| Place::Topic(topics(t)?, TopicPart::Socket);
     "/v1/topics/{topic}" [(Get, OBSERVE_TOPIC), (Put, MANAGE), (Delete, MANAGE)]
         => |[t, _]| Place::Topic(topic(t)?, TopicPart::Itself);
+    "/v1/topics/{topic}/quarantine" [(Get, MANAGE), (Delete, MANAGE)]
+        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Quarantine);
     "/v1/topics/{topic}/subscriptions" [(Get, OBSERVE_TOPIC)]
         => |[t, _]| Place::Topic(topics(t)?, TopicPart::Subscriptions);
     "/v1/topics/{topic}/subscriptions/{subscription}"

@@ -74,6 +74,10 @@ impl Edge {
             }
             (TopicPart::Itself, Method::Delete) => TopicCommand::Delete,
             (TopicPart::Itself, _) => TopicCommand::Describe,
+            (TopicPart::Quarantine, Method::Delete) => TopicCommand::DropQuarantine,
+            (TopicPart::Quarantine, _) => TopicCommand::Quarantine {
+                after: request.number("after", &(0..=SEQ_MAX), 0)?,
+            },
             (TopicPart::Subscriptions, _) => return self.subscriptions(request, topic),
             (TopicPart::Subscription(name), Method::Delete) => TopicCommand::Unsubscribe { name },
             (TopicPart::Subscription(name), _) => TopicCommand::Subscription { name },

@@ -208,6 +208,8 @@ impl Queue {
             expired_total: totals.expired,
             cancelled_total: totals.cancelled,
             endpoint: self.endpoint_figures(turn),
+            quarantined: self.quarantined.rows,
+            quarantined_total: self.quarantined.total,
             since_start: self.since,
         };
         Ok(Reply::Described {

@@ -4,36 +4,10 @@
 //! keeps the bytes until an operator drops them. What was lost stays known after that: a message
 //! of it is `damaged`, not `done`. Owns the table; who finds damage is `repair`.
 
+use crate::command::quarantined::Quarantined;
 use crate::limits::{QUARANTINE_BYTES_MAX, QUARANTINE_PAGE_MAX, QUARANTINE_ROWS_MAX};
 use crate::store::{Arg, Sql, StoreError, Value, scalar};
 use crate::time::Millis;
-
-/// What is known of something damaged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quarantined {
-    /// Counts what was ever found here; 1 is the first.
-    pub number: u64,
-    /// When it was found.
-    pub at_ms: Millis,
-    /// The table it stood in.
-    pub source: String,
-    /// Its key there.
-    pub place: String,
-    /// What is wrong with it.
-    pub why: String,
-    /// How many messages were lost with it, as far as that is known.
-    pub messages: u64,
-    /// No message before this number was lost with it.
-    pub from_seq: u64,
-    /// Nor this one or one after it.
-    pub to_seq: u64,
-    /// Bytes that are kept.
-    pub bytes: u64,
-    /// The larger of its values, or its only one.
-    pub body: Vec<u8>,
-    /// The other.
-    pub head: Vec<u8>,
-}
 
 /// Something damaged, on its way in.
 pub(super) struct Damage<'a> {

@@ -293,6 +293,12 @@ impl Queue {
             Command::RotateTickets => self.rotate_tickets(turn)?,
             Command::EnablePush => self.enable_endpoint(turn)?,
             Command::Attempts { id } => self.attempts_of(turn, id)?,
+            Command::Quarantine { after } => Reply::Quarantined(quarantine::page(turn.sql, after)?),
+            Command::DropQuarantine => {
+                quarantine::drop_all(turn.sql)?;
+                self.quarantined.rows = 0;
+                Reply::Done
+            }
             Command::Redrive => return self.redrive(turn, token),
             Command::Recall { source, limit } => self.recall(turn, source, limit)?,
             Command::Configure { .. }

@@ -62,6 +62,15 @@ impl Bench {
         }
     }
 
+    /// A queue that lives in this database.
+    pub fn on(database: Database, now_ms: u64) -> Self {
+        let mut bench = Self::absent("orders");
+        bench.database = database;
+        bench.now_ms = now_ms;
+        bench.reopen();
+        bench
+    }
+
     /// Throws memory away and opens the queue from what is stored.
     pub fn reopen(&mut self) {
         let opened = Queue::open(&mut self.database, self.name, [9; 16], self.now_ms);

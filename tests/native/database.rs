@@ -112,6 +112,40 @@ impl Database {
         self.connection.execute(&delete, []).unwrap() == 1
     }
 
+    /// All of it as SQL: what [`Database::load`] reads.
+    pub fn dump(&self) -> String {
+        let all = |statement: &str| -> Vec<Vec<String>> {
+            let mut prepared = self.connection.prepare(statement).unwrap();
+            let columns = prepared.column_count();
+            let rows = prepared.query_map([], |row| (0..columns).map(|at| row.get(at)).collect());
+            rows.unwrap().collect::<Result<_, _>>().unwrap()
+        };
+        let mut text = String::new();
+        for made in all("SELECT sql FROM sqlite_master WHERE sql NOT NULL ORDER BY rowid") {
+            text += &format!("{};\n", made[0]);
+        }
+        for table in all("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name") {
+            let table = &table[0];
+            let columns = all(&format!("SELECT name FROM pragma_table_info('{table}')"));
+            let quoted: Vec<String> = columns
+                .iter()
+                .map(|it| format!("quote({})", it[0]))
+                .collect();
+            let quoted = quoted.join(", ");
+            for row in all(&format!("SELECT {quoted} FROM {table} ORDER BY 1")) {
+                text += &format!("INSERT INTO {table} VALUES ({});\n", row.join(", "));
+            }
+        }
+        text
+    }
+
+    /// A database with what [`Database::dump`] wrote.
+    pub fn load(text: &str) -> Self {
+        let database = Self::default();
+        database.connection.execute_batch(text).unwrap();
+        database
+    }
+
     /// How many rows a table has.
     pub fn count(&self, table: &str) -> u64 {
         let statement = format!("SELECT count(*) FROM {table}");

@@ -19,6 +19,7 @@ mod random;
 mod reply;
 mod rows;
 mod soak;
+mod stored;
 mod tickets;
 mod time;
 mod topic;

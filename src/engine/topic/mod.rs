@@ -23,6 +23,7 @@ pub(super) mod subscription_patch;
 use super::Stop;
 use super::idempotency::Idempotency;
 use super::outcome::Call;
+use super::quarantine;
 use crate::command::reply::SinceStart;
 use crate::command::topic::{Frame, TopicCommand, TopicEnvelope, TopicReply};
 use crate::error::{ErrorCode, Fault};
@@ -70,6 +71,7 @@ pub struct Topic {
     finished_ms: Option<Millis>,
     more_work: bool,
     armed_ms: Option<Millis>,
+    quarantined: quarantine::Figures,
     since: SinceStart,
 }
 
@@ -230,6 +232,14 @@ impl Topic {
                 TopicReply::Done
             }
             TopicCommand::Forward { source, messages } => self.gather(turn, source, &messages)?,
+            TopicCommand::Quarantine { after } => {
+                TopicReply::Quarantined(quarantine::page(turn.sql, after)?)
+            }
+            TopicCommand::DropQuarantine => {
+                quarantine::drop_all(turn.sql)?;
+                self.quarantined.rows = 0;
+                TopicReply::Done
+            }
             TopicCommand::Configure { .. } | TopicCommand::Preflight => TopicReply::Done,
         };
         Ok(Some(reply))

@@ -95,6 +95,8 @@ impl Topic {
             readers: self.followers.len() as u64,
             members: self.followers.members(),
             subscriptions: self.subscriptions.len() as u64,
+            quarantined: self.quarantined.rows,
+            quarantined_total: self.quarantined.total,
             lag_max: self.subscriptions.lag_max(next_seq),
             since_start: self.since,
         };

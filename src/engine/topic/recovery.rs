@@ -4,6 +4,7 @@ use super::config::{Persistence, TopicConfig};
 use super::log::Log;
 use super::{State, Topic};
 use crate::engine::idempotency::{Answer, Idempotency};
+use crate::engine::quarantine;
 use crate::engine::recovery::read_identity;
 use crate::engine::segment::Segment;
 use crate::id::Secret;
@@ -41,6 +42,7 @@ impl Topic {
             .try_into()
             .map(u64::from_le_bytes)
             .unwrap_or_default();
+        topic.quarantined = quarantine::figures(sql)?;
         topic.state.now_ms = topic.state.now_ms.max(now_ms);
         Ok(topic)
     }
@@ -69,6 +71,7 @@ impl Topic {
             finished_ms: None,
             more_work: false,
             armed_ms: None,
+            quarantined: Default::default(),
             since: Default::default(),
         }
     }

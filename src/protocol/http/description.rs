@@ -72,6 +72,8 @@ fn write_figures(out: &mut Vec<u8>, it: &Description) {
         ("dead_total", it.dead_total),
         ("expired_total", it.expired_total),
         ("cancelled_total", it.cancelled_total),
+        ("quarantined", it.quarantined),
+        ("quarantined_total", it.quarantined_total),
         (
             "object_requests_total",
             it.since_start.object_requests_total,

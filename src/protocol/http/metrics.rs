@@ -23,6 +23,7 @@ pub struct Figures {
     delivered_total: u64,
     acked_total: u64,
     dead_total: u64,
+    quarantined_total: u64,
     rejected: Vec<Rejected>,
     object_requests_total: u64,
     rows_written_total: u64,
@@ -77,7 +78,7 @@ const fn gauge(name: &'static str, help: &'static str, value: fn(&Figures) -> u6
     }
 }
 
-const FAMILIES: [Family; 12] = [
+const FAMILIES: [Family; 13] = [
     counter("tidegate_accepted_total", "Messages accepted.", |q| {
         q.accepted_total
     })
@@ -96,6 +97,12 @@ const FAMILIES: [Family; 12] = [
         "Messages that became dead letters.",
         |q| q.dead_total,
     ),
+    counter(
+        "tidegate_quarantined_total",
+        "Stored rows that were damaged and taken out of service.",
+        |q| q.quarantined_total,
+    )
+    .topic(|it| it.quarantined_total),
     gauge(
         "tidegate_backlog_messages",
         "Messages that are not final.",

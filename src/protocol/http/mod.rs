@@ -24,6 +24,7 @@ pub mod patterns;
 pub mod problem;
 pub mod publish;
 pub mod pull;
+mod quarantined;
 pub mod render;
 pub mod response;
 pub mod seek;

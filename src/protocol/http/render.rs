@@ -5,7 +5,7 @@
 //! the edge renders the refusals it gives from its own memory. Both come here.
 
 use super::response::Response;
-use super::{binary, cors, description, endpoint, message, problem};
+use super::{binary, cors, description, endpoint, message, problem, quarantined};
 use crate::command::{Accepted, Acknowledged, Delivery, MessageState, Reply};
 use crate::error::Fault;
 use crate::wire::json_text::{member_number, member_string, name};
@@ -104,6 +104,7 @@ fn success(reply: &Reply, queue: &str) -> Response {
             body.push(b'}');
             Response::json(200, body)
         }
+        Reply::Quarantined(rows) => quarantined::listing(rows),
         Reply::Moved(moved) => {
             let mut body = b"{".to_vec();
             member_number(&mut body, "moved", *moved);

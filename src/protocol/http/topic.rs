@@ -3,7 +3,7 @@
 use super::patterns::origin_of;
 use super::render::{RenderContext, batch, write_list};
 use super::response::Response;
-use super::{cors, message, problem};
+use super::{cors, message, problem, quarantined};
 use crate::command::pattern::is_pattern;
 use crate::command::placement::pattern_key;
 use crate::command::topic::{
@@ -83,6 +83,7 @@ fn success(reply: &TopicReply, topic: &str) -> Response {
         TopicReply::Moved(count) => {
             Response::json(200, format!("{{\"moved\":{count}}}").into_bytes())
         }
+        TopicReply::Quarantined(rows) => quarantined::listing(rows),
         TopicReply::Following | TopicReply::Done => Response::empty(),
     }
 }
@@ -150,6 +151,8 @@ fn describe(out: &mut Vec<u8>, topic: &str, it: &TopicDescription) {
         ("rows_read_total", work.rows_read_total),
         ("commits_total", work.commits_total),
         ("wasm_memory_bytes", work.wasm_memory_bytes),
+        ("quarantined", it.quarantined),
+        ("quarantined_total", it.quarantined_total),
     ] {
         member_number(out, key, value);
     }

@@ -25,6 +25,8 @@ pub struct TopicFigures {
     readers: u64,
     subscriptions: u64,
     lag_max: u64,
+    /// Rows that were ever damaged.
+    pub quarantined_total: u64,
     /// Work since the object last started.
     pub object_requests_total: u64,
     /// See [`TopicFigures::object_requests_total`].

@@ -58,6 +58,15 @@ impl Bench {
         bench
     }
 
+    /// A topic that lives in this database.
+    pub fn on(database: Database, now_ms: u64) -> Self {
+        let mut bench = Self::new("{}");
+        bench.database = database;
+        bench.now_ms = now_ms;
+        bench.reopen();
+        bench
+    }
+
     /// Throws memory away; sockets remember what they were told to, calls are lost.
     pub fn reopen(&mut self) {
         self.database.fail_at = None;

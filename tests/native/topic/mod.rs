@@ -1,6 +1,7 @@
 //! Topics on a database: the log and its readers against a model, subscriptions against a queue.
 
-mod bench;
+pub mod bench;
+mod damage;
 mod handing;
 mod log;
 mod patterns;

@@ -1,0 +1,60 @@
+// Rows and files that are damaged while the server is down: what is sound comes, what is lost is
+// said to be lost, and no other queue notices.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Tide, assertProblem } from '../conformance/support.mjs';
+import { databasesOf, query, spoil } from './database.mjs';
+
+const tide = new Tide();
+before(() => tide.start());
+after(() => tide.stop());
+
+/** The database that holds the queue with this many segments. */
+async function databaseWith(segments) {
+  for (const file of databasesOf(tide.server.dataDir, 'queue')) {
+    const [[{ count }]] = await query(file, 'SELECT count(*) AS count FROM segments');
+    if (count === segments) return file;
+  }
+  throw new Error(`no queue has ${segments} segments`);
+}
+
+test('damaged rows cost their own messages, and a damaged file its own queue', async () => {
+  const hurt = await tide.queue({});
+  const spoilt = await tide.queue({});
+  const sound = await tide.queue({});
+  const ids = [];
+  for (let i = 0; i < 5; i++) ids.push((await hurt.publish(`hurt ${i}`)).id);
+  for (let i = 0; i < 7; i++) await spoilt.publish(`spoilt ${i}`);
+  await sound.publish('sound');
+  await tide.server.kill9();
+
+  await query(
+    await databaseWith(5),
+    `UPDATE segments SET body = zeroblob(length(body))
+     WHERE id = (SELECT id FROM segments ORDER BY id LIMIT 1 OFFSET 2)`,
+  );
+  await tide.restart();
+
+  const bodies = (await hurt.drain()).map((message) => message.body);
+  assert.deepEqual(bodies, ['hurt 0', 'hurt 1', 'hurt 3', 'hurt 4']);
+  assert.equal(await hurt.state(ids[2]), 'damaged');
+  assert.equal((await hurt.figures()).quarantined, 1);
+  assert.equal(await tide.metricSum('tidegate_quarantined_total', hurt.name), 1);
+  const listed = (await hurt.request('GET', '/quarantine')).json.quarantined;
+  assert.equal(listed.length, 1);
+  assert.equal(listed[0].table, 'segments');
+  assert.equal(listed[0].messages, 1);
+  assert.equal(Buffer.from(listed[0].body, 'base64').length, 'hurt 2'.length);
+  assert.equal((await hurt.request('DELETE', '/quarantine')).status, 204);
+  assert.deepEqual((await hurt.request('GET', '/quarantine')).json.quarantined, []);
+  assert.equal(await hurt.state(ids[2]), 'damaged', 'still known when its bytes are gone');
+
+  await tide.server.kill9();
+  spoil(await databaseWith(7));
+  await tide.restart();
+  const answer = await spoilt.request('POST', '/messages', { body: 'x' });
+  assertProblem(answer, { status: 503, type: 'unavailable' });
+  await sound.publish('more');
+  assert.equal((await sound.drain()).length, 2, 'others do not notice');
+});
