@@ -1,6 +1,7 @@
 //! What filters accept, refuse and answer, as tables; and what holds of every filter, as
 //! properties.
 
+mod documents;
 mod faults;
 mod pattern;
 mod pieces;

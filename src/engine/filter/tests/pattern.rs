@@ -8,7 +8,7 @@ const YES: bool = true;
 const NO: bool = false;
 
 /// A leaf of a pattern, the JSON of a value, and whether the leaf accepts it.
-const LEAVES: &[(&str, &str, bool)] = &[
+pub(super) const LEAVES: &[(&str, &str, bool)] = &[
     // Exact values, each of its own type.
     (r#"["eu"]"#, r#""eu""#, YES),
     (r#"["eu"]"#, r#""EU""#, NO),
@@ -235,7 +235,7 @@ fn leaves_accept_what_they_should() {
 }
 
 /// A pattern over the body, a body, and whether it matches.
-const STRUCTURES: &[(&str, &str, bool)] = &[
+pub(super) const STRUCTURES: &[(&str, &str, bool)] = &[
     (
         r#"{"a": ["x"], "b": ["y"]}"#,
         r#"{"a": "x", "b": "y", "c": 1}"#,
@@ -352,7 +352,7 @@ fn structures_match_what_they_should() {
 }
 
 /// A whole pattern and whether it matches [`order`].
-const MESSAGES: &[(&str, bool)] = &[
+pub(super) const MESSAGES: &[(&str, bool)] = &[
     (r#"{"attributes": {"region": ["eu"]}}"#, YES),
     (r#"{"attributes": {"region": ["us"]}}"#, NO),
     (

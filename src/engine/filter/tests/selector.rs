@@ -32,7 +32,7 @@ const ATTRIBUTES: &[(&str, &str)] = &[
 
 /// A selector and what it says of the message with [`ATTRIBUTES`], key `buyer-7` and no content
 /// type.
-const CASES: &[(&str, Option<bool>)] = &[
+pub(super) const CASES: &[(&str, Option<bool>)] = &[
     // Names and strings.
     ("region = 'eu'", TRUE),
     ("region = 'EU'", FALSE),
