@@ -14,7 +14,7 @@ const HOST_CHARS_MAX: usize = 253;
 /// Ports below 1024 that speak HTTP.
 const LOW_PORTS: [u16; 2] = [80, 443];
 /// Names that lead into a network of one's own, and all below them.
-const PRIVATE_NAMES: [&str; 9] = [
+const PRIVATE_NAMES: [&str; 11] = [
     "localhost",
     "localdomain",
     "local",
@@ -24,6 +24,9 @@ const PRIVATE_NAMES: [&str; 9] = [
     "home",
     "corp",
     "home.arpa",
+    "svc",
+    // Another name of Google's metadata service.
+    "metadata.goog",
 ];
 
 /// Checks a URL.
@@ -206,6 +209,8 @@ mod tests {
             "https://printer.local/",
             "https://metadata.google.internal/",
             "https://metadata/",
+            "https://metadata.goog/",
+            "https://kubernetes.default.svc/",
             "https://router.home.arpa/",
             "https://127.0.0.1/",
             "https://127.1/",
@@ -249,6 +254,39 @@ mod tests {
             "https://example.com/#x",
         ] {
             assert!(check(url, false).is_err(), "{url}");
+        }
+    }
+
+    /// As parsers of URLs and of C libraries read them, and within IPv6.
+    #[test]
+    fn every_spelling_of_a_private_address_is_refused() {
+        for address in [
+            [10, 0, 0, 1],
+            [127, 0, 0, 1],
+            [169, 254, 169, 254],
+            [192, 168, 0, 1],
+        ] {
+            let number = u32::from_be_bytes(address);
+            let [a, b, c, d] = address;
+            for host in [
+                format!("{a}.{b}.{c}.{d}"),
+                format!("{a}.{b}.{}", number & 0xffff),
+                format!("{a}.{}", number & 0x00ff_ffff),
+                format!("{number}"),
+                format!("{number:#x}"),
+                format!("0{number:o}"),
+                format!("0{a:o}.0{b:o}.0{c:o}.0{d:o}"),
+                format!("{a:#x}.{b:#x}.{c:#x}.{d:#x}"),
+                format!("[::{a}.{b}.{c}.{d}]"),
+                format!("[::ffff:{a}.{b}.{c}.{d}]"),
+                format!("[64:ff9b::{a}.{b}.{c}.{d}]"),
+                format!("[2002:{:x}:{:x}::1]", number >> 16, number & 0xffff),
+            ] {
+                for tail in ["", ".", ":443"] {
+                    let url = format!("https://{host}{tail}/");
+                    assert!(check(&url, false).is_err(), "{url}");
+                }
+            }
         }
     }
 

@@ -96,6 +96,29 @@ mod tests {
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
+    /// The same message under the key of the reference server's tests.
+    #[test]
+    fn the_vector_of_the_asymmetric_form() {
+        let secret = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicM\
+                      Fs6Kvg==";
+        check(secret).unwrap();
+        let (id, body) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", br#"{"test": 2432232314}"#);
+        let signature = sign(&[secret.to_owned()], id, 1_614_265_330, body);
+        assert_eq!(
+            signature,
+            "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
+        );
+        let other = sign(&[secret.to_owned()], id, 1_614_265_331, body);
+        assert_ne!(signature, other);
+    }
+
+    #[test]
+    fn a_key_pair_that_is_none_is_refused() {
+        let secret = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicM\
+                      Fs6Kvw==";
+        assert!(check(secret).is_err());
+    }
+
     #[test]
     fn what_is_no_secret_is_refused() {
         for bad in [

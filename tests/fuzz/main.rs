@@ -88,5 +88,6 @@ macro_rules! targets {
 }
 
 targets!(
-    batch, head, body, verdict, settings, command, directory, segment, filter, text, topic, relay
+    batch, head, body, verdict, settings, command, directory, segment, filter, text, topic, relay,
+    endpoint, push, answer
 );

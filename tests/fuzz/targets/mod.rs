@@ -9,6 +9,7 @@ mod batch;
 mod command;
 mod edge;
 mod filter;
+mod push;
 mod relay;
 mod stored;
 mod text;
@@ -38,6 +39,9 @@ pub const TARGETS: &[Target] = &[
     text::TEXT,
     topic::TOPIC,
     relay::RELAY,
+    push::ENDPOINT,
+    push::CONFIG,
+    push::ANSWER,
 ];
 
 /// A text as a seed.
