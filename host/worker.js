@@ -34,6 +34,8 @@ const slots = [];
  * else; and how often it was given since the core knows.
  */
 const again = { glance: '', until: 0, slot: 0, count: 0 };
+/** As in src/limits.rs: no refusal is repeated for longer. */
+const VERDICT_MS_MAX = 1_000;
 const WORD = 4;
 /** The status of a publish that was accepted: the one answer that is worth not looking into. */
 const ACCEPTED = 202;
@@ -72,7 +74,9 @@ function glanceOf(request) {
 /** The refusal of a publish from memory, or `null`. */
 function refusal(request, env, ctx, now) {
   const glance = glanceOf(request);
-  if (now < again.until && glance === again.glance) {
+  // An end that is further away was named before the clock went back.
+  const isGood = now < again.until && again.until - now <= VERDICT_MS_MAX;
+  if (isGood && glance === again.glance) {
     again.count += 1;
     if (!reportsAreScheduled(now)) report(request, env, ctx);
     const { body, init } = slots[again.slot];

@@ -93,6 +93,13 @@ impl Verdict {
     }
 }
 
+/// Whether what was said to hold until `until_ms` still does. Nothing is said for longer than the
+/// limit: an end that is further away was named before the clock went back, and may be far off.
+#[must_use]
+pub const fn holds(until_ms: Millis, now_ms: Millis) -> bool {
+    now_ms < until_ms && until_ms - now_ms <= VERDICT_MS_MAX
+}
+
 /// The `turn`th value of a sequence that fills 0 to `width_ms` evenly (multiples of the golden
 /// ratio).
 #[must_use]

@@ -8,7 +8,7 @@
 
 use crate::command::Verdict;
 use crate::command::sieve::Sieve;
-use crate::command::verdict::spread;
+use crate::command::verdict::{holds, spread};
 use crate::error::{ErrorCode, Fault};
 use crate::limits::{VERDICT_MS_MAX, VERDICTS_MAX};
 use crate::protocol::http::problem;
@@ -88,7 +88,8 @@ impl Verdicts {
     /// Whether a verdict is known that says more than that too much is waiting.
     fn knows_better(&self, queue: &str, now_ms: Millis) -> bool {
         let closed = self.queues.get(queue).and_then(|it| it.closed.as_ref());
-        closed.is_some_and(|it| now_ms < it.until_ms && it.fault.code != ErrorCode::Overloaded)
+        closed
+            .is_some_and(|it| holds(it.until_ms, now_ms) && it.fault.code != ErrorCode::Overloaded)
     }
 
     /// Remembers whom a queue talks to; the answer to a preflight says nothing else.
@@ -148,7 +149,7 @@ impl Verdicts {
     pub fn is_closed(&self, queue: &str, now_ms: Millis) -> bool {
         let entry = self.queues.get(queue);
         let closed = entry.and_then(|entry| entry.closed.as_ref());
-        closed.is_some_and(|closed| now_ms < closed.until_ms)
+        closed.is_some_and(|closed| holds(closed.until_ms, now_ms))
     }
 
     /// Whether the next publish goes through as the probe.
@@ -220,7 +221,7 @@ impl Verdicts {
         let entry = self
             .queues
             .get(queue)
-            .filter(|entry| now_ms < entry.origins_until_ms)?;
+            .filter(|entry| holds(entry.origins_until_ms, now_ms))?;
         Some(&entry.origins)
     }
 
@@ -286,7 +287,7 @@ impl Entry {
     /// Whether anything it says still holds.
     fn holds(&self, now_ms: Millis) -> bool {
         let until_ms = self.closed.as_ref().map_or(0, |closed| closed.until_ms);
-        now_ms < self.origins_until_ms.max(until_ms)
+        holds(self.origins_until_ms, now_ms) || holds(until_ms, now_ms)
     }
 
     /// Whether none of these keys can be a repeat of one that was accepted.
@@ -301,10 +302,9 @@ impl Entry {
 
     /// The verdict, if it refuses this publish. The first one past the probe's time goes through.
     fn closed(&mut self, now_ms: Millis) -> Option<&Closed> {
-        let closed = self
-            .closed
-            .as_mut()
-            .filter(|closed| now_ms < closed.until_ms)?;
+        // One that is over is forgotten, or a clock that went back and on again would revive it.
+        self.closed.take_if(|it| !holds(it.until_ms, now_ms));
+        let closed = self.closed.as_mut()?;
         if closed.is_probe_due(now_ms) {
             closed.probing = true;
             return None;
@@ -426,6 +426,20 @@ mod tests {
         );
         verdicts.store("z", closed(ErrorCode::SoldOut, 0), NOW, NOW);
         assert!(verdicts.refuse("z", None, NOW).is_none());
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_ends_a_verdict() {
+        let mut verdicts = Verdicts::default();
+        verdicts.store("q", closed(ErrorCode::SoldOut, 1_000), NOW, NOW);
+        let before = NOW / 2;
+        assert!(!verdicts.is_closed("q", before));
+        assert!(verdicts.origins("q", before).is_none());
+        assert!(verdicts.refuse("q", None, before).is_none());
+        assert!(
+            verdicts.refuse("q", None, NOW + 1).is_none(),
+            "it does not come back with the clock"
+        );
     }
 
     #[test]

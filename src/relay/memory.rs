@@ -1,6 +1,7 @@
 //! What a relay was told last, for as long as that holds.
 
 use crate::command::Verdict;
+use crate::command::verdict::holds;
 use crate::limits::VERDICT_MS_MAX;
 use crate::time::Millis;
 
@@ -27,7 +28,10 @@ impl Memory {
             Some(opens_at_ms) => until_ms.min(opens_at_ms),
             None => until_ms,
         };
-        let known = self.known.as_ref().filter(|known| now_ms < known.until_ms);
+        let known = self
+            .known
+            .as_ref()
+            .filter(|known| holds(known.until_ms, now_ms));
         let is_better = |known: &Known| !known.verdict.is_overloaded();
         if until_ms <= now_ms || (verdict.is_overloaded() && known.is_some_and(is_better)) {
             return;
@@ -47,7 +51,10 @@ impl Memory {
 
     /// Whether a publish with this idempotency key, if it has one, is refused.
     pub fn refuses(&self, key: Option<&str>, now_ms: Millis) -> bool {
-        let known = self.known.as_ref().filter(|known| now_ms < known.until_ms);
+        let known = self
+            .known
+            .as_ref()
+            .filter(|known| holds(known.until_ms, now_ms));
         known.is_some_and(|known| known.verdict.refuses(key))
     }
 

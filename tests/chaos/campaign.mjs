@@ -86,7 +86,7 @@ function add(sums, counts) {
 }
 
 /** What happened in a run, by the names of the table's lines. */
-function countsOf({ histories, topics, publishers, purges }) {
+function countsOf({ histories, topics, pushes, publishers, purges }) {
   const all = (field) => histories.flatMap((history) => history[field]);
   const attempts = all('publishes').flatMap((publish) => publish.attempts);
   const outcomes = (outcome) => attempts.filter((attempt) => attempt.outcome === outcome);
@@ -121,6 +121,7 @@ function countsOf({ histories, topics, publishers, purges }) {
     purges,
     ...countsOfHavoc(histories, topics),
     ...countsOfTopics(topics),
+    'pushed to endpoints': sum(pushes.map(({ calls }) => calls.length)),
     'probes of the room left': histories.flatMap(({ end }) => end.probes).length,
   };
 }

@@ -63,7 +63,7 @@ test('a kill comes before, after or in the middle of an operation', options, asy
   }
 });
 
-test('a power cut leaves what was synced, and of the rest whole sectors or none', options, async () => {
+test('a power cut leaves what was synced, and of the rest whole sectors', options, async () => {
   const ends = new Set();
   for (let seed = 1; seed <= 16; seed += 1) {
     const { signal, left } = await under({ kind: 'powerCut', classes: COMMIT, countdown: 4, seed });

@@ -45,7 +45,7 @@ export function planHavoc(random, kills) {
     ...timeOf(random),
   }));
   if (kills === 0 || !hasFaultLayer()) return faults;
-  if (random.chance(0.25)) {
+  if (random.chance(0.4)) {
     const trouble = {
       what: 'trouble', kind: random.pick(TROUBLES), lastsMs: random.between(5, TROUBLE_MS_MAX),
     };

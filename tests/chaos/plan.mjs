@@ -1,8 +1,9 @@
 // What a run will do, decided from its seed before it begins: the queue, the publishers and what
-// they do with their places, the consumers, the changes of limits, a topic beside it, and what goes
-// wrong.
+// they do with their places, the consumers, the changes of limits, a topic and a queue that pushes
+// beside it, and what goes wrong.
 
 import { planHavoc } from './havoc.mjs';
+import { planPush } from './push-race.mjs';
 import { Random } from './random.mjs';
 import { planTopic } from './topic-race.mjs';
 
@@ -37,6 +38,7 @@ const KILLS_MAX = 4;
  * @property {{ atMs: number, capacity: Record<string, number | null> }[]} resizes
  * @property {import('./havoc.mjs').Fault[]} faults
  * @property {import('./topic-race.mjs').TopicPlan | null} topic
+ * @property {import('./push-race.mjs').PushPlan | null} push
  * @property {boolean} isKilledAtEnd once more, when all is quiet
  * @property {number} spareRoom what the limit is set to leave at the end, if it leaves much more
  */
@@ -106,6 +108,7 @@ function epochOf(random, shape, kills, number) {
     resizes: resizesOf(random, shape),
     faults: planHavoc(random.fork(1_000), kills),
     topic: number === 0 ? planTopic(random.fork(1_001)) : null,
+    push: number === 0 ? planPush(random.fork(1_002)) : null,
     isKilledAtEnd: kills > 0 && random.chance(0.5),
     spareRoom: random.between(0, 12),
   };

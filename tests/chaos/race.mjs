@@ -1,5 +1,5 @@
-// One run: a queue, one race or two upon it, a topic beside the first, what goes wrong meanwhile,
-// and what is left of it, judged.
+// One run: a queue, one race or two upon it, a topic and a queue that pushes
+// beside the first, what goes wrong meanwhile, and what is left of it, judged.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { consumer, publisher } from './actors.mjs';
@@ -7,9 +7,9 @@ import { check } from './check.mjs';
 import { History } from './history.mjs';
 import { planOf } from './plan.mjs';
 import { wreak } from './havoc.mjs';
+import { PushRace } from './push-race.mjs';
 import { Queue } from './queue.mjs';
 import { probeRoom, settle } from './settle.mjs';
-import { checkTopic } from './topic-check.mjs';
 import { TopicRace } from './topic-race.mjs';
 
 /** Numbers of publishes of one epoch lie apart from those of another. */
@@ -21,6 +21,7 @@ const EPOCH_NUMBERS = 100_000;
  * @property {import('./check.mjs').Violation[]} violations
  * @property {History[]} histories one an epoch
  * @property {TopicRace[]} topics
+ * @property {PushRace[]} pushes
  * @property {number} publishers
  * @property {number} purges
  */
@@ -41,6 +42,7 @@ export async function race(subject, seed, options) {
   await queue.must('PUT', '', plan.configuration);
   const histories = [];
   const topics = [];
+  const pushes = [];
   const violations = [];
   const { capacity } = plan.configuration;
   let totals = 0;
@@ -53,36 +55,45 @@ export async function race(subject, seed, options) {
     history.order = plan.configuration.delivery.order;
     queue.history = history;
     histories.push(history);
-    const topic = epoch.topic && new TopicRace(subject, `chaos/${seed}`, epoch.topic);
-    if (topic) {
-      topic.history.havoc = history.havoc;
-      topics.push(topic);
-      await topic.open();
-    }
-    await holdRace(queue, topic, epoch);
+    const others = await openOthers(subject, seed, epoch, history.havoc);
+    topics.push(...others.filter((other) => other instanceof TopicRace));
+    pushes.push(...others.filter((other) => other instanceof PushRace));
+    await holdRace(queue, others, epoch);
     await settle(queue, epoch);
-    await topic?.settle();
+    for (const other of others) await other.settle();
     await probeRoom(queue, plan, epoch);
     violations.push(...check(history, totals));
-    if (topic) violations.push(...checkTopic(topic.history, topic.heard));
+    for (const other of others) violations.push(...other.check());
     totals = history.end.figures.accepted_total + history.end.probed;
     if (violations.length > 0) break;
   }
   await queue.must('DELETE');
   const publishers = plan.epochs.reduce((sum, epoch) => sum + epoch.publishers.length, 0);
-  return { seed, violations, histories, topics, publishers, purges: plan.epochs.length - 1 };
+  const purges = plan.epochs.length - 1;
+  return { seed, violations, histories, topics, pushes, publishers, purges };
 }
 
-/** Everybody at once; returns when the publishers, the operator and the topic are done. */
-async function holdRace(queue, topic, epoch) {
+/** What races beside the queue: each with a history of its own, and the same havoc. */
+async function openOthers(subject, seed, { topic, push }, havoc) {
+  const others = [];
+  if (topic) others.push(new TopicRace(subject, `chaos/${seed}`, topic));
+  if (push) others.push(new PushRace(subject, `push/${seed}`, push));
+  for (const other of others) {
+    other.history.havoc = havoc;
+    await other.open();
+  }
+  return others;
+}
+
+/** Everybody at once; returns when the publishers, the operator and the others are done. */
+async function holdRace(queue, others, epoch) {
   const stop = new AbortController();
   const consumers = epoch.consumers.map((plan) => consumer(queue, plan, stop.signal));
   const { subject, history: { havoc } } = queue;
   const operators = [operator(queue, epoch.resizes), wreak(subject, epoch.faults, havoc)];
-  const others = topic ? [topic.run()] : [];
   try {
     const publishers = epoch.publishers.map((plan) => publisher(queue, plan));
-    await Promise.all([...publishers, ...operators, ...others]);
+    await Promise.all([...publishers, ...operators, ...others.map((it) => it.run())]);
   } finally {
     stop.abort();
     await Promise.all(consumers);

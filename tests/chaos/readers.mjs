@@ -26,7 +26,9 @@ const WAIT_MS = 300;
  */
 
 /** Every way to read, by name: each fills the list that it is given. */
-export const READERS = { events: readEvents, socket: readSocket, log: readLog };
+export const READERS = {
+  events: readEvents, socket: readSocket, listening: readListening, log: readLog,
+};
 
 const lastOf = (heard) => heard.at(-1)?.seq ?? 0;
 const isDone = (reading, heard) => reading.last !== null && lastOf(heard) >= reading.last;
@@ -55,15 +57,28 @@ async function readEvents(reading, heard) {
   }
 }
 
-/** Reads by WebSocket. */
-async function readSocket(reading, heard) {
+/** Reads by a WebSocket that subscribes. */
+function readSocket(reading, heard) {
+  return readFrames(reading, heard, async () => {
+    const socket = await connect(`${reading.url()}/socket`);
+    socket.send({ type: 'subscribe', ref: 1, from_seq: lastOf(heard) + 1 });
+    return socket;
+  });
+}
+
+/** Reads by a WebSocket that only listens. */
+function readListening(reading, heard) {
+  return readFrames(reading, heard, () =>
+    connect(`${reading.url()}/socket?from_seq=${lastOf(heard) + 1}`));
+}
+
+async function readFrames(reading, heard, open) {
   while (!isDone(reading, heard)) {
-    const socket = await connect(`${reading.url()}/socket`).catch(() => null);
+    const socket = await open().catch(() => null);
     if (socket === null) {
       await sleep(RETRY_MS);
       continue;
     }
-    socket.send({ type: 'subscribe', ref: 1, from_seq: lastOf(heard) + 1 });
     for (let left = reading.random.between(1, reading.messagesMax); left > 0; left -= 1) {
       const frame = await nextMessage(reading, heard, socket);
       if (!frame) break;

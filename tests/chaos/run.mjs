@@ -7,9 +7,11 @@ import { buildCore } from '../../scripts/lib/core.mjs';
 import { Failure, run, seconds } from '../../scripts/lib/steps.mjs';
 import { installPackages } from '../../scripts/lib/tools.mjs';
 import { campaign, tableOf } from './campaign.mjs';
+import { reconnects } from './reconnects.mjs';
 import { runMutants } from './mutants/run.mjs';
 
 const USAGE = `npm run chaos -- [--runs N] [--seed S] [--kills K] [--lanes L] [--port P]
+       npm run chaos -- --reconnects N [--kills K]
        npm run chaos -- --mutants [NAME]
   --runs   how many runs (100)
   --seed   of the first, the next ones count on from it; a random one unless given
@@ -19,6 +21,7 @@ const USAGE = `npm run chaos -- [--runs N] [--seed S] [--kills K] [--lanes L] [-
   --failures  ends after so many failed runs (10)
   --report    a file for the sums, as JSON
   --as-built  takes the core as it is in build/, up to date or not
+  --reconnects  live readers cut off so often, and no races
   --mutants   builds known mistakes into a copy, and sees whether each is noticed`;
 
 /** Violations of one run that are shown. */
@@ -31,6 +34,7 @@ const OPTIONS = {
   kills: { type: 'string' },
   lanes: { type: 'string', default: '2' },
   port: { type: 'string', default: '0' },
+  reconnects: { type: 'string' },
   failures: { type: 'string', default: '10' },
 };
 const OTHERS = {
@@ -44,6 +48,7 @@ run(async () => {
   await installPackages({ quiet: true });
   if (options.mutants) return (await runMutants({ only, port: options.port })) ? 0 : 1;
   if (!options['as-built']) await buildCore();
+  if (options.reconnects) return reconnect(options);
   console.log(`${options.runs} runs from seed ${options.seed} on.`);
   const began = performance.now();
   const sums = await campaign({ ...options, onRun: show });
@@ -51,6 +56,18 @@ run(async () => {
   if (options.report) writeFileSync(options.report, reportOf(sums));
   return sums.failed.length > 0 ? 1 : 0;
 });
+
+async function reconnect({ reconnects: cuts, kills = 0, seed, port }) {
+  const began = performance.now();
+  const onKill = (done) => done.kills % 10 === 0
+    && console.log(`${done.cuts} cuts, ${done.kills} kills, ${seconds(performance.now() - began)}`);
+  const { counts, violations } = await reconnects({ cuts, kills, seed, port, onKill });
+  console.log(`\n${JSON.stringify(counts)}\n${violations.length} violations`);
+  for (const { rule, detail } of violations.slice(0, SHOWN_MAX)) {
+    console.log(`  ${rule}: ${detail}`);
+  }
+  return violations.length > 0 ? 1 : 0;
+}
 
 function read(args) {
   let values;

@@ -27,6 +27,9 @@ export class Subject {
   #server;
   #agent;
   #faults = null;
+  /** Whether somebody is about to end the server, and what it said if it ended by itself. */
+  #isDoomed = false;
+  #lastWords = null;
   /** What the server's clock is ahead of this machine's. */
   #clockMs = 0;
   /** Settles when the server answers; another one for each time that it is down. */
@@ -44,10 +47,12 @@ export class Subject {
     // A directory that is not removed at a stop: a failed run's is kept.
     subject.#server = await startServer({ port, layer });
     subject.#connect();
+    subject.#guard();
     return subject;
   }
 
   async stop() {
+    this.#isDoomed = true;
     this.#agent.destroy();
     this.#faults?.close();
     await this.#server.stop();
@@ -75,6 +80,7 @@ export class Subject {
    */
   async crash({ fault = null, spoilSeed = null } = {}) {
     const from = now();
+    this.#isDoomed = true;
     const hasHit = fault !== null && (await this.#isEndedBy(fault));
     let open;
     this.#isUp = new Promise((resolve) => (open = resolve));
@@ -85,9 +91,18 @@ export class Subject {
     if (spoilSeed !== null) spoilTails(this.#server.dataDir, new Random(spoilSeed));
     await this.#server.restart();
     this.#connect();
+    this.#isDoomed = false;
+    this.#guard();
     open();
     const kind = fault?.kind ?? (spoilSeed === null ? 'kill' : 'spoil');
     return { kind, hasHit, from, gone_at, up_at: now() };
+  }
+
+  /** Notices when the server ends and nobody wanted it to. */
+  #guard() {
+    this.#server.exited.then((how) => {
+      if (!this.#isDoomed) this.#lastWords = `${JSON.stringify(how)} ${this.logs()}`;
+    });
   }
 
   /** Sets a fault, and says whether it has ended the server in time. */
@@ -105,12 +120,14 @@ export class Subject {
    */
   async trouble(fault, lastsMs) {
     const from = now();
+    this.#isDoomed = true;
     this.#faults.set({ ...fault, isLasting: true });
     let hasEnded = false;
     this.#server.exited.then(() => (hasEnded = true));
     await Promise.race([this.#server.exited, sleep(lastsMs)]);
     this.#faults.clear();
     const crash = hasEnded ? await this.crash() : null;
+    this.#isDoomed = false;
     return { kind: fault.kind, from, until: now(), crash };
   }
 
@@ -157,6 +174,9 @@ export class Subject {
       } catch (error) {
         // Nobody listened, so nothing was sent.
         if (error.code === 'ECONNREFUSED') {
+          if (this.#lastWords !== null) {
+            throw new Error(`the server ended by itself: ${this.#lastWords}`);
+          }
           await sleep(5);
           continue;
         }

@@ -8,6 +8,7 @@ import { Queue } from './queue.mjs';
 import { Random } from './random.mjs';
 import { READERS } from './readers.mjs';
 import { now } from './server.mjs';
+import { checkTopic, readLog } from './topic-check.mjs';
 
 /** A reader leaves after so many messages at most. */
 const STAY_MESSAGES_MAX = 12;
@@ -112,6 +113,10 @@ export class TopicRace {
     }
   }
 
+  check() {
+    return checkTopic(this.history, this.heard);
+  }
+
   #sayWhoIsLate() {
     const at = Object.entries(this.heard).map(([kind, all]) => `${kind} ${all.at(-1)?.seq ?? 0}`);
     throw new Error(`readers did not get to ${this.#reading.last}: ${at.join(', ')}`);
@@ -119,16 +124,7 @@ export class TopicRace {
 
   /** Reads the log, and takes what the subscription still has. */
   async settle() {
-    const log = [];
-    for (let from = 1; ;) {
-      const { messages, next_seq: next } =
-        await this.#topic.must('GET', `/messages?from_seq=${from}&limit=${PAGE}`);
-      if (messages.length === 0) break;
-      for (const { id, seq, key, body } of messages) {
-        log.push({ id, seq, key: key ?? null, n: Number.parseInt(body, 10) });
-      }
-      from = next;
-    }
+    const log = await readLog(this.#topic);
     await this.#drain(log);
     const figures = await this.#topic.must('GET');
     this.history.end = { at: now(), log, figures };

@@ -182,4 +182,12 @@ export const MUTANTS = [
         + '    core.exports.edge_follow(core.putText(this.stream), this.next);',
     }],
   },
+  {
+    name: 'an endpoint that fails counts as one that took the message',
+    edits: [{
+      file: 'src/push/outcome.rs',
+      find: 'if (200..300).contains(&answer.status) {',
+      put: 'if (200..600).contains(&answer.status) {',
+    }],
+  },
 ];
