@@ -82,7 +82,7 @@ export const pull = (queue, options) =>
 export const ack = (queue, outcome) =>
   withJson("POST", `${queuePath(queue)}/messages/ack`, outcome);
 
-/** @param {"purge" | "pause" | "resume" | "redrive"} operation @returns {Call} */
+/** @param {"purge" | "pause" | "resume" | "redrive" | "push/enable"} operation @returns {Call} */
 export const operate = (queue, operation) => post(`${queuePath(queue)}/${operation}`);
 
 /** A topic's path. */

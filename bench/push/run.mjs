@@ -97,7 +97,7 @@ async function freePort() {
 
 /** The soak; what the endpoint saw. */
 export async function soak({ messages, rate, killEveryMs = KILL_EVERY_MS,
-  serverKillEveryMs = SERVER_KILL_EVERY_MS, say = () => {} }) {
+  serverKillEveryMs = SERVER_KILL_EVERY_MS, serverKillsMax = Infinity, say = () => {} }) {
   const server = await startServer();
   const log = path.join(temporaryDirectory(), 'calls.log');
   writeFileSync(log, '');
@@ -124,7 +124,7 @@ export async function soak({ messages, rate, killEveryMs = KILL_EVERY_MS,
   let next = began + serverKillEveryMs;
   for (;;) {
     await sleep(POLL_MS);
-    if (performance.now() > next) {
+    if (performance.now() > next && serverKills < serverKillsMax) {
       serverKills += 1;
       await server.kill9();
       await server.restart();

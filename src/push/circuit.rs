@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 /// Failures one after another that open the circuit: at random, one in three, they are one in 60,000.
 const FAILURES_MAX: u32 = 10;
+/// Probes one after another that fail before it is left alone for longer: of an endpoint that fails
+/// one call in three, one round in 27.
+const PROBES_MAX: u32 = 3;
 /// How long it stays open at first, and at most.
 const OPEN_MS_MIN: Millis = SECOND;
 /// See [`OPEN_MS_MIN`].
@@ -57,6 +60,8 @@ pub struct Circuit {
     failing_since_ms: Millis,
     /// How often it was opened since the last success.
     opened: u32,
+    /// Probes that failed since it became half open.
+    probes: u32,
     /// Calls at a time while it is being trusted again; zero: as many as may be.
     trust: u32,
     /// Not called before: it asked for that.
@@ -132,6 +137,7 @@ impl Circuit {
         }
         self.failures = 0;
         self.opened = 0;
+        self.probes = 0;
         self.failing_since_ms = 0;
         if self.trust > 0 {
             // One more for each success: twice as many each round.
@@ -157,10 +163,14 @@ impl Circuit {
             return self.disable(now_ms, Reason::Failing);
         }
         let opens = match self.state {
-            State::Open { until_ms } => now_ms >= until_ms,
+            State::Open { until_ms } => {
+                self.probes += u32::from(now_ms >= until_ms);
+                self.probes >= PROBES_MAX
+            }
             _ => self.failures >= FAILURES_MAX,
         };
         if opens {
+            self.probes = 0;
             let open_ms = (OPEN_MS_MIN << self.opened.min(16)).min(OPEN_MS_MAX);
             self.opened += 1;
             let until_ms = now_ms + open_ms;
@@ -248,7 +258,10 @@ mod tests {
             let next = circuit.next_ms(at).unwrap();
             pauses.push((next - at) / SECOND);
             at = next;
-            circuit.fail(at, 0);
+            for _ in 0..PROBES_MAX {
+                assert_eq!(circuit.name(at), "half_open");
+                circuit.fail(at, 0);
+            }
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
     }

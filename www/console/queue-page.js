@@ -5,6 +5,7 @@ import { getQueue, operate } from "../calls.js";
 import { linkTo } from "./app.js";
 import { configurationTab } from "./configuration.js";
 import { deliveriesTab } from "./deliveries.js";
+import { Endpoint } from "./endpoint.js";
 import { fill, h } from "../dom.js";
 import { showProblem } from "./fields.js";
 import { Figures } from "./figures.js";
@@ -38,6 +39,7 @@ export class QueuePage {
     this.leaveMessage = new AbortController();
     signal.addEventListener("abort", () => this.leaveMessage.abort());
     this.figures = new Figures();
+    this.endpoint = new Endpoint(this);
     this.element = this.build();
     this.polling = poll(() => this.refresh(), {
       everyMs: EVERY_MS,
@@ -74,6 +76,7 @@ export class QueuePage {
         h("div", { class: "row" }, this.pause),
       ),
       this.gone,
+      this.endpoint.element,
       this.figures.element,
       h("nav", { class: "tabs", "aria-label": "What to do with this queue" }, this.links),
       this.panel,
@@ -119,6 +122,7 @@ export class QueuePage {
   take(queue) {
     this.description = queue;
     this.figures.show(queue);
+    this.endpoint.show(queue);
     this.paused.hidden = !queue.paused;
     this.pause.textContent = queue.paused ? "Resume" : "Pause";
     for (const listener of this.listeners) listener(queue);
@@ -137,7 +141,12 @@ export class QueuePage {
       await this.send(operate(this.name, operation));
       this.app.say(operation === "pause" ? "Paused: nothing is delivered." : "Resumed.");
     } catch (error) {
-      showProblem(this.gone, error);
+      this.complain(error);
     }
+  }
+
+  /** Shows why something that was asked for failed. */
+  complain(error) {
+    showProblem(this.gone, error);
   }
 }
