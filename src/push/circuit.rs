@@ -60,7 +60,8 @@ pub struct Circuit {
     failing_since_ms: Millis,
     /// How often it was opened since the last success.
     opened: u32,
-    /// Probes that failed since it became half open.
+    /// Probes that failed since it became half open; a restart counts them anew.
+    #[serde(skip)]
     probes: u32,
     /// Calls at a time while it is being trusted again; zero: as many as may be.
     trust: u32,
