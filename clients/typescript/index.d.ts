@@ -245,6 +245,8 @@ export declare class Message {
   readonly priority: number;
   readonly attributes: Record<string, string>;
   readonly state: State | undefined;
+  /** Where a live reader got it from: a pattern (`orders/+`, `orders/#`) follows many topics. */
+  readonly topic: string | undefined;
   /** Decoded on first use. */
   readonly body: Uint8Array;
   /** The body as text. */

@@ -123,6 +123,21 @@ for (const transport of ['websocket', 'events']) {
       await assert.rejects(other.ended, NotFoundError);
     });
 
+    test('a pattern follows many topics, each message once, over broken connections', async (t) => {
+      const { topic, client } = useTopic();
+      const through = tide.client({ url: proxy.url, WebSocket: TestWebSocket }).client;
+      const seen = watch(t, through.topic(`${topic.name}/+`), { transport });
+      await isOpen(seen);
+      const topics = ['a', 'b'].map((level) => client.topic(`${topic.name}/${level}`));
+      for (const round of range(6)) {
+        for (const each of topics) await each.publish(`${each.name.at(-1)}${round}`);
+        await until(() => seen.texts.length, (count) => count === 2 * (round + 1));
+        proxy.cut();
+      }
+      const all = topics.flatMap(({ name }) => range(6).map((n) => `${name.at(-1)}${n}`));
+      assert.deepEqual([...seen.texts].sort(), all);
+    });
+
     test('what the server refuses is thrown', async () => {
       const { followed } = useTopic();
       const wrong = followed.subscribe({ transport, filter: 'this is no selector' });

@@ -49,7 +49,7 @@ class Subscriptions {
   constructor(page) {
     this.page = page;
     this.isShown = false;
-    /** @type {Map<string, { element: HTMLElement, update: (it: any) => void }>} by name */
+    /** @type {Map<string, { element: HTMLElement, update: (it: any) => void }>} by key */
     this.cards = new Map();
     this.list = h("ul", { class: "leases" });
     this.empty = h("p", { class: "muted", hidden: true }, "There are none yet.");
@@ -78,13 +78,13 @@ class Subscriptions {
     this.empty.hidden = subscriptions.length > 0;
     this.more.hidden = cursor === undefined;
     for (const subscription of subscriptions) {
-      const { name } = subscription;
-      if (!this.cards.has(name)) this.cards.set(name, card(this, subscription));
-      this.cards.get(name).update(subscription);
+      const key = keyOf(subscription);
+      if (!this.cards.has(key)) this.cards.set(key, card(this, subscription));
+      this.cards.get(key).update(subscription);
     }
-    const names = subscriptions.map(({ name }) => name);
-    for (const name of this.cards.keys()) if (!names.includes(name)) this.cards.delete(name);
-    const elements = names.map((name) => this.cards.get(name).element);
+    const keys = subscriptions.map(keyOf);
+    for (const key of this.cards.keys()) if (!keys.includes(key)) this.cards.delete(key);
+    const elements = keys.map((key) => this.cards.get(key).element);
     const isSame = elements.length === this.list.childElementCount &&
       elements.every((element, at) => element === this.list.children[at]);
     if (!isSame) fill(this.list, elements);
@@ -110,7 +110,8 @@ class Subscriptions {
       try {
         const name = fields.text("name");
         if (name === "") throw new FieldError("name", "A subscription needs a name.");
-        if (this.cards.has(name)) throw new FieldError("name", "There is one of this name.");
+        const isTaken = this.cards.has(keyOf({ name }));
+        if (isTaken) throw new FieldError("name", "There is one of this name.");
         await this.page.send(call());
         this.page.app.say(`Created ${name}.`);
         await this.load();
@@ -141,9 +142,14 @@ function configurationOf(fields) {
   };
 }
 
+/** A pattern's subscription may have the name of one of the topic's own. */
+const keyOf = ({ name, pattern }) => `${pattern ?? ""}\n${name}`;
+
 /** One subscription: figures that change, and what can be done with it. */
-function card(list, { name, filter, target }) {
+function card(list, { name, filter, target, pattern }) {
   const { page } = list;
+  // What is done to a pattern's is done for all of its topics.
+  const owner = pattern ?? page.name;
   const tag = h("span", { class: "tag" });
   const figures = h("p", { class: "muted" });
   const problem = h("div", { class: "problem", role: "alert", hidden: true });
@@ -164,20 +170,20 @@ function card(list, { name, filter, target }) {
     }
   };
   let isPaused = false;
-  const set = (paused) => () => putSubscription(page.name, name, { paused });
+  const set = (paused) => () => putSubscription(owner, name, { paused });
   const pause = h("button", {
     type: "button",
     onclick: () => act(set(!isPaused), isPaused ? "goes on." : "paused.")(),
   });
   const to = () => ({ seq: numberOf(place.text) });
-  const seek = act(() => seekSubscription(page.name, name, to()), "moved.");
+  const seek = act(() => seekSubscription(owner, name, to()), "moved.");
   const remove = () => askByName({
     title: `Delete ${name}?`,
     text: "Deletes the subscription and what its own queue holds.",
     name,
     action: "Delete the subscription",
     run: async () => {
-      await page.send(deleteSubscription(page.name, name));
+      await page.send(deleteSubscription(owner, name));
       await list.load();
     },
   });
@@ -188,7 +194,8 @@ function card(list, { name, filter, target }) {
     h("div", { class: "row spread" },
       h("h3", { class: "wrap-anywhere" }, name), tag),
     figures,
-    h("p", { class: "small muted wrap-anywhere" }, targetText(target),
+    h("p", { class: "small muted wrap-anywhere" },
+      pattern && `Of all topics like ${pattern}. `, targetText(target),
       filter !== null && [" Filter: ", h("code", {}, JSON.stringify(filter))]),
     h("div", { class: "verbs" },
       h("div", { class: "pair" }, place.element,

@@ -19,6 +19,7 @@ class JsonDelivery {
     this.key = wire.key;
     this.priority = wire.priority;
     this.state = wire.state;
+    this.topic = wire.topic;
   }
 
   get attributes() {
@@ -88,6 +89,10 @@ export class Message {
 
   get state() {
     return this.#from.state;
+  }
+
+  get topic() {
+    return this.#from.topic;
   }
 
   /** @returns {Uint8Array} */

@@ -15,6 +15,8 @@ const OPTIONS = new Set([
   'fromSeq', 'fromAtMs', 'filter', 'member', 'transport', 'signal', 'onState', 'onPresence',
   'onLagged',
 ]);
+/** A pattern of topics, in a path: it has no log to be read. */
+const PATTERN = /%2B|%23/;
 const TRANSPORTS = new Set(['auto', 'websocket', 'events']);
 
 /**
@@ -85,7 +87,8 @@ class Reader {
     const token = await this.#http.token();
     const fits = this.#http.WebSocket !== undefined && token === undefined;
     const isSocket = transport === 'websocket' || (transport === 'auto' && fits);
-    if (!isSocket && this.#place.fromSeq === 'latest') await this.#findPlace();
+    const isVague = this.#place.fromSeq === 'latest' && !PATTERN.test(this.#path);
+    if (!isSocket && isVague) await this.#findPlace();
     const { filter, member, signal } = this.#options;
     const { fromSeq, fromAtMs } = this.#place;
     const wanted = { from_seq: fromSeq, from_at_ms: fromAtMs, member };
@@ -115,8 +118,10 @@ class Reader {
 
   /** @returns {Message | undefined} what the frame brings, if it is new */
   #take(frame) {
-    const { type, seq } = frame;
+    const { type } = frame;
     if (type === 'message') {
+      // Many topics count for themselves; what follows them all has a number of its own.
+      const seq = frame.pattern_seq ?? frame.seq;
       if (seq < this.#place.fromSeq) return undefined;
       this.#place = { fromSeq: seq + 1 };
       return Message.fromWire(frame);
