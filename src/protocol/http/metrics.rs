@@ -318,6 +318,6 @@ mod tests {
             .collect();
         let count = types.len();
         types.dedup();
-        assert_eq!((types.len(), count), (15, 15));
+        assert_eq!((types.len(), count), (16, 16));
     }
 }
