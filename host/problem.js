@@ -33,6 +33,8 @@ export function unavailable(detail = 'the queue could not be reached just now; t
 
 /** The header between caller and called that says for how long the answer holds for everybody. */
 export const VERDICT_HEADER = 'tidegate-verdict';
+/** The header that says, in the answer to a preflight, who may publish without credentials. */
+export const ACCESS_HEADER = 'tidegate-access';
 /** As a verdict: too much is waiting there (src/command/verdict.rs). */
 export const OVERLOADED_VERDICT = 'overloaded';
 
@@ -55,6 +57,7 @@ export function overloaded() {
 export function withoutVerdict(response) {
   const plain = new Response(response.body, response);
   plain.headers.delete(VERDICT_HEADER);
+  plain.headers.delete(ACCESS_HEADER);
   return plain;
 }
 

@@ -5,13 +5,14 @@ import { serveAsset } from './assets.js';
 import { readBody } from './body.js';
 import { callObject, openSocket } from './call.js';
 import { events } from './events.js';
+import { clientOf } from './client.js';
 import { Core } from './core.js';
 import { awaitKeys, readKeys, verify } from './credentials.js';
 import * as frames from './frames.js';
 import { gather } from './gather.js';
 import { consume } from './inbound.js';
 import { placeOf } from './place.js';
-import { VERDICT_HEADER, internal, problem, unavailable, withoutVerdict } from './problem.js';
+import { ACCESS_HEADER, VERDICT_HEADER, internal, problem, unavailable, withoutVerdict } from './problem.js';
 import { reportsAreScheduled, scheduleReports } from './reports.js';
 import { publish } from './share.js';
 import { socket } from './socket.js';
@@ -25,6 +26,8 @@ export { TopicObject } from './topic.js';
 let edge = null;
 /** Until when it may refuse publishes from memory. */
 let refusingUntil = 0;
+/** Whether it matters to it where a request without credentials comes from. */
+let wantsClients = false;
 /** The headers on which such a refusal depends: those of src/edge/peek.rs. */
 const DECIDING = ['authorization', 'idempotency-key', 'origin'];
 /** What the edge answered before, by its slot: body and ResponseInit. */
@@ -48,32 +51,39 @@ function openEdge(env) {
   }
   const failed = core.exports.edge_init(core.putText(JSON.stringify(settings)));
   if (failed > 0) throw new SettingsError(core.text(core.exports.output(), failed));
+  wantsClients = core.exports.edge_wants_clients() !== 0;
   return core;
 }
 
 class SettingsError extends Error {}
 
 /** `METHOD\nURL\nname: value\n…`, as the core reads it. */
-function headOf(request) {
+function headOf(request, env) {
   let head = `${request.method}\n${request.url}\n`;
   for (const [name, value] of request.headers) head += `${name}: ${value}\n`;
-  return head;
+  return head + clientLine(request, env);
+}
+
+/** No client sends a header of this name: `@` stands in none. */
+function clientLine(request, env) {
+  if (!wantsClients || request.headers.has('authorization')) return '';
+  return `@client: ${clientOf(request, env)}\n`;
 }
 
 /** What a refusal from memory depends on, in the same form. The core names these headers. */
-function glanceOf(request) {
+function glanceOf(request, env) {
   const { headers } = request;
   let head = `POST\n${request.url}\n`;
   for (const name of DECIDING) {
     const value = headers.get(name);
     if (value !== null) head += `${name}: ${value}\n`;
   }
-  return head;
+  return head + clientLine(request, env);
 }
 
 /** The refusal of a publish from memory, or `null`. */
 function refusal(request, env, ctx, now) {
-  const glance = glanceOf(request);
+  const glance = glanceOf(request, env);
   // An end that is further away was named before the clock went back.
   const isGood = now < again.until && again.until - now <= VERDICT_MS_MAX;
   if (isGood && glance === again.glance) {
@@ -147,6 +157,8 @@ function step(request, env, ctx, head, retake) {
       return verified(env, core, at, head, retake);
     case frames.READ_KEYS:
       return after(env, readKeys(core, at, env), retake);
+    case frames.LEARN:
+      return learned(env, frames.readCall(core, at), head, retake);
     case frames.AWAIT_KEYS:
       return after(env, awaitKeys(), retake);
     default:
@@ -183,6 +195,19 @@ async function verified(env, core, at, head, retake) {
     if (core.view.getUint32(out, true) !== frames.NOTHING) return respond(core, out);
   }
   return guarded(env, retake);
+}
+
+/** Asks a queue whether it is public, then goes on. */
+async function learned(env, call, head, retake) {
+  const response = await callObject(env, call);
+  if (response.status >= 500) return withoutVerdict(response);
+  return guarded(env, () => {
+    settle();
+    const said = response.headers.get(ACCESS_HEADER) ?? '';
+    const [headLength, length] = edge.putTwo(head, said);
+    edge.exports.edge_learn(headLength, length, Date.now());
+    return retake();
+  });
 }
 
 async function after(env, done, retake) {
@@ -256,7 +281,7 @@ export default {
         const refused = refusal(request, env, ctx, now);
         if (refused !== null) return refused;
       }
-      const head = headOf(request);
+      const head = headOf(request, env);
       const take = () => {
         settle();
         edge.exports.edge_open(edge.putText(head), Date.now());

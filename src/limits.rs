@@ -148,6 +148,12 @@ pub const TOKEN_TTL_MS_MIN: Millis = crate::time::SECOND;
 pub const TOKEN_TTL_MS_MAX: Millis = DAY;
 /// Tokens signed with a public key that one isolate remembers to be genuine, some 300 bytes each.
 pub const TOKENS_KNOWN_MAX: usize = 4_096;
+/// Queues that one isolate knows to be public, or not to be.
+pub const PUBLIC_QUEUES_MAX: usize = 4_096;
+/// Queues a second that one isolate asks whether they are public, beside those that are.
+pub const PUBLIC_ASKS_PER_SECOND_MAX: u32 = 16;
+/// Addresses whose rate one isolate watches, some 100 bytes each.
+pub const PUBLIC_ADDRESSES_MAX: usize = 65_536;
 /// Bytes of the key set at `JWKS_URL`.
 pub const KEY_SET_BYTES_MAX: usize = 65_536;
 /// Keys of the key set at `JWKS_URL`.

@@ -7,7 +7,7 @@ use super::Envelope;
 use crate::error::{ErrorCode, Fault};
 
 /// Version of the form. Raise it when a field is added, moved or removed.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// The bytes of `envelope`.
 ///

@@ -41,6 +41,8 @@ pub struct Envelope<'a> {
     pub auto_create: bool,
     /// Whether the answer is wanted in the binary form of batches, where there is one.
     pub binary: bool,
+    /// Whether nobody's credentials were looked at: then the queue has to be one for everybody.
+    pub anonymous: bool,
     /// Publishes the edge refused by itself since its last report, by reason.
     pub refused: Vec<(ErrorCode, u64)>,
     /// What is asked.

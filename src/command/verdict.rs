@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 /// The header between object and edge, base64url of the binary form.
 pub const HEADER: &str = "tidegate-verdict";
+/// The header between object and edge that says, in the answer to a preflight, how often an address
+/// may publish without credentials.
+pub const ACCESS_HEADER: &str = "tidegate-access";
 /// In place of a verdict: too much is waiting there, says who could not even decode the command.
 pub const OVERLOADED: &str = "overloaded";
 /// How long "too much is waiting" is repeated: between these, so that not all ask again at once.

@@ -9,7 +9,7 @@ use crate::command::{Command, Envelope, Reply, Verdict, codec, verdict};
 use crate::crypto::ticket::{SEED_BYTES, TicketKey};
 use crate::engine::queue::Queue;
 use crate::engine::repair::repair_queue;
-use crate::error::Fault;
+use crate::error::{ErrorCode, Fault};
 use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX, VERDICT_MS_MAX};
 use crate::protocol::http::{DecidedBy, RenderContext, Response, binary, cors, render, within};
 use crate::store::{Sql, StoreError};
@@ -180,6 +180,10 @@ impl QueueObject {
         {
             return Err(cors::forbidden(origin));
         }
+        if envelope.anonymous && self.queue.public().is_none() {
+            let detail = "this queue takes publishes with a token only";
+            return Err(Fault::new(ErrorCode::Unauthorized, detail));
+        }
         match &mut envelope.command {
             Command::Publish(draft) | Command::PublishAndWait { draft, .. }
                 if !arrival.body.is_empty() =>
@@ -213,7 +217,11 @@ impl QueueObject {
         let response = match result {
             Err(fault) if fault.figures.verdict_ms.is_some() => self.refusal(sql, fault)?,
             _ => {
-                let response = render(result, &self.context(&asked));
+                let mut response = render(result, &self.context(&asked));
+                if let (true, Some(it)) = (asked.preflight, self.queue.public()) {
+                    let rate = format!("{} {}", it.per_second, it.burst);
+                    response = response.with(verdict::ACCESS_HEADER, rate);
+                }
                 if asked.preflight || (asked.reopens && result.is_ok()) {
                     response.with(
                         verdict::HEADER,

@@ -60,8 +60,7 @@ impl Credentials {
             return Ok(Held::Fixed(&ALL));
         }
         check_is_set_up(settings)?;
-        let token = token(request, in_query)
-            .ok_or_else(|| unauthorized("send the header Authorization: Bearer <token>"))?;
+        let token = token(request, in_query).ok_or_else(no_token)?;
         let own = settings.admin_token.as_deref();
         if own.is_some_and(|own| same(token.as_bytes(), own.as_bytes())) {
             return Ok(Held::Fixed(&ALL));
@@ -139,6 +138,10 @@ fn token<'a>(request: &Request<'a>, in_query: bool) -> Option<Cow<'a, str>> {
         None if in_query => query::value(request.head.query, "access_token").flatten(),
         None => None,
     }
+}
+
+pub(super) fn no_token() -> Fault {
+    unauthorized("send the header Authorization: Bearer <token>")
 }
 
 fn wrong_signature() -> Fault {

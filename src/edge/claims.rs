@@ -64,6 +64,7 @@ pub fn read(payload: &[u8], settings: &Settings, now_ms: Millis) -> Result<Grant
         scopes: scopes(it.scope.as_ref())?,
         key: it.key,
         expires_at_ms: Some(expires_at_ms + TOKEN_LEEWAY_MS),
+        anonymous: false,
     };
     check_time(&grant, now_ms)?;
     Ok(grant)

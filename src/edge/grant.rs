@@ -20,7 +20,19 @@ pub struct Grant {
     pub key: Option<String>,
     /// Until when; `None`: for good.
     pub expires_at_ms: Option<Millis>,
+    /// Whether it is nobody's, for a queue that says it is for everybody.
+    #[serde(default)]
+    pub anonymous: bool,
 }
+
+/// Anybody's, for such a queue.
+pub static ANYBODY: Grant = Grant {
+    everything: false,
+    scopes: Vec::new(),
+    key: None,
+    expires_at_ms: None,
+    anonymous: true,
+};
 
 /// Nobody's: for what is open to all.
 pub static NOTHING: Grant = Grant {
@@ -28,6 +40,7 @@ pub static NOTHING: Grant = Grant {
     scopes: Vec::new(),
     key: None,
     expires_at_ms: None,
+    anonymous: false,
 };
 
 /// All of it.
@@ -36,6 +49,7 @@ pub static ALL: Grant = Grant {
     scopes: Vec::new(),
     key: None,
     expires_at_ms: None,
+    anonymous: false,
 };
 
 /// What a request holds in its hands: one of those above, or a token's.
@@ -73,9 +87,11 @@ impl Grant {
     pub fn check(&self, needs: Needs, name: Option<&str>) -> Result<(), Fault> {
         match (needs, name) {
             (Needs::Nothing | Needs::SetUp | Needs::AnyToken, _) => Ok(()),
-            (Needs::One(verbs), Some(name)) => self.check_verbs(verbs, name),
+            (Needs::One(verbs) | Needs::OrPublic(verbs), Some(name)) => {
+                self.check_verbs(verbs, name)
+            }
             // Of everything, or of a path that names nothing.
-            (Needs::One(verbs), None) | (Needs::All(verbs), _) => {
+            (Needs::One(verbs) | Needs::OrPublic(verbs), None) | (Needs::All(verbs), _) => {
                 self.check_verbs(verbs, EVERYTHING)
             }
         }

@@ -16,6 +16,7 @@ mod known;
 mod open;
 mod patterns;
 mod peek;
+mod publics;
 mod receive;
 mod request;
 pub mod route;
@@ -37,7 +38,8 @@ use crate::protocol::http::{DecidedBy, Response, cors, problem};
 use crate::time::Millis;
 use crate::wire::base64;
 use auth::{Credentials, Stop};
-use grant::{Held, NOTHING};
+use grant::{ANYBODY, Held, NOTHING};
+use publics::{Look, Publics};
 use request::Request;
 use route::{Found, Method, Needs, Part, Place, TopicPart};
 use settings::Settings;
@@ -51,6 +53,7 @@ pub use socket::SocketStep;
 pub struct Edge {
     settings: Settings,
     credentials: Credentials,
+    publics: Publics,
     verdicts: Verdicts,
     /// What the last glance was refused with.
     refused_last: peek::Repeat,
@@ -66,6 +69,7 @@ impl Edge {
         Ok(Self {
             settings: Settings::parse(settings_json)?,
             credentials: Credentials::default(),
+            publics: Publics::default(),
             verdicts: Verdicts::default(),
             refused_last: peek::Repeat::default(),
         })
@@ -175,7 +179,7 @@ impl Edge {
             id,
             wait: watch::wait(known),
         };
-        self.call_with(queue, origin, false, Counts::new(), command)
+        self.call_with(queue, origin, (false, false), Counts::new(), command)
     }
 
     /// A state's JSON (the body of the object's `200`) as one Server-Sent Event.
@@ -202,7 +206,9 @@ impl Edge {
         let reports = self.verdicts.reports(now_ms);
         reports
             .into_iter()
-            .map(|(queue, refused)| self.call_with(&queue, None, false, refused, Command::Report))
+            .map(|(queue, refused)| {
+                self.call_with(&queue, None, (false, false), refused, Command::Report)
+            })
             .collect()
     }
 
@@ -261,7 +267,10 @@ impl Edge {
                 auth::check_is_set_up(&self.settings)?;
                 return Ok(Held::Fixed(&NOTHING));
             }
-            Needs::AnyToken | Needs::One(_) | Needs::All(_) => {}
+            Needs::OrPublic(_) if self.is_anonymous(request) => {
+                return self.admit_anybody(found, now_ms);
+            }
+            Needs::AnyToken | Needs::One(_) | Needs::OrPublic(_) | Needs::All(_) => {}
         }
         let in_query = found.place.streams(request);
         let held = self
@@ -269,6 +278,38 @@ impl Edge {
             .grant(&self.settings, request, in_query, now_ms)?;
         held.check(needs, found.place.name())?;
         Ok(held)
+    }
+
+    fn is_anonymous(&self, request: &Request<'_>) -> bool {
+        self.wants_clients() && request.authorization.is_none()
+    }
+
+    /// Whether it matters where a request without credentials comes from.
+    #[must_use]
+    pub fn wants_clients(&self) -> bool {
+        !self.settings.open && self.settings.has_credentials()
+    }
+
+    /// Lets somebody without credentials in where the queue is public.
+    fn admit_anybody(&mut self, found: &Found<'_>, now_ms: Millis) -> Result<Held, Stop> {
+        let queue = found.place.name().unwrap_or_default();
+        match self.publics.look(queue, now_ms) {
+            Look::Open => Ok(Held::Fixed(&ANYBODY)),
+            Look::Closed => Err(auth::no_token().into()),
+            Look::Ask => {
+                let ask = Command::Preflight;
+                let call = self.call_with(queue, None, (false, false), Counts::new(), ask);
+                Err(Stop::Act(Box::new(Action::Learn(call))))
+            }
+        }
+    }
+
+    /// What the queue said to [`Action::Learn`], in the header `tidegate-access`.
+    pub fn learn(&mut self, head: &str, said: &str, now_ms: Millis) {
+        let request = Request::parse(head);
+        if let Some(Place::Queue(queue, _)) = request.as_ref().and_then(place_of) {
+            self.publics.learn(&queue, said, now_ms);
+        }
     }
 
     /// The answer after [`Action::Verify`], where the signature was wrong; otherwise the step is
@@ -325,9 +366,10 @@ impl Edge {
     ) -> Call {
         let refused = self.verdicts.take_refused(queue);
         let (origin, binary) = (request.origin, request.accepts_binary);
+        let anonymous = request.grant.anonymous;
         Call {
             payload,
-            ..self.call_with(queue, origin, binary, refused, command)
+            ..self.call_with(queue, origin, (binary, anonymous), refused, command)
         }
     }
 
@@ -335,7 +377,7 @@ impl Edge {
         &self,
         queue: &str,
         origin: Option<&str>,
-        binary: bool,
+        (binary, anonymous): (bool, bool),
         refused: Counts,
         command: Command<'_>,
     ) -> Call {
@@ -345,6 +387,7 @@ impl Edge {
             origin,
             auto_create,
             binary,
+            anonymous,
             refused,
             command,
         };

@@ -181,6 +181,9 @@ impl Edge {
         if let Some(response) = self.refuse(request, queue, now_ms)? {
             return Ok(Action::Respond(response));
         }
+        if request.grant.anonymous {
+            self.publics.charge(queue, request.client, now_ms)?;
+        }
         if media::is(request.content_type, media::CLOUD_EVENT) {
             return self.need_body(request, queue, Part::Messages, STRUCTURED_BYTES_MAX, now_ms);
         }

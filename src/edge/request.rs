@@ -20,6 +20,8 @@ pub struct Request<'a> {
     pub grant: &'a Grant,
     /// How long it may be let wait: no longer than its token counts.
     pub wait_ms_max: Millis,
+    /// The address it comes from, as the host knows it; empty where it does not.
+    pub client: &'a str,
     /// `Authorization`.
     pub authorization: Option<&'a str>,
     /// `Origin`, when a page of another site asks.
@@ -51,6 +53,7 @@ impl<'a> Request<'a> {
             head,
             grant: &NOTHING,
             wait_ms_max: WAIT_MS_MAX,
+            client: "",
             authorization: None,
             origin: None,
             content_type: None,
@@ -64,6 +67,8 @@ impl<'a> Request<'a> {
         };
         for (name, value) in head.headers() {
             match name {
+                // No client sends a header of this name: `@` stands in none.
+                "@client" => it.client = value,
                 "authorization" => it.authorization = Some(value),
                 "origin" => {
                     it.origin = Some(value).filter(|it| !it.eq_ignore_ascii_case(head.origin))

@@ -527,7 +527,11 @@ fn credentials_guard_all_but_health_and_pages() {
             "{path}"
         );
     }
-    // A stranger learns nothing of what the verdict cache holds.
+    // A stranger learns nothing of what the verdict cache holds, nor reaches a queue that is not
+    // known to be public.
+    let stranger = head("POST", PUBLISH, "");
+    assert!(matches!(edge.open(&stranger, NOW), Action::Learn(_)));
+    edge.learn(&stranger, "", NOW);
     edge.verdict(&head("POST", PUBLISH, ""), &verdict(Some(full())), NOW, NOW);
     assert_eq!(
         response(edge.open(&head("POST", PUBLISH, ""), NOW + 1)).status,
@@ -729,6 +733,11 @@ fn the_openapi_document_and_the_routes_agree() {
                 Needs::Nothing | Needs::SetUp => json!([]),
                 Needs::AnyToken => json!([{"bearer": []}]),
                 Needs::One(verbs) => security(verbs, route.path),
+                Needs::OrPublic(verbs) => {
+                    let mut any = security(verbs, route.path);
+                    any.as_array_mut().unwrap().push(json!({}));
+                    any
+                }
                 Needs::All(verbs) => security(verbs, "*"),
             };
             expected.insert(format!("{} {}", method.name(), route.path), security);

@@ -338,6 +338,7 @@ impl Edge {
             origin,
             auto_create,
             binary: request.accepts_binary,
+            anonymous: false,
             refused,
             command,
         };

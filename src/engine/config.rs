@@ -4,6 +4,7 @@
 //! back to its default. An unknown field, a wrong type or a value out of range is refused by name,
 //! and nothing of the patch is applied.
 
+use super::access::Access;
 use crate::command::placement::check_name;
 use crate::error::Fault;
 use crate::limits::{
@@ -41,6 +42,8 @@ pub struct Config {
     pub max_message_bytes: u64,
     /// Origins whose pages may call this queue; `*` is every origin.
     pub cors_origins: Vec<String>,
+    /// What takes no credentials.
+    pub access: Access,
     /// The endpoint that messages are pushed to.
     pub push: Option<Rc<PushConfig>>,
 }
@@ -185,6 +188,7 @@ impl Default for Config {
             dedup_window_ms: 5 * MINUTE,
             max_message_bytes: MESSAGE_BYTES_DEFAULT as u64,
             cors_origins: Vec::new(),
+            access: Access::default(),
             push: None,
         }
     }
@@ -236,6 +240,7 @@ impl Config {
                         .unwrap_or(default.max_message_bytes);
                 }
                 "cors_origins" => config.cors_origins = origins(value)?,
+                "access" => config.access.patch(value)?,
                 "push" => {
                     let push = PushConfig::patched(config.push.as_deref(), value, field)?;
                     config.push = push.map(Rc::new);
@@ -318,7 +323,7 @@ impl Config {
             },
             "retention_ms": self.retention_ms, "result_retention_ms": self.result_retention_ms,
             "dedup_window_ms": self.dedup_window_ms, "max_message_bytes": self.max_message_bytes,
-            "cors_origins": self.cors_origins, "push": self.push.as_ref().map(|push| push.shown()),
+            "cors_origins": self.cors_origins, "access": self.access.to_json(), "push": self.push.as_ref().map(|push| push.shown()),
         });
         if let Value::Object(map) = value {
             map
@@ -546,7 +551,7 @@ fn number(n: f64) -> Value {
     }
 }
 
-fn unknown(field: &str) -> Fault {
+pub(super) fn unknown(field: &str) -> Fault {
     Fault::bad(
         field,
         format!("there is no field {field:?} in a queue's configuration"),
@@ -572,7 +577,7 @@ pub(super) fn uint(value: &Value, field: &str, min: u64, max: u64) -> Result<Opt
     }
 }
 
-fn float(value: &Value, field: &str, min: f64, max: f64) -> Result<Option<f64>, Fault> {
+pub(super) fn float(value: &Value, field: &str, min: f64, max: f64) -> Result<Option<f64>, Fault> {
     if value.is_null() {
         return Ok(None);
     }
@@ -690,7 +695,8 @@ mod tests {
     fn a_configuration_survives_its_own_json() {
         let text = r#"{"capacity":{"publish_rate":{"per_second":2.5,"burst":3,"per":"key"},"overflow":"drop_oldest",
                 "max_waiting":7,"admission":"draw","draw_at_ms":9},
-            "delivery":{"order":"key"},"cors_origins":["https://a.example"]}"#;
+            "delivery":{"order":"key"},"cors_origins":["https://a.example"],
+            "access":{"publish":"public","rate_per_address":{"per_second":3.5}}}"#;
         let config = Config::default().patched(text).unwrap();
         let json = serde_json::to_string(&config.to_json()).unwrap();
         assert_eq!(Config::default().patched(&json).unwrap(), config);

@@ -607,6 +607,7 @@ fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
         origin: None,
         auto_create: true,
         binary: false,
+        anonymous: false,
         refused: Vec::new(),
         command,
     };

@@ -5,6 +5,7 @@
 //! arrived together, changes memory and storage, and ends in one commit. When storage fails, the
 //! turn fails as a whole and the queue must be opened again: memory is a cache of what is stored.
 
+pub mod access;
 pub mod config;
 pub mod directory;
 pub mod filter;

@@ -6,6 +6,7 @@
 //! most and delivers soonest.
 
 use super::Stop;
+use super::access::{Access, Who};
 use super::config::{Config, Order};
 use super::dead_letter::Outbox;
 use super::dispatch::Dispatches;
@@ -162,6 +163,13 @@ impl Queue {
     #[must_use]
     pub fn cors_origins(&self) -> &[String] {
         self.config.as_ref().map_or(&[], |c| &c.cors_origins)
+    }
+
+    /// What everybody may do: publish, at a rate for each address; `None` where nothing.
+    #[must_use]
+    pub fn public(&self) -> Option<&Access> {
+        let access = self.config.as_ref().map(|config| &config.access);
+        access.filter(|access| access.publish == Who::Public)
     }
 
     /// The idempotency keys this queue remembers, for a verdict. `None` when there are too many.

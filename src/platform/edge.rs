@@ -136,6 +136,25 @@ extern "C" fn edge_verified(len: usize, is_right: u32, now_ms: f64) -> usize {
     })
 }
 
+/// Whether it matters where a request without credentials comes from.
+#[unsafe(no_mangle)]
+extern "C" fn edge_wants_clients() -> u32 {
+    ROLE.with_borrow(|role| {
+        role.as_ref()
+            .is_some_and(|role| role.edge.wants_clients())
+            .into()
+    })
+}
+
+/// A queue said whether it is public. Input: head, the header's value, empty where there is none.
+#[unsafe(no_mangle)]
+extern "C" fn edge_learn(head_len: usize, said_len: usize, now_ms: f64) {
+    step(head_len + said_len, |role, input, _| {
+        let (head, said) = input.split_at(head_len);
+        role.edge.learn(text(head), text(said), now_ms as u64);
+    });
+}
+
 /// The host read the key set, or could not. Input: its bytes. `max_age_ms`: negative where its
 /// answer did not say.
 #[unsafe(no_mangle)]
@@ -367,6 +386,7 @@ fn describe_queue(name: &str) -> Call {
         origin: None,
         auto_create: false,
         binary: false,
+        anonymous: false,
         refused: Vec::new(),
         command: Command::Describe,
     };

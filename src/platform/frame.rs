@@ -40,6 +40,8 @@ pub const VERIFY: u32 = 12;
 pub const READ_KEYS: u32 = 13;
 /// See [`RESPOND`].
 pub const AWAIT_KEYS: u32 = 14;
+/// See [`RESPOND`].
+pub const LEARN: u32 = 15;
 
 /// Kinds of frames that say what becomes of a client's frame.
 pub const SEND: u32 = 0;
@@ -204,6 +206,7 @@ pub fn action(out: &mut Vec<u8>, action: &Action) {
             out.extend_from_slice(url.as_bytes());
         }
         Action::AwaitKeys => words(out, &[AWAIT_KEYS]),
+        Action::Learn(it) => call(out, LEARN, it),
     }
 }
 

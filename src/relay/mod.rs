@@ -319,6 +319,7 @@ impl Relay {
             origin: None,
             auto_create: false,
             binary: false,
+            anonymous: false,
             refused: std::mem::take(&mut self.refused),
             command: Command::Report,
         };

@@ -13,6 +13,7 @@ fn command(command: Command<'_>, refused: Vec<(ErrorCode, u64)>) -> Vec<u8> {
         origin: None,
         auto_create: true,
         binary: false,
+        anonymous: false,
         refused,
         command,
     })

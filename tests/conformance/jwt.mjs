@@ -52,7 +52,7 @@ export function routesOf(document) {
         // A stream that is let in has no end; the same without a body has.
         method: path.endsWith('/events') ? 'HEAD' : method.toUpperCase(),
         path: named(path),
-        scopes: security.length === 0 ? null : security.map(({ bearer: it }) => it.map(named)),
+        scopes: security.length === 0 ? null : security.flatMap(({ bearer: it }) => (it ? [it.map(named)] : [])),
       })),
   );
 }

@@ -75,6 +75,9 @@ fields! {
     "dedup_window_ms" "ms" DEFAULT;
     "max_message_bytes" "bytes" DEFAULT;
     "cors_origins" "list of origins" DEFAULT;
+    "access.publish" "" DEFAULT;
+    "access.rate_per_address.per_second" "publishes a second" DEFAULT;
+    "access.rate_per_address.burst" "publishes" DEFAULT;
     "push" "" "messages are pulled";
     "push.url" "URL" "refused";
     "push.format" "" DEFAULT;

@@ -32,6 +32,10 @@ pub fn document() -> String {
                 Needs::SetUp => "nothing, where the deployment has credentials".to_owned(),
                 Needs::AnyToken => "any token".to_owned(),
                 Needs::One(verbs) => words(verbs, name(route.path)),
+                Needs::OrPublic(verbs) => {
+                    let words = words(verbs, name(route.path));
+                    format!("{words}; nothing where its `access.publish` is `public`")
+                }
                 Needs::All(verbs) => words(verbs, "*"),
             };
             let _ = writeln!(out, "| {} | `{}` | {takes} |", method.name(), route.path);

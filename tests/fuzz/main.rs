@@ -89,5 +89,5 @@ macro_rules! targets {
 
 targets!(
     batch, head, body, verdict, settings, command, directory, segment, filter, text, topic, relay,
-    endpoint, push, answer
+    endpoint, push, answer, token, keys, scope
 );

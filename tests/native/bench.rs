@@ -108,6 +108,7 @@ impl Bench {
                 origin: None,
                 auto_create: true,
                 binary: false,
+                anonymous: false,
                 refused,
                 command,
             };

@@ -79,6 +79,7 @@ impl Patterns {
             origin: None,
             auto_create: true,
             binary: false,
+            anonymous: false,
             refused: Vec::new(),
             command,
         };

@@ -387,6 +387,7 @@ fn encode_with(
         origin: None,
         auto_create,
         binary: false,
+        anonymous: false,
         refused,
         command,
     };

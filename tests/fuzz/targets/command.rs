@@ -65,6 +65,7 @@ pub fn encoded(command: Command<'_>) -> Vec<u8> {
         origin: None,
         auto_create: true,
         binary: false,
+        anonymous: false,
         refused: Vec::new(),
         command,
     };

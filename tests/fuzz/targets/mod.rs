@@ -13,6 +13,7 @@ mod push;
 mod relay;
 mod stored;
 mod text;
+mod token;
 mod topic;
 
 /// One place where bytes are read.
@@ -42,6 +43,9 @@ pub const TARGETS: &[Target] = &[
     push::ENDPOINT,
     push::CONFIG,
     push::ANSWER,
+    token::TOKEN,
+    token::KEYS,
+    token::SCOPE,
 ];
 
 /// A text as a seed.

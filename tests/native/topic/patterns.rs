@@ -239,6 +239,7 @@ impl World {
                 origin: None,
                 auto_create: false,
                 binary: false,
+                anonymous: false,
                 refused: Vec::new(),
                 command: Command::Pull(pull),
             };

@@ -1,0 +1,195 @@
+//! Queues that everybody may publish to: which they are, and how often each address may.
+//!
+//! Only a queue knows, so it is asked, at most once a second where it is public and at most
+//! `PUBLIC_ASKS_PER_SECOND_MAX` others a second, whatever is made up. The queue looks again at each
+//! publish: what is closed is closed at once. Rates are counted here, so that refusing costs no call.
+
+use crate::error::{ErrorCode, Fault};
+use crate::limits::{
+    PUBLIC_ADDRESSES_MAX, PUBLIC_ASKS_PER_SECOND_MAX, PUBLIC_QUEUES_MAX, VERDICT_MS_MAX,
+};
+use crate::time::{Millis, SECOND};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// What one isolate knows.
+#[derive(Debug, Default)]
+pub struct Publics {
+    queues: HashMap<String, Known>,
+    /// The second in which was asked, and how often.
+    asked: (Millis, u32),
+    /// By queue and address: the instant, in microseconds, up to which its publishes are paid for.
+    paid_us: HashMap<String, u64>,
+}
+
+#[derive(Debug)]
+struct Known {
+    rate: Option<Rate>,
+    until_ms: Millis,
+}
+
+/// How often one address may publish.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rate {
+    per_second: f64,
+    burst: u64,
+}
+
+/// What is known of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Everybody may publish.
+    Open,
+    /// Nobody without a token.
+    Closed,
+    /// It has to be asked.
+    Ask,
+}
+
+impl Publics {
+    /// Whether `queue` is public.
+    pub fn look(&mut self, queue: &str, now_ms: Millis) -> Look {
+        let known = self.queues.get(queue);
+        match known {
+            Some(it) if now_ms < it.until_ms && it.rate.is_some() => Look::Open,
+            Some(it) if now_ms < it.until_ms => Look::Closed,
+            // Whatever is made up does not keep those out that are known to be public.
+            Some(it) if it.rate.is_some() => Look::Ask,
+            _ => self.may_ask(now_ms),
+        }
+    }
+
+    fn may_ask(&mut self, now_ms: Millis) -> Look {
+        let second = now_ms / SECOND;
+        if self.asked.0 != second {
+            self.asked = (second, 0);
+        }
+        if self.asked.1 >= PUBLIC_ASKS_PER_SECOND_MAX {
+            return Look::Closed;
+        }
+        self.asked.1 += 1;
+        Look::Ask
+    }
+
+    /// What the queue said: publishes a second and at once, with a space between; nothing where it
+    /// is not public.
+    pub fn learn(&mut self, queue: &str, said: &str, now_ms: Millis) {
+        let rate = said.split_once(' ').and_then(|(per_second, burst)| {
+            let (per_second, burst) = (per_second.parse().ok()?, burst.parse().ok()?);
+            (per_second > 0.0 && burst > 0).then_some(Rate { per_second, burst })
+        });
+        if self.queues.len() >= PUBLIC_QUEUES_MAX && !self.queues.contains_key(queue) {
+            self.queues
+                .retain(|_, it| it.rate.is_some() || now_ms < it.until_ms);
+            if self.queues.len() >= PUBLIC_QUEUES_MAX {
+                self.queues.clear();
+            }
+        }
+        let until_ms = now_ms + VERDICT_MS_MAX;
+        self.queues
+            .insert(queue.to_owned(), Known { rate, until_ms });
+    }
+
+    /// Lets one publish from `client` through, or says when the next one is (the generic cell rate
+    /// algorithm).
+    ///
+    /// # Errors
+    /// `rate-limited`.
+    pub fn charge(&mut self, queue: &str, client: &str, now_ms: Millis) -> Result<(), Fault> {
+        let Some(rate) = self.queues.get(queue).and_then(|it| it.rate) else {
+            return Ok(());
+        };
+        let now_us = now_ms * 1_000;
+        if self.paid_us.len() >= PUBLIC_ADDRESSES_MAX {
+            self.paid_us.retain(|_, paid_us| *paid_us > now_us);
+            if self.paid_us.len() >= PUBLIC_ADDRESSES_MAX {
+                self.paid_us.clear();
+            }
+        }
+        let each_us = (1_000_000.0 / rate.per_second) as u64;
+        let ahead_us = each_us.saturating_mul(rate.burst - 1);
+        let name = format!("{queue} {}", address(client));
+        let paid_us = self.paid_us.entry(name).or_default();
+        let from_us = (*paid_us).max(now_us);
+        let Some(early_us) = (from_us - now_us).checked_sub(ahead_us + 1) else {
+            *paid_us = from_us + each_us;
+            return Ok(());
+        };
+        let detail = "too many publishes from this address; a token has no such limit";
+        let fault = Fault::new(ErrorCode::RateLimited, detail);
+        let retry_after_ms = (early_us + 1).div_ceil(1_000);
+        Err(fault.with(|figures| figures.retry_after_ms = Some(retry_after_ms)))
+    }
+}
+
+/// Who shares a rate: an address, or a network of IPv6, of which one client has 2^64 addresses.
+fn address(client: &str) -> String {
+    // workerd tells the port as well.
+    let ip = client.parse::<SocketAddr>().map(|it| it.ip());
+    match ip
+        .or_else(|_| client.parse::<IpAddr>())
+        .map(|it| it.to_canonical())
+    {
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Ok(IpAddr::V6(address)) => format!("{:x?}", &address.segments()[..4]),
+        // Those whose address is not known share one.
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = 1_700_000_000_000;
+
+    #[test]
+    fn names_that_are_made_up_cause_few_questions() {
+        let mut it = Publics::default();
+        it.learn("sale", "10 20", NOW);
+        let mut asked = 0;
+        for at in 0..10_000 {
+            let now_ms = NOW + at;
+            asked += u32::from(it.look(&format!("x{at}"), now_ms) == Look::Ask);
+            it.learn(&format!("x{at}"), "", now_ms);
+            if it.look("sale", now_ms) == Look::Ask {
+                it.learn("sale", "10 20", now_ms);
+            }
+            assert_eq!(it.look("sale", now_ms), Look::Open);
+            assert!(it.queues.len() <= PUBLIC_QUEUES_MAX);
+        }
+        assert_eq!(asked, 10 * PUBLIC_ASKS_PER_SECOND_MAX);
+        it.learn("sale", "", NOW);
+        assert_eq!(it.look("sale", NOW), Look::Closed);
+    }
+
+    #[test]
+    fn each_address_has_its_rate() {
+        let mut it = Publics::default();
+        it.learn("sale", "10 3", NOW);
+        for client in ["192.0.2.1", "192.0.2.2", "2001:db8::1"] {
+            for _ in 0..3 {
+                assert_eq!(it.charge("sale", client, NOW), Ok(()));
+            }
+            let fault = it.charge("sale", client, NOW).unwrap_err();
+            assert_eq!(fault.code, ErrorCode::RateLimited);
+            assert_eq!(fault.figures.retry_after_ms, Some(100));
+        }
+        assert!(
+            it.charge("sale", "2001:db8::2", NOW).is_err(),
+            "one network"
+        );
+        assert!(it.charge("sale", "2001:db8:0:1::2", NOW).is_ok());
+        for same in ["::ffff:192.0.2.1", "192.0.2.1:4567", "[2001:db8::7]:80"] {
+            assert!(it.charge("sale", same, NOW).is_err(), "{same}");
+        }
+        assert!(it.charge("sale", "192.0.2.1", NOW + 99).is_err());
+        assert!(it.charge("sale", "192.0.2.1", NOW + 100).is_ok());
+        assert!(it.charge("other", "192.0.2.1", NOW).is_ok());
+        for number in 0..PUBLIC_ADDRESSES_MAX as u32 + 10 {
+            let client = std::net::Ipv4Addr::from(number).to_string();
+            let _ = it.charge("sale", &client, NOW);
+            assert!(it.paid_us.len() <= PUBLIC_ADDRESSES_MAX);
+        }
+    }
+}
