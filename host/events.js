@@ -50,5 +50,6 @@ export async function events(core, env, { text: stream, endsAt }) {
   const headers = new Headers(opened.headers);
   headers.set('content-type', 'text/event-stream');
   headers.set('cache-control', 'no-store');
+  headers.set('x-content-type-options', 'nosniff');
   return new Response(readable, { headers });
 }

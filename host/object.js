@@ -9,7 +9,7 @@ import { Core } from './core.js';
 import { Dispatches } from './dispatches.js';
 import { readTurn } from './frames.js';
 import { Entry, Line } from './line.js';
-import { overloaded, unavailable } from './problem.js';
+import { deleted, overloaded, unavailable } from './problem.js';
 import { Repair, detailOf } from './repair.js';
 import { sqlImport } from './sql.js';
 
@@ -192,7 +192,7 @@ export class CoreObject extends DurableObject {
   fail(error, isFinal) {
     console.error(`${this.ctx.id.name}: a turn failed: ${error}`);
     this.dropCore();
-    if (isFinal) this.failOpen(detailOf(this.work));
+    if (isFinal) this.answerOpen(() => unavailable(detailOf(this.work)));
   }
 
   dropCore() {
@@ -201,8 +201,9 @@ export class CoreObject extends DurableObject {
     this.clearTimer();
   }
 
-  failOpen(detail) {
-    for (const entry of this.open.values()) entry.answer(unavailable(detail));
+  /** Answers whoever waits still, each with an answer of its own. */
+  answerOpen(make) {
+    for (const entry of this.open.values()) entry.answer(make());
     this.open.clear();
   }
 
@@ -227,7 +228,7 @@ export class CoreObject extends DurableObject {
     this.calls.start(calls, this.core);
     this.dispatches.start(dispatches, this.core, now);
     if (wipe) {
-      this.failOpen('the queue was deleted');
+      this.answerOpen(deleted);
       return;
     }
     if (alarmAt >= 0) this.setAlarm(alarmAt);

@@ -15,6 +15,7 @@ export function problem(status, type, title, detail, headers = {}) {
     headers: {
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
       ...headers,
     },
   });
@@ -59,6 +60,14 @@ export function withoutVerdict(response) {
   plain.headers.delete(VERDICT_HEADER);
   plain.headers.delete(ACCESS_HEADER);
   return plain;
+}
+
+/**
+ * What a request waited for was deleted, in a turn that came before its own answer.
+ * @returns {Response}
+ */
+export function deleted() {
+  return problem(404, 'not-found', 'There is no such thing', 'it was deleted meanwhile');
 }
 
 /** @returns {Response} */

@@ -22,6 +22,7 @@ export async function stream(core, env, { text: name, endsAt }) {
   const headers = new Headers(first.headers);
   headers.set('content-type', 'text/event-stream');
   headers.set('cache-control', 'no-store');
+  headers.set('x-content-type-options', 'nosniff');
   const { readable, writable } = new TransformStream();
   const writer = writable.getWriter();
   const stay = atExpiry(endsAt, () => {

@@ -6,6 +6,7 @@
 
 pub mod codec;
 pub mod directory;
+pub mod latency;
 pub mod pattern;
 pub mod patterns;
 pub mod placement;

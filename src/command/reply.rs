@@ -2,6 +2,7 @@
 
 use super::LeaseRef;
 use super::quarantined::Quarantined;
+use super::latency::Latencies;
 use crate::error::{ErrorCode, Fault};
 use crate::id::{Id, Secret, hash64};
 use crate::time::Millis;
@@ -381,6 +382,8 @@ pub struct Description {
     /// Since this object last started: requests, rows written, rows read, commits, bytes of its
     /// Wasm memory.
     pub since_start: SinceStart,
+    /// How long things took since this object last started.
+    pub latencies: Latencies,
 }
 
 /// How things stand with an endpoint.

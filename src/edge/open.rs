@@ -38,6 +38,9 @@ impl Edge {
     ) -> Result<Action, Fault> {
         let method = Method::of(request.head.method);
         let ends_at_ms = request.grant.expires_at_ms;
+        if matches!(method, Method::Post | Method::Put) {
+            media::expect_identity(request.content_encoding)?;
+        }
         match place {
             Place::File => Ok(Action::Asset),
             Place::Health => {

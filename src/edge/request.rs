@@ -28,6 +28,8 @@ pub struct Request<'a> {
     pub origin: Option<&'a str>,
     /// `Content-Type`.
     pub content_type: Option<&'a str>,
+    /// `Content-Encoding`, as sent.
+    pub content_encoding: Option<&'a str>,
     /// `Content-Length`, when it is a number.
     pub content_length: Option<u64>,
     /// `Idempotency-Key`, as sent.
@@ -57,6 +59,7 @@ impl<'a> Request<'a> {
             authorization: None,
             origin: None,
             content_type: None,
+            content_encoding: None,
             content_length: None,
             idempotency_key: None,
             accepts_events: false,
@@ -74,6 +77,7 @@ impl<'a> Request<'a> {
                     it.origin = Some(value).filter(|it| !it.eq_ignore_ascii_case(head.origin))
                 }
                 "content-type" => it.content_type = Some(value),
+                "content-encoding" => it.content_encoding = Some(value),
                 "content-length" => it.content_length = value.parse().ok(),
                 "idempotency-key" => it.idempotency_key = Some(value),
                 "accept" => {

@@ -68,6 +68,8 @@ impl Queue {
                 result: ack.result.map(str::to_owned),
             });
         }
+        let took_ms = turn.now_ms.saturating_sub(entry.at_ms);
+        self.latencies.ack.note(took_ms);
         self.remove_outstanding(seq);
         self.waiters.finished(seq);
         Ok(())

@@ -211,6 +211,7 @@ impl Queue {
             quarantined: self.quarantined.rows,
             quarantined_total: self.quarantined.total,
             since_start: self.since,
+            latencies: self.latencies,
         };
         Ok(Reply::Described {
             description: Box::new(description),

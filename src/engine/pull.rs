@@ -232,6 +232,10 @@ impl Queue {
         let lease = self.meta.next_lease;
         self.meta.next_lease += 1;
         self.meta.totals.delivered += 1;
+        if found.entry.attempts == 0 {
+            let waited_ms = self.meta.now_ms.saturating_sub(found.entry.at_ms);
+            self.latencies.delivery.note(waited_ms);
+        }
         let entry = Entry {
             status: Status::Leased { lease, until_ms },
             attempts: found.entry.attempts + 1,

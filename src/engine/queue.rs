@@ -25,6 +25,7 @@ use super::segment::{SINGLE, segment_id};
 use super::segments::{Segments, each_list};
 use super::tickets::Tickets;
 use super::waiter::Waiters;
+use crate::command::latency::Latencies;
 use crate::command::placement::is_subscription_queue;
 use crate::command::reply::{DrawFigures, SinceStart};
 use crate::command::sieve::Sieve;
@@ -78,6 +79,7 @@ pub struct Queue {
     pub(super) quarantined: quarantine::Figures,
     pub(super) drain: Drain,
     pub(super) since: SinceStart,
+    pub(super) latencies: Latencies,
     /// Theoretical arrival times by key, while `publish_rate` is per key. In memory only.
     pub(super) key_rates: HashMap<u64, u64>,
 }

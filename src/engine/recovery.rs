@@ -115,6 +115,7 @@ impl Queue {
             quarantined: Default::default(),
             drain: Default::default(),
             since: Default::default(),
+            latencies: Default::default(),
             key_rates: Default::default(),
         }
     }

@@ -11,6 +11,7 @@ use crate::time::{DAY, HOUR, MINUTE, Millis, SECOND};
 use crate::wire::base64;
 use crate::wire::json_text::{member_number, member_string, name, string};
 use crate::wire::percent;
+use crate::wire::trace::{TRACEPARENT, TRACESTATE};
 
 /// The type of an event that was not published as one.
 const EVENT_TYPE: &str = "tidegate.message";
@@ -125,6 +126,21 @@ fn one_headers(headers: &mut Headers, it: &Message<'_>) {
     if let Some(key) = it.key {
         headers.set("tidegate-key", encoded(key));
     }
+    // An event's own extension is another span's: W3C Trace Context is the transport's.
+    for (name, value) in traces(it) {
+        if is_plain(value) {
+            headers.set(name, value.to_owned());
+        }
+    }
+}
+
+/// What the message was published as part of.
+fn traces<'a>(it: &Message<'a>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let is_trace = |name: &str| name == TRACEPARENT || name == TRACESTATE;
+    it.attributes
+        .iter()
+        .filter(move |(name, _)| is_trace(name))
+        .map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 /// Attributes as they are published: those whose names a header can have.
@@ -133,7 +149,7 @@ fn attribute_headers(headers: &mut Headers, it: &Message<'_>) {
         let lower = name.to_ascii_lowercase();
         if lower.starts_with(EVENT_PREFIX) && is_token(&lower) {
             headers.set(&lower, encoded(value));
-        } else if is_token(&lower) {
+        } else if is_token(&lower) && lower != TRACEPARENT && lower != TRACESTATE {
             headers.set(&format!("tidegate-attr-{lower}"), encoded(value));
         }
     }
@@ -142,6 +158,9 @@ fn attribute_headers(headers: &mut Headers, it: &Message<'_>) {
 /// HTTP binding of CloudEvents, 3.1: attributes as headers.
 fn event_headers(headers: &mut Headers, queue: &str, it: &Message<'_>) {
     attribute_headers(headers, it);
+    for (name, value) in traces(it) {
+        headers.add(&format!("{EVENT_PREFIX}{name}"), encoded(value));
+    }
     for (name, value) in defaults(queue, it) {
         headers.add(&format!("{EVENT_PREFIX}{name}"), encoded(&value));
     }
@@ -197,6 +216,9 @@ fn event(out: &mut Vec<u8>, queue: &str, it: &Message<'_>) {
             member_string(out, key, value);
             known.push(key);
         }
+    }
+    for (key, value) in traces(it).filter(|(key, _)| !known.contains(key)) {
+        member_string(out, key, value);
     }
     let defaults = defaults(queue, it);
     for (key, value) in defaults.iter().filter(|(key, _)| !known.contains(key)) {
@@ -391,6 +413,27 @@ mod tests {
             (request.body.as_slice(), header(&request, "webhook-id")),
             (&b"hi"[..], None)
         );
+    }
+
+    #[test]
+    fn a_message_brings_its_trace() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let attributes = [pair(TRACEPARENT, parent), pair(TRACESTATE, "a=1, b=2")];
+        for (format, event) in [("cloudevents", true), ("raw", false)] {
+            let config = config(json!({ "format": format }));
+            let request = build(&config, "q", &[message(b"", &attributes)], 0);
+            assert_eq!(header(&request, TRACEPARENT), Some(parent));
+            assert_eq!(header(&request, TRACESTATE), Some("a=1, b=2"));
+            assert_eq!(header(&request, "tidegate-attr-traceparent"), None);
+            assert_eq!(header(&request, "ce-traceparent"), event.then_some(parent));
+        }
+        let own = [pair(TRACEPARENT, parent), pair("ce-traceparent", "own")];
+        let config = config(json!({"batch_size": 2}));
+        let both = [message(b"", &attributes), message(b"", &own)];
+        let request = build(&config, "q", &both, 0);
+        let events: Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(events[0][TRACEPARENT], parent);
+        assert_eq!(events[1][TRACEPARENT], "own");
     }
 
     #[test]

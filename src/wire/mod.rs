@@ -5,3 +5,4 @@ pub mod head;
 pub mod json_text;
 pub mod percent;
 pub mod query;
+pub mod trace;

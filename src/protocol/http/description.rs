@@ -3,6 +3,7 @@
 use super::endpoint;
 use super::render::DecidedBy;
 use crate::command::Description;
+use crate::command::latency::Histogram;
 use crate::command::reply::DrawFigures;
 use crate::wire::json_text::{member_number, member_string, name, number, string};
 
@@ -20,6 +21,7 @@ pub fn write(out: &mut Vec<u8>, queue: &str, it: &Description) {
     out.extend_from_slice(if it.paused { b"true" } else { b"false" });
     write_figures(out, it);
     write_rejected(out, it);
+    write_latencies(out, it);
     write_draw(out, it.draw.as_ref());
     endpoint::write(out, it.endpoint.as_ref());
     out.push(b'}');
@@ -90,6 +92,36 @@ fn write_figures(out: &mut Vec<u8>, it: &Description) {
         Some(at_ms) => number(out, at_ms),
         None => out.extend_from_slice(b"null"),
     }
+}
+
+/// As counted, step by step; `protocol/http/histograms.rs` reads it again for the metrics.
+fn write_latencies(out: &mut Vec<u8>, it: &Description) {
+    name(out, "latencies");
+    out.push(b'{');
+    for (key, histogram) in [
+        ("delivery", &it.latencies.delivery),
+        ("ack", &it.latencies.ack),
+        ("push", &it.latencies.push),
+    ] {
+        name(out, key);
+        write_histogram(out, histogram);
+    }
+    out.push(b'}');
+}
+
+fn write_histogram(out: &mut Vec<u8>, it: &Histogram) {
+    out.push(b'{');
+    name(out, "counts");
+    out.push(b'[');
+    for (at, count) in it.counts.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        number(out, *count);
+    }
+    out.push(b']');
+    member_number(out, "sum_ms", it.sum_ms);
+    out.push(b'}');
 }
 
 fn write_rejected(out: &mut Vec<u8>, it: &Description) {

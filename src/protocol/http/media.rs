@@ -42,6 +42,23 @@ pub fn expect_json(content_type: Option<&str>) -> Result<(), Fault> {
     }
 }
 
+/// Refuses a body that is coded: what is stored is what consumers get, who are not told of a coding,
+/// and nothing that a client compressed is ever inflated here (RFC 9110, 8.4).
+///
+/// # Errors
+/// `unsupported-media`.
+pub fn expect_identity(content_encoding: Option<&str>) -> Result<(), Fault> {
+    match content_encoding {
+        Some(text) if !text.is_empty() && !text.eq_ignore_ascii_case("identity") => {
+            let detail = "bodies are taken as they are: send it without Content-Encoding; a message \
+                          that is compressed says so in Content-Type or an attribute";
+            Err(Fault::new(ErrorCode::UnsupportedMedia, detail)
+                .with(|f| f.field = Some("Content-Encoding".to_owned())))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The fault of a body that is no `expected`.
 #[must_use]
 pub fn unsupported(expected: &str) -> Fault {
@@ -60,6 +77,18 @@ fn essence(content_type: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_coded_is_refused() {
+        for fine in [None, Some(""), Some("identity"), Some("Identity")] {
+            assert!(expect_identity(fine).is_ok());
+        }
+        for coded in ["gzip", "br", "identity, gzip", "x"] {
+            let fault = expect_identity(Some(coded)).unwrap_err();
+            assert_eq!(fault.code, ErrorCode::UnsupportedMedia);
+            assert_eq!(fault.figures.field.as_deref(), Some("Content-Encoding"));
+        }
+    }
 
     #[test]
     fn json_has_many_names() {

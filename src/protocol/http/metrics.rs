@@ -2,6 +2,7 @@
 //! See <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>.
 
 use super::endpoint_metrics::{self, EndpointFigures};
+use super::histograms::{self, Latencies};
 use super::topic_metrics::TopicFigures;
 use crate::time::Millis;
 use serde::Deserialize;
@@ -30,6 +31,7 @@ pub struct Figures {
     rows_read_total: u64,
     commits_total: u64,
     endpoint: Option<EndpointFigures>,
+    latencies: Latencies,
     /// Bytes of the object's Wasm memory.
     pub wasm_memory_bytes: u64,
 }
@@ -191,6 +193,11 @@ pub fn exposition(
         "gauge",
     );
     sample(&mut out, name, &[], &memory_bytes.to_string());
+    let latencies: Vec<_> = queues
+        .iter()
+        .map(|it| (it.name.as_str(), &it.latencies))
+        .collect();
+    histograms::append(&mut out, &latencies);
     out
 }
 
@@ -318,6 +325,6 @@ mod tests {
             .collect();
         let count = types.len();
         types.dedup();
-        assert_eq!((types.len(), count), (16, 16));
+        assert_eq!((types.len(), count), (18, 18));
     }
 }

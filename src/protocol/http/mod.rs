@@ -14,6 +14,7 @@ mod description;
 mod endpoint;
 mod endpoint_metrics;
 pub mod fields;
+pub mod histograms;
 pub mod incoming;
 pub mod joined;
 pub mod media;

@@ -1,7 +1,7 @@
 //! Problem documents (RFC 9457): what a fault looks like to a client.
 
 use super::render::DecidedBy;
-use super::response::Response;
+use super::response::{Response, nosniff};
 use crate::error::{ErrorCode, Fault};
 use crate::time::{Millis, SECOND};
 use crate::wire::json_text::{member_number, member_number_if, member_string};
@@ -59,6 +59,7 @@ pub fn response(fault: &Fault, decided_by: DecidedBy) -> Response {
         };
     }
     headers.push(("content-type", MEDIA_TYPE.to_owned()));
+    headers.push(nosniff());
     if let Some(after_ms) = fault.figures.retry_after_ms {
         headers.push(("retry-after", retry_after(after_ms)));
     }

@@ -10,6 +10,7 @@ use crate::command::{BACKOFF_ATTRIBUTE, MAX_ATTEMPTS_ATTRIBUTE};
 use crate::error::Fault;
 use crate::wire::head::Head;
 use crate::wire::percent;
+use crate::wire::trace::{self, TRACEPARENT, TRACESTATE};
 use std::borrow::Cow;
 
 /// Reads all headers that say something about the message; its body comes later.
@@ -20,6 +21,7 @@ pub fn read<'a>(head: &Head<'a>) -> Result<Incoming<'a>, Fault> {
     let mut message = Incoming::default();
     let structured = media::is(head.header("content-type"), media::CLOUD_EVENT);
     let mut is_event = false;
+    let mut traced = Traced::default();
     for (name, value) in head.headers() {
         if let Some(rest) = name.strip_prefix("tidegate-") {
             tidegate_header(&mut message, rest, value)?;
@@ -35,12 +37,40 @@ pub fn read<'a>(head: &Head<'a>) -> Result<Incoming<'a>, Fault> {
             message.content_type = Some(Cow::Borrowed(value));
         } else if name == "idempotency-key" {
             message.idempotency_key = Some(idempotency_key(value)?);
+        } else if name == TRACEPARENT {
+            traced.parent = trace::parent(value);
+        } else if name == TRACESTATE {
+            traced.state = trace::state(value);
         }
     }
+    traced.add_to(&mut message);
     if is_event {
         super::cloud_events::check_required(&message.attributes, |name| name.to_owned())?;
     }
     Ok(message)
+}
+
+/// What the request belongs to, in the words of W3C Trace Context.
+#[derive(Default)]
+struct Traced<'a> {
+    parent: Option<&'a str>,
+    state: Option<&'a str>,
+}
+
+impl<'a> Traced<'a> {
+    /// As attributes, so that whoever takes the message may go on with it. Attributes of these names
+    /// that the publisher gave come first, and a message that has no room for more goes without.
+    fn add_to(self, message: &mut Incoming<'a>) {
+        let Some(parent) = self.parent else { return };
+        let added = message
+            .attributes
+            .add(Cow::Borrowed(TRACEPARENT), Cow::Borrowed(parent));
+        if let (Ok(()), Some(state)) = (added, self.state) {
+            let _ = message
+                .attributes
+                .add(Cow::Borrowed(TRACESTATE), Cow::Borrowed(state));
+        }
+    }
 }
 
 /// Refuses headers that mean something to a single message only: in a batch each message has its
@@ -215,6 +245,29 @@ mod tests {
             assert_eq!(draft.attributes, [("region", "eu")]);
         });
         message("", |it| assert_eq!(it.unwrap().draft().priority, 4));
+    }
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn attributes(lines: &str) -> Vec<(String, String)> {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        message(lines, |it| {
+            it.unwrap().attributes.iter().map(owned).collect()
+        })
+    }
+
+    #[test]
+    fn the_trace_of_a_request_becomes_the_message_s() {
+        let both = attributes(&format!("tracestate: a=1\ntraceparent: {PARENT}"));
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(both, [pair(TRACEPARENT, PARENT), pair(TRACESTATE, "a=1")]);
+        let alone = attributes(&format!("traceparent: {PARENT}\ntracestate: ?"));
+        assert_eq!(alone, [pair(TRACEPARENT, PARENT)]);
+        for none in ["traceparent: 00-1-2-3\ntracestate: a=1", "tracestate: a=1"] {
+            assert!(attributes(none).is_empty(), "{none}");
+        }
+        let own = format!("traceparent: {PARENT}\ntidegate-attr-traceparent: mine");
+        assert_eq!(attributes(&own), [pair(TRACEPARENT, "mine")]);
     }
 
     #[test]

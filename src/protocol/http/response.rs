@@ -1,5 +1,11 @@
 //! A finished HTTP response, ready for the host.
 
+/// What stands in the body is what its type says, whatever it looks like: no browser takes a
+/// message for a page.
+pub(super) fn nosniff() -> (&'static str, String) {
+    ("x-content-type-options", "nosniff".to_owned())
+}
+
 /// Status, headers and body. Header names are lower case; none occurs twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
@@ -23,6 +29,7 @@ impl Response {
     pub fn document(status: u16, media_type: &str, body: Vec<u8>) -> Self {
         let mut headers = Vec::with_capacity(6);
         headers.push(("content-type", media_type.to_owned()));
+        headers.push(nosniff());
         headers.push(("cache-control", "no-store".to_owned()));
         Self {
             status,
