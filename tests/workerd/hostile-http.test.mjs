@@ -1,0 +1,157 @@
+// What stands before our code: bytes that are no good HTTP. Requests whose end can be read in two
+// ways are where one server behind another is fooled (RFC 9112, 11.2): such a connection must end,
+// and what follows in it must not be taken for a request.
+
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { after, before, test } from 'node:test';
+import { api } from '../harness/api.mjs';
+import { startServer } from '../harness/server.mjs';
+
+const QUEUE = 'edges';
+const HOST = 'Host: 127.0.0.1\r\n';
+const PUBLISH = `POST /v1/queues/${QUEUE}/messages HTTP/1.1\r\n${HOST}`;
+/** Stands behind each request. Where its answer comes, the two were told apart. */
+const NEXT = `GET /healthz HTTP/1.1\r\n${HOST}\r\n`;
+/** How long a connection is listened to that stays open. */
+const LISTEN_MS = 500;
+/** The runtime ends a connection whose request does not come; this is more than it waits. */
+const HEAD_MS_MAX = 40_000;
+const SLOW_CONNECTIONS = 100;
+/** Others are answered within this, whatever slow clients do. The machine may be busy. */
+const ANSWER_MS_MAX = 5_000;
+
+let server;
+let tide;
+
+before(async () => {
+  server = await startServer();
+  tide = api(server.url);
+  await tide.putQueue(QUEUE);
+});
+after(() => server.stop());
+
+/** Sends bytes; the statuses of what came back, and whether the other side ended it. */
+function exchange(bytes) {
+  return new Promise((resolve) => {
+    const socket = net.connect(server.port, '127.0.0.1', () => socket.write(bytes));
+    let text = '';
+    let timer = null;
+    const done = (isClosed) => {
+      clearTimeout(timer);
+      socket.destroy();
+      const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => Number(status));
+      resolve({ statuses, isClosed });
+    };
+    timer = setTimeout(() => done(false), LISTEN_MS);
+    socket.on('data', (piece) => (text += piece)).on('close', () => done(true)).on('error', () => {});
+  });
+}
+
+const accepted = async () => (await tide.getQueue(QUEUE)).json.accepted_total;
+
+/** Refused by the runtime: one answer, 400, the connection ends, nothing is published. */
+const REFUSED = {
+  'two lengths': 'Content-Length: 1\r\nContent-Length: 5\r\n\r\nabcde',
+  'a list of lengths': 'Content-Length: 1, 1\r\n\r\na',
+  'a signed length': 'Content-Length: +1\r\n\r\na',
+  'a negative length': 'Content-Length: -1\r\n\r\na',
+  'a hexadecimal length': 'Content-Length: 0x1\r\n\r\na',
+  'a length beyond numbers': 'Content-Length: 99999999999999999999\r\n\r\na',
+  'an unknown coding': 'Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n',
+  'codings that contradict': 'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n',
+  'a blank before the colon': 'Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n',
+  'a folded line': 'X-A: b\r\n c\r\nContent-Length: 1\r\n\r\na',
+  'a NUL in a value': 'X-A: b\0c\r\nContent-Length: 1\r\n\r\na',
+  'a bare CR in a value': 'X-A: b\rContent-Length: 9\r\nContent-Length: 1\r\n\r\na',
+};
+
+for (const [name, rest] of Object.entries(REFUSED)) {
+  test(`${name}: refused, and the connection ends`, async () => {
+    const before = await accepted();
+    const { statuses, isClosed } = await exchange(`${PUBLISH}${rest}${NEXT}`);
+    assert.deepEqual(statuses, [400]);
+    assert.ok(isClosed, 'the connection is still open');
+    assert.equal(await accepted(), before);
+  });
+}
+
+test('a length beside chunks: the chunks hold, and nothing after them is read', async () => {
+  const rest = 'Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n';
+  const { statuses, isClosed } = await exchange(`${PUBLISH}${rest}${NEXT}`);
+  assert.equal(statuses.length, 1);
+  assert.ok(isClosed, 'the connection is still open');
+});
+
+for (const [name, size] of [['no number', 'zz'], ['beyond numbers', 'ffffffffffffffff1']]) {
+  test(`a chunk whose size is ${name}: nothing is published, and the connection ends`, async () => {
+    const before = await accepted();
+    const rest = `Transfer-Encoding: chunked\r\n\r\n${size}\r\na\r\n0\r\n\r\n`;
+    const { statuses, isClosed } = await exchange(`${PUBLISH}${rest}${NEXT}`);
+    assert.ok(statuses.length <= 1 && statuses[0] !== 202, `${statuses}`);
+    assert.ok(isClosed, 'the connection is still open');
+    assert.equal(await accepted(), before);
+  });
+}
+
+test('two requests in one piece are two', async () => {
+  const { statuses } = await exchange(`${PUBLISH}Content-Length: 1\r\n\r\na${NEXT}`);
+  assert.deepEqual(statuses, [202, 200]);
+});
+
+const long = (chars) => 'a'.repeat(chars);
+const many = (count) => Array.from({ length: count }, (_, at) => `x-${at}: 1\r\n`).join('');
+
+for (const [name, bytes, status] of [
+  ['a URL of 70,000 bytes', `GET /${long(70_000)} HTTP/1.1\r\n${HOST}\r\n`, 414],
+  ['a head of 100,000 bytes', `GET /v1/queues HTTP/1.1\r\n${HOST}X-A: ${long(100_000)}\r\n\r\n`, 413],
+  ['10,000 headers', `GET /v1/queues HTTP/1.1\r\n${HOST}${many(10_000)}\r\n`, 413],
+  ['a head of 600,000 bytes', `GET / HTTP/1.1\r\n${HOST}X-A: ${long(600_000)}\r\n\r\n`, 431],
+  ['another version', `GET /healthz HTTP/9.9\r\n${HOST}\r\n`, 400],
+  ['no HTTP at all', '\x16\x03\x01\x02\x00\x01\x00\x01', 400],
+  ['no host', 'GET /healthz HTTP/1.1\r\n\r\n', 400],
+]) {
+  test(`${name}: ${status}`, async () => {
+    assert.deepEqual((await exchange(bytes)).statuses, [status]);
+  });
+}
+
+test('a host of another name is not loopback, whoever connects', async () => {
+  // A page that has its own name resolve to 127.0.0.1 is still of its own name.
+  const bytes = `GET /v1/queues HTTP/1.1\r\nHost: rebound.example\r\n\r\n`;
+  assert.deepEqual((await exchange(bytes)).statuses, [403]);
+});
+
+test('a body that is compressed is refused, not inflated', async () => {
+  for (const [path, type] of [['messages', 'text/plain'], ['messages/batch', 'application/json']]) {
+    const answer = await tide.request('POST', `/v1/queues/${QUEUE}/${path}`, {
+      headers: { 'content-encoding': 'gzip', 'content-type': type },
+      body: Buffer.from('1f8b0800000000000003030000000000000000', 'hex'),
+    });
+    assert.equal(answer.status, 415, answer.text);
+    assert.equal(answer.json.field, 'Content-Encoding');
+  }
+});
+
+test('clients that never finish hold up nobody, and unfinished heads are let go', async () => {
+  const slow = Array.from({ length: SLOW_CONNECTIONS }, (_, at) => {
+    const socket = net.connect(server.port, '127.0.0.1');
+    const isHead = at % 2 === 0;
+    socket.write(isHead ? PUBLISH : `${PUBLISH}Content-Length: 1000\r\n\r\na`);
+    socket.on('error', () => {}).resume();
+    return { isHead, socket, closed: new Promise((resolve) => socket.on('close', resolve)) };
+  });
+  const before = await accepted();
+  const began = performance.now();
+  for (let at = 0; at < 10; at++) {
+    assert.equal((await tide.publish(QUEUE, 'in between')).status, 202);
+  }
+  const took = performance.now() - began;
+  assert.ok(took < ANSWER_MS_MAX, `ten publishes took ${took} ms`);
+  const late = new Promise((_, reject) => {
+    setTimeout(() => reject(new Error('an unfinished head is waited for')), HEAD_MS_MAX).unref();
+  });
+  await Promise.race([Promise.all(slow.filter((it) => it.isHead).map((it) => it.closed)), late]);
+  for (const { socket } of slow) socket.destroy();
+  assert.equal(await accepted(), before + 10);
+});
