@@ -43,6 +43,7 @@ const tidegate :Workerd.Worker = (
     (name = "host/gather.js", esModule = embed "host/gather.js"),
     (name = "host/inbound.js", esModule = embed "host/inbound.js"),
     (name = "host/line.js", esModule = embed "host/line.js"),
+    (name = "host/log.js", esModule = embed "host/log.js"),
     (name = "host/object.js", esModule = embed "host/object.js"),
     (name = "host/place.js", esModule = embed "host/place.js"),
     (name = "host/problem.js", esModule = embed "host/problem.js"),
@@ -76,6 +77,7 @@ const tidegate :Workerd.Worker = (
     (name = "AUTO_CREATE", fromEnvironment = "AUTO_CREATE"),
     (name = "ALLOW_PRIVATE_TARGETS", fromEnvironment = "ALLOW_PRIVATE_TARGETS"),
     (name = "TICKET_KEY", fromEnvironment = "TICKET_KEY"),
+    (name = "LOG_LEVEL", fromEnvironment = "LOG_LEVEL"),
     (name = "LOOPBACK", fromEnvironment = "LOOPBACK"),
   ],
   # A key names a directory of the data and is part of every object's identity: it never changes.

@@ -1,5 +1,6 @@
 // Calls to objects: how a command travels, and what becomes of an object that cannot be reached.
 
+import { log } from './log.js';
 import { overloaded, unavailable } from './problem.js';
 
 /** A command, and after a dot a small message that goes with it; both base64url. */
@@ -125,6 +126,6 @@ async function withRetry(attempt) {
 }
 
 function refusalFor(error) {
-  console.warn(`an object could not be reached: ${error}`);
+  log('warn', 'object_unreachable', { error });
   return error.overloaded ? overloaded() : unavailable();
 }

@@ -2,6 +2,8 @@
 
 import { fetchObject, fetchShared } from './call.js';
 import { FOR_DIRECTORY, FOR_QUEUE, FOR_RELAY, FOR_TOPIC } from './frames.js';
+import { FOR_DIRECTORY, FOR_RELAY } from './frames.js';
+import { log } from './log.js';
 import { relay } from './place.js';
 import { OVERLOADED_VERDICT, VERDICT_HEADER } from './problem.js';
 
@@ -69,7 +71,7 @@ export class Calls {
       if (response.ok) outcome = ANSWERED;
       else if (isOverloaded) outcome = OVERLOADED;
     } catch (error) {
-      console.warn(`${this.name}: a call to ${call.object} failed: ${error}`);
+      log('warn', 'call_failed', { object: this.name, to: call.object, error });
     }
     this.open -= 1;
     this.answered({ core, number: call.number, outcome, body });

@@ -2,6 +2,7 @@
 // forms are described in docs/ARCHITECTURE.md; src/platform/ is the other side of it.
 
 import module from '../build/tidegate.wasm';
+import { logOfCore } from './log.js';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -14,7 +15,7 @@ export class Core {
   /** @param {(core: Core) => Function} [sql] makes the import that runs statements */
   constructor(sql = () => () => 0) {
     const host = {
-      log: (at, length) => console.error(this.text(at, length)),
+      log: (at, length) => logOfCore(this.text(at, length)),
       sql: sql(this),
     };
     /** The core's functions. */

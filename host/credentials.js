@@ -1,6 +1,8 @@
 // What it takes to know whether a token is genuine: the key set at JWKS_URL, and signatures made
 // with its keys. When it is read and what a token says is decided in the core (src/edge/auth.rs).
 
+import { log } from './log.js';
+
 const WORD = 4;
 /** As in src/limits.rs: KEY_SET_BYTES_MAX, KEY_SET_READ_MS_MAX. */
 const KEY_SET_BYTES_MAX = 65_536;
@@ -84,9 +86,9 @@ export async function readKeys(core, at, env) {
     } else {
       await response.body?.cancel();
     }
-    if (read === null) console.warn(`the key set could not be read: ${response.status}`);
+    if (read === null) log('warn', 'key_set_unreadable', { status: response.status });
   } catch (error) {
-    console.warn(`the key set could not be read: ${error}`);
+    log('warn', 'key_set_unreadable', { error });
   }
   const length = read === null ? 0 : core.putTwo(read, '')[0];
   core.exports.edge_take_keys(length, read === null ? 0 : 1, maxAge, Date.now());

@@ -1,5 +1,7 @@
 // What an object has under way to endpoints: an invocation of the dispatcher for each call.
 
+import { log } from './log.js';
+
 /**
  * A call that a turn asks for.
  * @typedef {object} Dispatch
@@ -37,7 +39,7 @@ export class Dispatches {
     try {
       answer = await this.dispatcher.send(url, { headers, body }, { timeoutMs, sendBy });
     } catch (error) {
-      console.warn(`a call could not be handed over: ${error}`);
+      log('warn', 'dispatch_failed', { error });
       answer = { head: '0\n0\nerror: the call was cut\n', body: new Uint8Array(0) };
     }
     this.answered(core, number, answer);

@@ -9,6 +9,7 @@ import { Core } from './core.js';
 import { Dispatches } from './dispatches.js';
 import { readTurn } from './frames.js';
 import { Entry, Line } from './line.js';
+import { log, setLevel } from './log.js';
 import { deleted, overloaded, unavailable } from './problem.js';
 import { Repair, detailOf } from './repair.js';
 import { sqlImport } from './sql.js';
@@ -32,6 +33,7 @@ function sharedBy({ url }) {
 export class CoreObject extends DurableObject {
   constructor(ctx, env, kind) {
     super(ctx, env);
+    setLevel(env.LOG_LEVEL);
     this.kind = kind;
     /** @type {Core | null} opened from storage when needed, dropped when a turn fails */
     this.core = null;
@@ -190,7 +192,7 @@ export class CoreObject extends DurableObject {
 
   /** A turn failed and is rolled back: memory may differ from what is stored, so it goes. */
   fail(error, isFinal) {
-    console.error(`${this.ctx.id.name}: a turn failed: ${error}`);
+    log('error', 'turn_failed', { object: this.ctx.id.name, error });
     this.dropCore();
     if (isFinal) this.answerOpen(() => unavailable(detailOf(this.work)));
   }

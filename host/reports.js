@@ -3,6 +3,7 @@
 
 import { fetchObject, fetchShared } from './call.js';
 import { readCalls } from './frames.js';
+import { log } from './log.js';
 import { targetOf } from './place.js';
 
 const INTERVAL_MS = 1_000;
@@ -41,7 +42,7 @@ async function sendReports(core, env, place, settle) {
       try {
         await (await send(env, call, place)).body?.cancel();
       } catch (error) {
-        console.warn(`a report of refusals was lost: ${error}`);
+        log('warn', 'report_lost', { error });
       }
     }
   }

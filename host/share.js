@@ -9,6 +9,7 @@
 
 import { callObject, fetchShared } from './call.js';
 import { headersOf } from './frames.js';
+import { log } from './log.js';
 import { targetOf } from './place.js';
 import { overloaded, unavailable } from './problem.js';
 
@@ -274,9 +275,9 @@ async function send(target, commands) {
     const answers = response.status === 200 ? text.split(SEPARATOR) : [];
     if (answers.length === commands.length) return answers.map(inFull);
     if (response.status !== 200) return forAll(commands, response, text);
-    console.warn(`${target.object} gave ${answers.length} answers to ${commands.length} publishes`);
+    log('warn', 'answers_lost', { object: target.object, answers: answers.length });
   } catch (error) {
-    console.warn(`the answers of ${target.object} were lost: ${error}`);
+    log('warn', 'answers_lost', { object: target.object, error });
   }
   const failed = unavailable();
   return forAll(commands, failed, await failed.text());

@@ -5,6 +5,7 @@ import { callObject } from './call.js';
 import { EXPIRED, atExpiry } from './expiry.js';
 import { Feed, sleep } from './feed.js';
 import { LEAVE, PUBLISH, SEND, SUBSCRIBE, readSocketStep } from './frames.js';
+import { log } from './log.js';
 
 /** Topics that one socket follows at a time: each is a socket to an object. */
 const TOPICS_MAX = 32;
@@ -60,7 +61,7 @@ class Session {
       core.exports.edge_frame(headLength, length);
       step = readSocketStep(core);
     } catch (error) {
-      console.error(`the edge failed: ${error}`);
+      log('error', 'edge_failed', { error });
       this.server.close(1011, 'connect again');
       return;
     }

@@ -4,6 +4,7 @@
 import { fetchObject } from './call.js';
 import { EXPIRED, atExpiry } from './expiry.js';
 import { readCall } from './frames.js';
+import { log } from './log.js';
 import { unavailable, withoutVerdict } from './problem.js';
 
 const COMMENT = ':\n\n';
@@ -58,7 +59,7 @@ async function ask(env, call) {
   try {
     return await fetchObject(env.QUEUE, call);
   } catch (error) {
-    console.warn(`an object could not be reached: ${error}`);
+    log('warn', 'object_unreachable', { error });
     return unavailable();
   }
 }

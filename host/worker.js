@@ -11,6 +11,7 @@ import { awaitKeys, readKeys, verify } from './credentials.js';
 import * as frames from './frames.js';
 import { gather } from './gather.js';
 import { consume } from './inbound.js';
+import { levels, log, setLevel } from './log.js';
 import { placeOf } from './place.js';
 import { ACCESS_HEADER, VERDICT_HEADER, internal, problem, unavailable, withoutVerdict } from './problem.js';
 import { reportsAreScheduled, scheduleReports } from './reports.js';
@@ -40,10 +41,13 @@ const again = { glance: '', until: 0, slot: 0, count: 0 };
 /** As in src/limits.rs: no refusal is repeated for longer. */
 const VERDICT_MS_MAX = 1_000;
 const WORD = 4;
+/** The paths of queues, topics and subscriptions themselves. */
+const CONFIGURED = /^\/v1\/(queues|topics)\/[^/]+(\/subscriptions\/[^/]+)?$/;
 /** The status of a publish that was accepted: the one answer that is worth not looking into. */
 const ACCEPTED = 202;
 
 function openEdge(env) {
+  if (!setLevel(env.LOG_LEVEL)) throw new SettingsError(`LOG_LEVEL is one of ${levels}`);
   const core = new Core();
   const settings = {};
   for (const [name, value] of Object.entries(env)) {
@@ -129,7 +133,7 @@ function step(request, env, ctx, head, retake) {
     case frames.RESPOND:
     case frames.RESPOND_AGAIN:
       report(request, env, ctx);
-      return respond(core, at);
+      return noted(request, respond(core, at));
     case frames.NEED_BODY:
       return withBody(request, env, ctx, head, core.view.getUint32(at + WORD, true));
     case frames.CALL:
@@ -154,7 +158,7 @@ function step(request, env, ctx, head, retake) {
     case frames.STREAM:
       return stream(core, env, frames.readLasting(core, at));
     case frames.VERIFY:
-      return verified(env, core, at, head, retake);
+      return verified(request, env, core, at, head, retake);
     case frames.READ_KEYS:
       return after(env, readKeys(core, at, env), retake);
     case frames.LEARN:
@@ -164,6 +168,19 @@ function step(request, env, ctx, head, retake) {
     default:
       return serveAsset(request, env);
   }
+}
+
+/** Has the log say who was not let in, and what was set up or taken down. */
+function noted(request, response) {
+  const { status } = response;
+  const { method } = request;
+  const isRefused = status === 401 || status === 403;
+  const changes = response.ok && (method === 'PUT' || method === 'DELETE');
+  if (!isRefused && !changes) return response;
+  const { pathname: path } = new URL(request.url);
+  if (isRefused) log('warn', 'access_refused', { method, path, status });
+  else if (CONFIGURED.test(path)) log('info', 'configuration_changed', { method, path, status });
+  return response;
 }
 
 function respond(core, at) {
@@ -189,10 +206,12 @@ async function withBody(request, env, ctx, head, max) {
 }
 
 /** Checks a token's signature, then goes on; a wrong one is refused. */
-async function verified(env, core, at, head, retake) {
+async function verified(request, env, core, at, head, retake) {
   if ((await verify(core, at, head)) && core === edge) {
     const out = core.exports.output();
-    if (core.view.getUint32(out, true) !== frames.NOTHING) return respond(core, out);
+    if (core.view.getUint32(out, true) !== frames.NOTHING) {
+      return noted(request, respond(core, out));
+    }
   }
   return guarded(env, retake);
 }
@@ -220,7 +239,7 @@ async function listing(env, head, directoryCalls) {
   try {
     for (const call of directoryCalls) pages.push(await gather(edge, env, call));
   } catch (error) {
-    console.warn(`a listing failed: ${error}`);
+    log('warn', 'listing_failed', { error });
     return unavailable('not all queues could be reached just now; try again');
   }
   return guarded(env, () => {
@@ -238,7 +257,7 @@ async function callFor(request, env, ctx, head, call) {
     : callObject(env, call, request));
   if (response.status === ACCEPTED) return response;
   const verdict = response.headers.get(VERDICT_HEADER);
-  if (verdict === null) return response;
+  if (verdict === null) return noted(request, response);
   return guarded(env, () => {
     settle();
     const [headLength, length] = edge.putTwo(head, verdict);
@@ -246,7 +265,7 @@ async function callFor(request, env, ctx, head, call) {
     refusingUntil = edge.exports.edge_refuses_until();
     const at = edge.exports.output();
     if (edge.view.getUint32(at, true) !== frames.NOTHING) return respond(edge, at);
-    return withoutVerdict(response);
+    return noted(request, withoutVerdict(response));
   });
 }
 
@@ -263,7 +282,7 @@ function guarded(env, run) {
       const title = 'The queue could not be reached; try again';
       return problem(503, 'unavailable', title, `this deployment is not set up: ${error.message}`);
     }
-    console.error(`the edge failed: ${error}`);
+    log('error', 'edge_failed', { error });
     return internal();
   }
 }

@@ -252,6 +252,8 @@ pub const RELAY_REFUSED_PACE_MS: Millis = 125;
 pub const RELAY_WAIT_MS_MAX: Millis = 5_000;
 /// How long a relay waits for an answer.
 pub const RELAY_CALL_MS_MAX: Millis = 8_000;
+/// Lines that one turn writes to the log: the figures tell how many there were.
+pub const EVENTS_PER_TURN_MAX: usize = 16;
 /// Queues whose verdict one isolate remembers.
 pub const VERDICTS_MAX: usize = 4_096;
 

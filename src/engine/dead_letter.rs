@@ -181,6 +181,10 @@ impl Queue {
             head.attempts.to_string(),
             turn.now_ms.to_string(),
         );
+        turn.out.say(&serde_json::json!({
+            "event": "dead_letter", "queue": self.name, "id": id, "reason": reason,
+            "attempts": head.attempts, "to": target,
+        }));
         let name = self.name.clone();
         let mut head: Head<'_> = head;
         head.attributes

@@ -2,6 +2,7 @@
 
 use crate::command::Reply;
 use crate::error::Fault;
+use crate::limits::EVENTS_PER_TURN_MAX;
 use crate::push::request::Request;
 use crate::time::Millis;
 
@@ -25,6 +26,15 @@ pub struct Outcome {
     pub events: Vec<String>,
     /// The queue is gone: drop all storage, alarm included, and this instance with it.
     pub wipe: bool,
+}
+
+impl Outcome {
+    /// Says what happened, unless this turn has said enough.
+    pub fn say(&mut self, event: &serde_json::Value) {
+        if self.events.len() < EVENTS_PER_TURN_MAX {
+            self.events.push(event.to_string());
+        }
+    }
 }
 
 /// A call of an endpoint. It is made once.

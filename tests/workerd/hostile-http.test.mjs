@@ -40,7 +40,7 @@ function exchange(bytes) {
     const done = (isClosed) => {
       clearTimeout(timer);
       socket.destroy();
-      const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => Number(status));
+      const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
       resolve({ statuses, isClosed });
     };
     timer = setTimeout(() => done(false), LISTEN_MS);

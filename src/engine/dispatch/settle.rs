@@ -231,7 +231,7 @@ impl Queue {
                 "event": "endpoint_disabled", "queue": self.name, "at_ms": now_ms,
                 "url": push.url, "reason": reason.map(circuit::Reason::name), "error": error,
             });
-            turn.out.events.push(event.to_string());
+            turn.out.say(&event);
         }
     }
 
@@ -243,6 +243,6 @@ impl Queue {
         let event = serde_json::json!({
             "event": "endpoint_refused", "queue": self.name, "at_ms": turn.now_ms, "error": why,
         });
-        turn.out.events.push(event.to_string());
+        turn.out.say(&event);
     }
 }
