@@ -91,7 +91,9 @@ async function main() {
     .map((name) => Number(values[name]));
   const server = await startServer();
   const configure = { method: 'PUT', body: '{"capacity":{"max_messages":10000000}}' };
-  for (const queue of ['flooded', 'quiet']) await fetch(`${server.url}/v1/queues/${queue}`, configure);
+  for (const queue of ['flooded', 'quiet']) {
+    await fetch(`${server.url}/v1/queues/${queue}`, configure);
+  }
   await measure(server.port, 1);
   const [alone, crowded] = [new Histogram(), new Histogram()];
   let flooded = 0;
@@ -110,7 +112,8 @@ function report(connections, alone, crowded, flooded) {
     const [p50, p99] = [0.5, 0.99].map((share) => it.quantile(share).toFixed(2));
     console.log(`${name.padEnd(28)} p50 ${p50} ms   p99 ${p99} ms`);
   };
-  console.log(`The other queue takes ${Math.round(flooded)} publishes a second, ${connections} at a time.`);
+  const rate = Math.round(flooded);
+  console.log(`The other queue takes ${rate} publishes a second, ${connections} at a time.`);
   line('alone', alone);
   line('beside the flood', crowded);
   const times = crowded.quantile(0.99) / alone.quantile(0.99);

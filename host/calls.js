@@ -2,7 +2,6 @@
 
 import { fetchObject, fetchShared } from './call.js';
 import { FOR_DIRECTORY, FOR_QUEUE, FOR_RELAY, FOR_TOPIC } from './frames.js';
-import { FOR_DIRECTORY, FOR_RELAY } from './frames.js';
 import { log } from './log.js';
 import { relay } from './place.js';
 import { OVERLOADED_VERDICT, VERDICT_HEADER } from './problem.js';

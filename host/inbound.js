@@ -2,6 +2,8 @@
 // same name. A message is acknowledged there once it is accepted here; what is refused is tried
 // again there, and after its retries a dead letter there.
 
+import { log } from './log.js';
+
 /** Publishes under way at a time, of one batch. */
 const AT_ONCE_MAX = 16;
 /** How long a message may be told to wait, in seconds: the most that Cloudflare takes. */
@@ -27,12 +29,12 @@ async function move(message, url, env, fetch) {
     if (response.ok) {
       message.ack();
     } else {
-      console.warn(`a message of a Cloudflare Queue was not taken: ${response.status}`);
+      log('warn', 'inbound_not_taken', { status: response.status });
       message.retry(delayOf(response));
     }
     await response.body?.cancel();
   } catch (error) {
-    console.warn(`a message of a Cloudflare Queue was not taken: ${error}`);
+    log('warn', 'inbound_not_taken', { error });
     message.retry();
   }
 }

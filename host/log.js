@@ -1,6 +1,6 @@
 // What whoever runs the deployment is told: a line of JSON an event, on the console, from where the
-// platform takes it. Owns levels and the bound of lines. No line holds a token, a query, a header or
-// what is in a message; texts are cut.
+// platform takes it. Owns levels and the bound of lines. No line holds a token, a query, a header
+// or what is in a message; texts are cut.
 
 /** From the least to the most important; `off` is beyond all. */
 const LEVELS = ['info', 'warn', 'error', 'off'];

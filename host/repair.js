@@ -1,6 +1,7 @@
 // Repair of an object's rows: has the core move what is damaged into quarantine. Decides only when
 // that is worth a try.
 
+import { log } from './log.js';
 import { Core } from './core.js';
 import { sqlImport } from './sql.js';
 
@@ -30,11 +31,11 @@ export class Repair {
     try {
       const damaged = storage.transactionSync(() => this.run(now));
       if (damaged > 0) {
-        console.error(`${id.name}: ${damaged} damaged rows were moved into quarantine`);
+        log('error', 'rows_quarantined', { object: id.name, rows: damaged });
         return true;
       }
     } catch (error) {
-      console.error(`${id.name}: the repair failed: ${error}`);
+      log('error', 'repair_failed', { object: id.name, error });
     }
     this.pausedUntil = now + PAUSE_MS;
     return false;

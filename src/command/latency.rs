@@ -49,8 +49,6 @@ pub struct Latencies {
     pub delivery: Histogram,
     /// From a message's acceptance to its acknowledgement.
     pub ack: Histogram,
-    /// A call of an endpoint.
-    pub push: Histogram,
 }
 
 #[cfg(test)]

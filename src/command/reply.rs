@@ -1,8 +1,8 @@
 //! What an object answers, before a protocol renders it.
 
 use super::LeaseRef;
-use super::quarantined::Quarantined;
 use super::latency::Latencies;
+use super::quarantined::Quarantined;
 use crate::error::{ErrorCode, Fault};
 use crate::id::{Id, Secret, hash64};
 use crate::time::Millis;

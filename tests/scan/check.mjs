@@ -39,7 +39,8 @@ function general({ status, headers, text }) {
   if (text !== '' && headers['x-content-type-options'] !== NOSNIFF) found.push('has no nosniff');
   if (status === 405 && !headers.allow) found.push('405 without Allow');
   if (status === 401 && !headers['www-authenticate']) found.push('401 without a challenge');
-  if (status === 429 && !/^\d+$/.test(headers['retry-after'])) found.push('429 without Retry-After');
+  const mayRetry = /^\d+$/.test(headers['retry-after']);
+  if (status === 429 && !mayRetry) found.push('429 without Retry-After');
   return found;
 }
 
@@ -71,7 +72,8 @@ function body(document, { content }, { status, headers, text }, isHead) {
   if (!Object.hasOwn(content, type)) return [`${status} is of the type ${type}: ${text}`];
   if (!/json$/.test(type)) return [];
   try {
-    return faults(document, content[type].schema, JSON.parse(text)).map((it) => `${it} in ${status}`);
+    const found = faults(document, content[type].schema, JSON.parse(text));
+    return found.map((it) => `${it} in ${status}`);
   } catch (error) {
     return [`${status} cannot be checked: ${error.message}: ${text.slice(0, 200)}`];
   }

@@ -1,5 +1,5 @@
-// Makes requests of the OpenAPI document's operations: some as it allows them, some with mistakes in
-// path, query, headers, body or method. What answers bring (ids, leases) is used again.
+// Makes requests of the OpenAPI document's operations: some as it allows them, some with mistakes
+// in path, query, headers, body or method. What answers bring (ids, leases) is used again.
 
 import { resolve } from './schema.mjs';
 import { values } from './values.mjs';

@@ -34,7 +34,8 @@ export async function scan(url, { requests: count, seed }) {
       left -= 1;
       const request = make.next();
       const answer = await send(url, request, agent).catch((error) => ({ error }));
-      const found = answer.error ? [`no answer: ${answer.error.message}`] : verdict(request, answer);
+      const { error } = answer;
+      const found = error ? [`no answer: ${error.message}`] : verdict(request, answer);
       for (const it of found) note(request, it);
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
       operations.add(request.operation);

@@ -17,7 +17,8 @@ describe('against the server', () => {
   after(() => server.stop());
 
   test(`${REQUESTS} requests, right and wrong, are answered as the document says`, async () => {
-    const { findings, statuses, operations } = await scan(server.url, { requests: REQUESTS, seed: SEED });
+    const options = { requests: REQUESTS, seed: SEED };
+    const { findings, statuses, operations } = await scan(server.url, options);
     assert.deepEqual(findings, [], findings.join('\n'));
     // A scan in which nothing goes through, or nothing is refused, says little.
     for (const status of [200, 201, 202, 204, 400, 404, 405]) {

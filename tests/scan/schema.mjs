@@ -90,7 +90,8 @@ const CHECKS = {
       : [],
   additionalProperties: (rest, value, { document, schema, at }) => {
     if (!isObject(value)) return [];
-    const others = Object.keys(value).filter((name) => !Object.hasOwn(schema.properties ?? {}, name));
+    const known = schema.properties ?? {};
+    const others = Object.keys(value).filter((name) => !Object.hasOwn(known, name));
     return others.flatMap((name) =>
       rest === false
         ? [`${at} has a ${name} that is not in its schema`]

@@ -125,7 +125,6 @@ impl Queue {
         }
         self.judge_endpoint(turn, outcome.health, outcome.error.as_deref());
         self.dispatches.state.totals.note(&answer);
-        self.latencies.push.note(answer.duration_ms);
         self.meta_changed = true;
         let attempt = Attempt {
             messages: open

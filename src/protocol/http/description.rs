@@ -101,7 +101,6 @@ fn write_latencies(out: &mut Vec<u8>, it: &Description) {
     for (key, histogram) in [
         ("delivery", &it.latencies.delivery),
         ("ack", &it.latencies.ack),
-        ("push", &it.latencies.push),
     ] {
         name(out, key);
         write_histogram(out, histogram);

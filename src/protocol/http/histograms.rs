@@ -19,13 +19,12 @@ pub struct Steps {
 pub struct Latencies {
     delivery: Steps,
     ack: Steps,
-    push: Steps,
 }
 
 /// A name, a sentence, and where it is.
 type Family = (&'static str, &'static str, fn(&Latencies) -> &Steps);
 
-const FAMILIES: [Family; 3] = [
+const FAMILIES: [Family; 2] = [
     (
         "tidegate_delivery_latency_seconds",
         "From acceptance to the first delivery, since the object started.",
@@ -36,15 +35,9 @@ const FAMILIES: [Family; 3] = [
         "From acceptance to the acknowledgement, since the object started.",
         |it| &it.ack,
     ),
-    (
-        "tidegate_push_duration_seconds",
-        "Calls of the endpoint, since the object started.",
-        |it| &it.push,
-    ),
 ];
 
-/// Appends the families of `queues`. A queue that has measured nothing yet has no samples: most have
-/// no endpoint.
+/// Appends the families of `queues`. A queue that has measured nothing yet has no samples.
 pub fn append(out: &mut String, queues: &[(&str, &Latencies)]) {
     for (family, help, steps) in &FAMILIES {
         head(out, family, help, "histogram");
@@ -104,10 +97,10 @@ mod tests {
             r#"tidegate_ack_latency_seconds_bucket{queue="a",le="+Inf"} 7"#,
             r#"tidegate_ack_latency_seconds_sum{queue="a"} 12.345"#,
             r#"tidegate_ack_latency_seconds_count{queue="a"} 7"#,
-            "# TYPE tidegate_push_duration_seconds histogram",
+            "# TYPE tidegate_delivery_latency_seconds histogram",
         ] {
             assert!(text.lines().any(|it| it == line), "{line}\n{text}");
         }
-        assert!(!text.contains("push_duration_seconds_bucket"));
+        assert!(!text.contains("delivery_latency_seconds_bucket"));
     }
 }

@@ -325,6 +325,6 @@ mod tests {
             .collect();
         let count = types.len();
         types.dedup();
-        assert_eq!((types.len(), count), (18, 18));
+        assert_eq!((types.len(), count), (17, 17));
     }
 }
