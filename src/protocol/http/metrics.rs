@@ -325,6 +325,7 @@ mod tests {
             .collect();
         let count = types.len();
         types.dedup();
-        assert_eq!((types.len(), count), (17, 17));
+        assert!(count > 10);
+        assert_eq!(types.len(), count, "a family has two heads");
     }
 }
