@@ -205,6 +205,8 @@ fn words(reply: &Result<Reply, Fault>) -> String {
         Ok(Reply::Described { description, .. }) => {
             let mut description = description.clone();
             description.rejected.clear();
+            // Counted since the start, as they say.
+            description.latencies = Default::default();
             format!("{description:?}")
         }
         Ok(other) => format!("{other:?}"),
