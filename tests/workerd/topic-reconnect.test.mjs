@@ -12,5 +12,6 @@ const KILLS = 3;
 test('readers that are cut off hear every message once', { timeout: 300_000 }, async () => {
   const { violations, counts } = await reconnects({ cuts: CUTS, kills: KILLS, seed: 7 });
   assert.deepEqual(violations, []);
-  assert.ok(counts.cuts >= CUTS && counts.messages > CUTS / 2, JSON.stringify(counts));
+  // How many messages there are meanwhile depends on the machine: enough to have missed some.
+  assert.ok(counts.cuts >= CUTS && counts.messages > CUTS / 4, JSON.stringify(counts));
 });
