@@ -179,6 +179,7 @@ impl Queue {
             self.meta.next_seq = self.meta.next_seq.max(end);
             if lane != LINE {
                 self.meta.accepted += most;
+                self.meta.totals.accepted += most;
             }
             if next.is_none() {
                 quarantine::lost(sql, row.number, most, first, end)?;
