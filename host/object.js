@@ -130,10 +130,9 @@ export class CoreObject extends DurableObject {
       this.perform(turn, now);
       return true;
     } catch (error) {
-      // What else was waiting for an answer is asked again with it.
-      const again = !isRetry && this.repair.mend(this.work, now) ? [...this.open.values()] : null;
-      this.fail(error, again === null);
-      return again !== null && this.run(again, true);
+      const isMended = !isRetry && this.repair.mend(this.work, now);
+      this.fail(error, isMended ? entries : []);
+      return isMended && this.run(entries, true);
     }
   }
 
@@ -190,11 +189,17 @@ export class CoreObject extends DurableObject {
     if (failed > 0) throw new Error(core.text(core.exports.output(), failed));
   }
 
-  /** A turn failed and is rolled back: memory may differ from what is stored, so it goes. */
-  fail(error, isFinal) {
+  /**
+   * A turn failed and is rolled back: memory may differ from what is stored, so it goes.
+   * @param {unknown} error
+   * @param {Entry[]} again requests of that turn that are made once more: they get no answer yet
+   */
+  fail(error, again) {
     log('error', 'turn_failed', { object: this.ctx.id.name, error });
     this.dropCore();
-    if (isFinal) this.answerOpen(() => unavailable(detailOf(this.work)));
+    // Who waits since an earlier turn has been served there: a publish would be made once more.
+    for (const entry of again) this.open.delete(entry.token);
+    this.answerOpen(() => unavailable(detailOf(this.work)));
   }
 
   dropCore() {

@@ -183,8 +183,8 @@ export class TopicObject extends CoreObject {
   }
 
   /** How far clients were is forgotten with the instance: they say so themselves. */
-  fail(error, isFinal) {
-    super.fail(error, isFinal);
+  fail(error, again) {
+    super.fail(error, again);
     for (const socket of this.ctx.getWebSockets(DIRECT)) {
       try {
         socket.close(1012, 'connect again, and go on from the last seq');

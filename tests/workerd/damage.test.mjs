@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Tide, assertProblem } from '../conformance/support.mjs';
+import { Tide, assertProblem, until } from '../conformance/support.mjs';
 import { databasesOf, query, spoil } from './database.mjs';
 
 const tide = new Tide();
@@ -18,6 +18,26 @@ async function databaseWith(segments) {
   }
   throw new Error(`no queue has ${segments} segments`);
 }
+
+test('a repair publishes nothing again that waits for its result', async () => {
+  const queue = await tide.queue({});
+  for (let i = 0; i < 9; i++) await queue.publish(`before ${i}`);
+  await tide.server.kill9();
+  await tide.restart();
+  const waiting = queue.request('POST', '/messages?wait_ms=10000', { body: 'asked' });
+  await until(async () => (await queue.figures()).depth === 10, { what: 'it is there' });
+  // Nobody has read this one since the start: what is in memory is not read again.
+  await query(
+    await databaseWith(10),
+    `UPDATE segments SET body = zeroblob(length(body)) WHERE id = (SELECT id FROM segments ORDER BY id LIMIT 1 OFFSET 4)`,
+  );
+  const bodies = (await queue.drain()).map((message) => message.body);
+  assert.equal((await queue.figures()).quarantined, 1);
+  assert.deepEqual(bodies.filter((body) => body === 'asked'), ['asked']);
+  assert.equal((await queue.figures()).accepted_total, 10);
+  // Its answer may have been lost with the turn, like any other's; its message was not.
+  assert.ok([200, 503].includes((await waiting).status));
+});
 
 test('damaged rows cost their own messages, and a damaged file its own queue', async () => {
   const hurt = await tide.queue({});
