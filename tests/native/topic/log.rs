@@ -358,3 +358,19 @@ fn those_that_listen_miss_nothing_and_hear_nothing_twice() {
         }
     }
 }
+
+#[test]
+fn what_is_published_in_the_turn_of_a_deletion_was_there_before_it() {
+    let mut bench = Bench::new("{}");
+    bench.publish("a", None);
+    let turn = vec![TopicCommand::Delete, publish("b", None)];
+    let replies = bench.turn(turn).expect("a turn");
+    let accepted = replies.iter().find_map(|(_, reply)| match reply {
+        Ok(TopicReply::Accepted(accepted)) => Some(accepted.seq),
+        _ => None,
+    });
+    // One of a topic that begins anew would be gone with the storage that the deletion drops.
+    assert_eq!(accepted, Some(2));
+    let fault = bench.ask(TopicCommand::Describe).unwrap_err();
+    assert_eq!(fault.code, ErrorCode::NotFound);
+}
