@@ -1,4 +1,4 @@
-// Reading a request's body with a bound that holds whatever the client says about its length.
+// Reading bodies with a bound that holds whatever the other side says about their length.
 
 const EMPTY = new Uint8Array(0);
 
@@ -15,10 +15,18 @@ export async function readBody(request, max) {
     return new Uint8Array(await request.arrayBuffer());
   }
   if (declared !== null) return new Uint8Array(max + 1);
-  return request.body === null ? EMPTY : readChunks(request.body.getReader(), max);
+  return readAtMost(request.body, max);
 }
 
-async function readChunks(reader, max) {
+/**
+ * What comes of a stream, or its first `max + 1` bytes when more does; the rest is not waited for.
+ * @param {ReadableStream<Uint8Array> | null} stream
+ * @param {number} max
+ * @returns {Promise<Uint8Array>}
+ */
+export async function readAtMost(stream, max) {
+  if (stream === null) return EMPTY;
+  const reader = stream.getReader();
   const chunks = [];
   let length = 0;
   while (length <= max) {

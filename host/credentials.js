@@ -1,6 +1,7 @@
 // What it takes to know whether a token is genuine: the key set at JWKS_URL, and signatures made
 // with its keys. When it is read and what a token says is decided in the core (src/edge/auth.rs).
 
+import { readAtMost } from './body.js';
 import { log } from './log.js';
 
 const WORD = 4;
@@ -81,7 +82,8 @@ export async function readKeys(core, at, env) {
       signal: AbortSignal.timeout(KEY_SET_READ_MS_MAX),
     });
     if (response.status === 200) {
-      read = await bounded(response.body);
+      const bytes = await readAtMost(response.body, KEY_SET_BYTES_MAX);
+      if (bytes.length <= KEY_SET_BYTES_MAX) read = bytes;
       maxAge = maxAgeOf(response.headers.get('cache-control') ?? '');
     } else {
       await response.body?.cancel();
@@ -92,25 +94,6 @@ export async function readKeys(core, at, env) {
   }
   const length = read === null ? 0 : core.putTwo(read, '')[0];
   core.exports.edge_take_keys(length, read === null ? 0 : 1, maxAge, Date.now());
-}
-
-/** The bytes of a body; `null` when there are too many of them. */
-async function bounded(body) {
-  if (body === null) return null;
-  const chunks = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > KEY_SET_BYTES_MAX) return null;
-    chunks.push(chunk);
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }
 
 /** Milliseconds for which an answer is fresh (RFC 9111, 5.2.2.1); negative where it does not say. */

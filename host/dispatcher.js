@@ -2,6 +2,7 @@
 // (docs/decisions/0013). What is called and what becomes of it is the core's to say.
 
 import { WorkerEntrypoint } from 'cloudflare:workers';
+import { readAtMost } from './body.js';
 
 /** Bytes of an answer that are read; PUSH_ANSWER_BYTES_MAX in the core. */
 const ANSWER_BYTES_MAX = 65_536;
@@ -33,14 +34,14 @@ export class Dispatcher extends WorkerEntrypoint {
     try {
       const init = { method: 'POST', ...what, redirect: 'manual', signal };
       const response = await outbound(this.env)(url, init);
-      const { body, isCut } = await readSome(response);
+      const body = await readAtMost(response.body, ANSWER_BYTES_MAX);
       let head = `${response.status}\n${took()}\n`;
       for (const name of HEADERS) {
         const value = response.headers.get(name);
         if (value !== null) head += `${name}: ${value}\n`;
       }
-      if (isCut) head += 'tidegate-cut: yes\n';
-      return { head, body };
+      if (body.length > ANSWER_BYTES_MAX) head += 'tidegate-cut: yes\n';
+      return { head, body: body.subarray(0, ANSWER_BYTES_MAX) };
     } catch (error) {
       return failed(signal.aborted ? 'timeout' : String(error), took());
     }
@@ -56,24 +57,4 @@ function outbound(env) {
 function failed(error, ms) {
   const text = error.replace(/[^\x20-\x7e]+/g, ' ').slice(0, ERROR_CHARS_MAX);
   return { head: `0\n${ms}\nerror: ${text}\n`, body: new Uint8Array(0) };
-}
-
-/** The first bytes of a body. The rest is not waited for. */
-async function readSome(response) {
-  const chunks = [];
-  let size = 0;
-  if (response.body === null) return { body: new Uint8Array(0), isCut: false };
-  for await (const chunk of response.body) {
-    chunks.push(chunk.subarray(0, ANSWER_BYTES_MAX - size));
-    size += chunk.length;
-    // Leaving the loop cancels the stream.
-    if (size > ANSWER_BYTES_MAX) break;
-  }
-  const body = new Uint8Array(Math.min(size, ANSWER_BYTES_MAX));
-  let at = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, at);
-    at += chunk.length;
-  }
-  return { body, isCut: size > ANSWER_BYTES_MAX };
 }
