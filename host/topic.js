@@ -205,7 +205,8 @@ export class TopicObject extends CoreObject {
 
   webSocketMessage(socket, message) {
     if (this.ctx.getTags(socket).includes(DIRECT)) {
-      socket.send(ONLY_LISTENS);
+      // Not to one that talks and does not read: what it is told would pile up here.
+      if (socket.bufferedAmount <= BUFFERED_BYTES_MAX) socket.send(ONLY_LISTENS);
       return;
     }
     if (typeof message !== 'string' || message.length > CREDIT_BYTES_MAX) return;
