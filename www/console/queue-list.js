@@ -2,10 +2,10 @@
 
 import { getQueue, listQueues, putQueue } from "../calls.js";
 import { linkTo } from "./app.js";
-import { curlBox } from "./curl.js";
+import { creationForm } from "./creation.js";
 import { h } from "../dom.js";
 import { makeExample } from "./example.js";
-import { FieldError, FieldSet, numberOf, showProblem } from "./fields.js";
+import { numberOf, showProblem } from "./fields.js";
 import { waitingIn } from "./figures.js";
 import { age, count } from "../format.js";
 import { LiveTable, Pages, listTabs } from "./live-table.js";
@@ -74,7 +74,14 @@ export function queueListPage(app, signal) {
     welcome,
     table.element,
     pages.element,
-    creation(app),
+    creationForm(app, {
+      kind: "queue",
+      specs: FIELDS,
+      configurationOf,
+      get: getQueue,
+      put: putQueue,
+      note: "Everything else can be set afterwards, live.",
+    }),
   );
 }
 
@@ -118,54 +125,20 @@ function emptyState(app) {
   );
 }
 
-function creation(app) {
-  const fields = new FieldSet([
-    {
-      name: "queue",
-      label: "Name",
-      placeholder: "shop/orders",
-      hint: "1–128 of A–Z a–z 0–9 . _ - with / between levels",
-    },
-    {
-      name: "capacity.max_accepted",
-      label: "Total stock",
-      unit: "messages",
-      hint: "The number ever accepted. Empty: no bound",
-    },
-    {
-      name: "capacity.max_messages",
-      label: "Backlog",
-      unit: "messages",
-      hint: "The number that may wait at a time. Empty: 100,000",
-    },
-  ]);
-  const curl = curlBox(app, "Create a queue");
-  const call = () => putQueue(fields.text("queue") || "my-queue", configurationOf(fields));
-  const update = () => curl.show(call());
-  const form = h(
-    "form",
-    {
-      class: "card stack",
-      oninput: update,
-      onsubmit: async (event) => {
-        event.preventDefault();
-        await create(app, fields, call());
-      },
-    },
-    h("h2", {}, "New queue"),
-    h("div", { class: "fields" }, fields.elements()),
-    fields.general,
-    h(
-      "div",
-      { class: "row" },
-      h("button", { class: "main" }, "Create"),
-      h("span", { class: "muted small" }, "Everything else can be set afterwards, live."),
-    ),
-    curl.element,
-  );
-  update();
-  return form;
-}
+const FIELDS = [
+  {
+    name: "capacity.max_accepted",
+    label: "Total stock",
+    unit: "messages",
+    hint: "The number ever accepted. Empty: no bound",
+  },
+  {
+    name: "capacity.max_messages",
+    label: "Backlog",
+    unit: "messages",
+    hint: "The number that may wait at a time. Empty: 100,000",
+  },
+];
 
 function configurationOf(fields) {
   const capacity = {};
@@ -174,31 +147,4 @@ function configurationOf(fields) {
     if (text !== "") capacity[name] = numberOf(text);
   }
   return Object.keys(capacity).length > 0 ? { capacity } : {};
-}
-
-async function create(app, fields, call) {
-  fields.clear();
-  const name = fields.text("queue");
-  try {
-    if (name === "") throw new FieldError("queue", "A queue needs a name.");
-    if (await exists(app, name)) {
-      throw new FieldError("queue", "There is a queue of this name already. Open it to change it.");
-    }
-    await app.send(call);
-    app.say(`Created ${name}.`);
-    location.hash = linkTo("queues", name);
-  } catch (error) {
-    fields.show(error);
-  }
-}
-
-/** PUT changes a queue that exists; whoever creates does not mean that. */
-async function exists(app, name) {
-  try {
-    await app.send(getQueue(name));
-    return true;
-  } catch (error) {
-    if (error.type === "not-found") return false;
-    throw error;
-  }
 }

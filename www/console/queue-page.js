@@ -1,21 +1,17 @@
-// One queue: its figures, and a tab for each thing that can be done with it. Tabs are made when
-// they are first opened, and keep what was typed into them.
+// One queue: its figures, and a tab for each thing that can be done with it.
 
 import { getQueue, operate } from "../calls.js";
-import { linkTo } from "./app.js";
 import { configurationTab } from "./configuration.js";
 import { deliveriesTab } from "./deliveries.js";
 import { Endpoint } from "./endpoint.js";
 import { fill, h } from "../dom.js";
 import { showProblem } from "./fields.js";
 import { Figures } from "./figures.js";
+import { LivePage } from "./live-page.js";
 import { messageListTab } from "./message-list.js";
 import { messageView } from "./message-view.js";
 import { operationsTab } from "./operations.js";
-import { poll } from "./polling.js";
 import { publishTab } from "./publish.js";
-
-const EVERY_MS = 2000;
 
 const TABS = [
   ["publish", "Publish", publishTab],
@@ -26,36 +22,20 @@ const TABS = [
 ];
 
 /** The page of one queue. */
-export class QueuePage {
+export class QueuePage extends LivePage {
   /** @param {import("./app.js").App} app @param {string} name @param {AbortSignal} signal */
   constructor(app, name, signal) {
-    this.app = app;
-    this.name = name;
-    this.signal = signal;
-    /** What the server last said of the queue; null before that. */
-    this.description = null;
-    this.listeners = new Set();
-    this.tabs = new Map();
+    super(app, name, signal, { kind: "queues", tabs: TABS, get: getQueue });
     this.leaveMessage = new AbortController();
     signal.addEventListener("abort", () => this.leaveMessage.abort());
     this.figures = new Figures();
     this.endpoint = new Endpoint(this);
-    this.element = this.build();
-    this.polling = poll(() => this.refresh(), {
-      everyMs: EVERY_MS,
-      signal,
-      onOutcome: (error) => this.outcome(error),
-    });
+    this.start();
   }
 
   build() {
     this.paused = h("span", { class: "tag warn", hidden: true }, "paused");
     this.pause = h("button", { type: "button", onclick: () => this.togglePause() }, "Pause");
-    this.gone = h("div", { class: "problem", role: "alert", hidden: true });
-    this.panel = h("section", { class: "panel" });
-    this.links = TABS.map(([tab, label]) =>
-      h("a", { href: linkTo("queues", this.name, tab), "data-tab": tab }, label),
-    );
     return h(
       "div",
       { class: "stack page" },
@@ -84,55 +64,22 @@ export class QueuePage {
   }
 
   /** Shows a tab, or one message. */
-  open(tab = "publish", id = undefined) {
-    const known = TABS.find(([name]) => name === tab) ?? TABS[0];
-    for (const link of this.links) {
-      if (link.dataset.tab === known[0]) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
-    }
+  open(tab, id = undefined) {
     this.leaveMessage.abort();
-    if (tab === "messages" && id) {
-      this.leaveMessage = new AbortController();
-      fill(this.panel, messageView(this, id, this.leaveMessage.signal));
+    if (tab !== "messages" || !id) {
+      super.open(tab);
       return;
     }
-    if (!this.tabs.has(known[0])) this.tabs.set(known[0], known[2](this));
-    const shown = this.tabs.get(known[0]);
-    fill(this.panel, shown.element);
-    shown.onShow?.();
-  }
-
-  /** Sends a call, and brings the figures up to date; what comes is the answer's JSON. */
-  async send(call, options) {
-    const answer = await this.app.send(call, options);
-    this.polling.now();
-    return answer;
-  }
-
-  /** Calls back with the queue, now where it is known, and whenever it was read. */
-  onDescription(listener) {
-    this.listeners.add(listener);
-    if (this.description) listener(this.description);
-  }
-
-  async refresh() {
-    this.take(await this.app.send(getQueue(this.name), { signal: this.signal }));
+    this.mark(tab);
+    this.leaveMessage = new AbortController();
+    fill(this.panel, messageView(this, id, this.leaveMessage.signal));
   }
 
   take(queue) {
-    this.description = queue;
-    this.figures.show(queue);
     this.endpoint.show(queue);
     this.paused.hidden = !queue.paused;
     this.pause.textContent = queue.paused ? "Resume" : "Pause";
-    for (const listener of this.listeners) listener(queue);
-  }
-
-  outcome(error) {
-    const isGone = error?.type === "not-found";
-    this.app.showTrouble(isGone ? null : error);
-    if (isGone) showProblem(this.gone, error);
-    else this.gone.hidden = true;
+    super.take(queue);
   }
 
   async togglePause() {

@@ -1,10 +1,9 @@
 // The list of topics with their live figures, and the making of new ones.
 
 import { getTopic, listTopics, putTopic } from "../calls.js";
-import { linkTo } from "./app.js";
-import { curlBox } from "./curl.js";
+import { creationForm } from "./creation.js";
 import { h } from "../dom.js";
-import { FieldError, FieldSet, numberOf } from "./fields.js";
+import { numberOf } from "./fields.js";
 import { age, count } from "../format.js";
 import { LiveTable, Pages, listTabs } from "./live-table.js";
 import { poll } from "./polling.js";
@@ -67,54 +66,27 @@ export function topicListPage(app, signal) {
     welcome,
     table.element,
     pages.element,
-    creation(app),
+    creationForm(app, {
+      kind: "topic", specs: FIELDS, configurationOf, get: getTopic, put: putTopic,
+    }),
   );
 }
 
-function creation(app) {
-  const fields = new FieldSet([
-    {
-      name: "topic",
-      label: "Name",
-      placeholder: "shop/orders",
-      hint: "1–128 of A–Z a–z 0–9 . _ - with / between levels",
-    },
-    {
-      name: "retention_ms",
-      label: "Retention",
-      unit: "ms",
-      hint: "How long a message can be read. Empty: four days",
-    },
-    {
-      name: "persistence",
-      label: "Persistence",
-      kind: "select",
-      options: [["durable", "durable: on disk"], ["memory", "memory: costs no rows"]],
-      hint: "Chosen now, and stays",
-    },
-  ]);
-  const curl = curlBox(app, "Create a topic");
-  const call = () => putTopic(fields.text("topic") || "my-topic", configurationOf(fields));
-  const update = () => curl.show(call());
-  const form = h(
-    "form",
-    {
-      class: "card stack",
-      oninput: update,
-      onsubmit: async (event) => {
-        event.preventDefault();
-        await create(app, fields, call());
-      },
-    },
-    h("h2", {}, "New topic"),
-    h("div", { class: "fields" }, fields.elements()),
-    fields.general,
-    h("div", { class: "row" }, h("button", { class: "main" }, "Create")),
-    curl.element,
-  );
-  update();
-  return form;
-}
+const FIELDS = [
+  {
+    name: "retention_ms",
+    label: "Retention",
+    unit: "ms",
+    hint: "How long a message can be read. Empty: four days",
+  },
+  {
+    name: "persistence",
+    label: "Persistence",
+    kind: "select",
+    options: [["durable", "durable: on disk"], ["memory", "memory: costs no rows"]],
+    hint: "Chosen now, and stays",
+  },
+];
 
 function configurationOf(fields) {
   const retention = fields.text("retention_ms");
@@ -122,31 +94,4 @@ function configurationOf(fields) {
     ...(retention !== "" && { retention_ms: numberOf(retention) }),
     ...(fields.text("persistence") === "memory" && { persistence: "memory" }),
   };
-}
-
-async function create(app, fields, call) {
-  fields.clear();
-  const name = fields.text("topic");
-  try {
-    if (name === "") throw new FieldError("topic", "A topic needs a name.");
-    if (await exists(app, name)) {
-      throw new FieldError("topic", "There is a topic of this name already. Open it to change it.");
-    }
-    await app.send(call);
-    app.say(`Created ${name}.`);
-    location.hash = linkTo("topics", name);
-  } catch (error) {
-    fields.show(error);
-  }
-}
-
-/** PUT changes a topic that exists; whoever creates does not mean that. */
-async function exists(app, name) {
-  try {
-    await app.send(getTopic(name));
-    return true;
-  } catch (error) {
-    if (error.type === "not-found") return false;
-    throw error;
-  }
 }
