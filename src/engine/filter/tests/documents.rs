@@ -1,6 +1,7 @@
-//! The examples that the documents themselves give: Jakarta Messaging 3.1, section 3.8.1 (message
+//! Examples of the kind that the documents give: Jakarta Messaging 3.1, section 3.8.1 (message
 //! selector syntax), and the page "Comparison operators for use in event patterns" of EventBridge's
-//! user guide. What is worked out beside them is in the tables of their own files.
+//! user guide. Written down from knowledge of them, not copied: where one differs from the document,
+//! the document is right. What is worked out beside them is in the tables of their own files.
 
 use super::pattern::{LEAVES, MESSAGES, STRUCTURES};
 use super::selector::CASES;
@@ -12,7 +13,7 @@ const CASES_MIN: usize = 200;
 const _: () = assert!(CASES.len() >= CASES_MIN / 2);
 const _: () = assert!(LEAVES.len() + STRUCTURES.len() + MESSAGES.len() >= CASES_MIN / 2);
 
-/// A selector of the specification, a message's properties, and what the specification says.
+/// A selector, a message's properties, and whether they are selected by the specification's rules.
 type Selected = (&'static str, &'static [(&'static str, &'static str)], bool);
 
 const SELECTORS: &[Selected] = &[
