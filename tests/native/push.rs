@@ -423,3 +423,55 @@ impl World {
         );
     }
 }
+
+/// As [`queue`], known to the directory: else it would be woken to tell that once more.
+fn registered(more: &str, rest: &str) -> Bench {
+    let mut bench = queue(more, rest);
+    for call in std::mem::take(&mut bench.last.calls) {
+        bench.queue.called(call.number, true, b"");
+    }
+    bench.turn(Vec::new());
+    bench
+}
+
+/// How often the queue has itself woken in a day in which nothing happens.
+fn wakes_in_a_day(bench: &mut Bench) -> u64 {
+    let before = bench.alarms_armed;
+    bench.pass(86_400_000);
+    assert_eq!(bench.last.timer_at_ms, None);
+    assert!(calls(bench).is_empty());
+    bench.alarms_armed - before
+}
+
+#[test]
+fn an_idle_queue_is_not_woken_for_its_endpoint() {
+    let retention = r#", "retention_ms": 2592000000"#;
+    // Nothing is there: it was all taken, at a rate, which counts for a second more.
+    let mut done = registered(r#", "rate_per_second": 1"#, retention);
+    let call = publish(&mut done, "x").remove(0);
+    answer(&mut done, &call, DONE, "");
+    assert_eq!(wakes_in_a_day(&mut done), 0, "done");
+    // Somebody has to say that the endpoint is there again, or that the queue goes on.
+    let mut gone = registered("", retention);
+    let call = publish(&mut gone, "x").remove(0);
+    answer(&mut gone, &call, "410\n5\n", "");
+    gone.put("y");
+    assert!(
+        wakes_in_a_day(&mut gone) <= 1,
+        "gone: at most what was armed before"
+    );
+    let mut paused = registered("", retention);
+    paused.turn(vec![Command::Pause]);
+    paused.put("x");
+    assert!(wakes_in_a_day(&mut paused) <= 1, "paused");
+    // It failed until the circuit opened, and nothing waits for it any more.
+    let rest = format!(r#", "delivery": {{"max_attempts": 1}}{retention}"#);
+    let mut failed = registered("", &rest);
+    for _ in 0..12 {
+        for call in publish(&mut failed, "x") {
+            answer(&mut failed, &call, "500\n5\n", "");
+        }
+    }
+    failed.turn(vec![Command::Purge]);
+    assert!(wakes_in_a_day(&mut failed) <= 1, "failed");
+}
