@@ -268,6 +268,8 @@ impl Queue {
                 self.create_if(turn, true)?;
                 return self.take_forwarded(turn, source, &messages).map(Some);
             }
+            // No dead letter came here yet, and none made this queue.
+            Command::Recall { .. } if self.config.is_none() => return Ok(Some(Reply::Moved(0))),
             Command::Publish(_) | Command::PublishAndWait { .. } | Command::PublishBatch(_) => {
                 self.create_if(turn, creates)?;
             }

@@ -144,6 +144,13 @@ test('dead letters in another queue are redriven from there', async () => {
   await until(empty, { what: 'an empty dead-letter queue' });
 });
 
+test('nothing comes back from a dead-letter queue that nothing went to', async () => {
+  const queue = await tide.queue({ delivery: { dead_letter_queue: tide.name('dead') } });
+  const answer = await queue.request('POST', '/redrive');
+  assert.equal(answer.status, 200, String(answer));
+  assert.deepEqual(answer.json, { moved: 0 });
+});
+
 test('a redrive leaves the dead letters of other queues where they are', async () => {
   const { queue, dead } = await pair(1);
   const other = await tide.queue({

@@ -16,7 +16,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
 /** Under these names answers bring what later requests take. */
 const KEPT = ['id', 'lease_id', 'cursor'];
 /** Would be refused by every client before it is sent: no part of a header's value. */
-const NOT_IN_HEADERS = /[^\t\x20-\x7e\x80-\xff]/;
+const NOT_IN_HEADERS = /[^\t\x20-\x7e\x80-\xff]+/u;
 
 /**
  * @typedef {object} ScanRequest
