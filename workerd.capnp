@@ -32,6 +32,7 @@ const tidegate :Workerd.Worker = (
     (name = "host/call.js", esModule = embed "host/call.js"),
     (name = "host/calls.js", esModule = embed "host/calls.js"),
     (name = "host/client.js", esModule = embed "host/client.js"),
+    (name = "host/clock.js", esModule = embed "host/clock.js"),
     (name = "host/core.js", esModule = embed "host/core.js"),
     (name = "host/credentials.js", esModule = embed "host/credentials.js"),
     (name = "host/dispatcher.js", esModule = embed "host/dispatcher.js"),

@@ -3,6 +3,7 @@
 // or told twice, whatever the object forgot.
 
 import { PING, PONG, openSocket } from './call.js';
+import { stepsBack } from './clock.js';
 import { NOTHING, readCall } from './frames.js';
 import { unavailable } from './problem.js';
 
@@ -41,6 +42,7 @@ export class Feed {
     this.ended = false;
     this.answered = true;
     this.pinging = null;
+    this.stepsBack = stepsBack();
   }
 
   /** The topic's name. */
@@ -150,6 +152,12 @@ export class Feed {
   }
 
   async reopen() {
+    if (this.stepsBack !== stepsBack()) {
+      // The clock was set back, and this request's timers stand still: there is one try.
+      await this.open().catch(() => unavailable());
+      if (this.socket === null) this.finish();
+      return;
+    }
     const until = Date.now() + LOST_MS_MAX;
     for (let wait = RETRY_MS; Date.now() < until; wait = Math.min(2 * wait, RETRY_MS_MAX)) {
       await sleep(wait * (0.5 + Math.random() / 2));

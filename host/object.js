@@ -5,6 +5,7 @@ import { DurableObject } from 'cloudflare:workers';
 import { readBody } from './body.js';
 import { COMMAND_HEADER, SHARED_PATH, isPublish } from './call.js';
 import { Calls } from './calls.js';
+import { CLOCK_WENT_BACK, Clock, stepsBack } from './clock.js';
 import { Core } from './core.js';
 import { Dispatches } from './dispatches.js';
 import { readTurn } from './frames.js';
@@ -37,6 +38,9 @@ export class CoreObject extends DurableObject {
     this.kind = kind;
     /** @type {Core | null} opened from storage when needed, dropped when a turn fails */
     this.core = null;
+    /** @type {Clock | null} its time */
+    this.clock = null;
+    this.stepsBack = stepsBack();
     this.work = { rowsRead: 0, rowsWritten: 0, commits: 0, failure: null };
     this.line = new Line();
     this.repair = new Repair(ctx, kind);
@@ -51,7 +55,8 @@ export class CoreObject extends DurableObject {
     this.timer = null;
     this.calls = new Calls(env, ctx.id.name, (answer) => this.called(answer));
     this.dispatches = new Dispatches(ctx.exports.Dispatcher, (...it) => this.dispatched(...it));
-    /** When the alarm is armed for, as far as this instance knows, and when the last one was. */
+    /** By the machine's clock: when the alarm is armed for, as far as this instance knows, and when
+     * the last one was. */
     this.alarmAt = 0;
     this.firedAt = 0;
   }
@@ -79,6 +84,7 @@ export class CoreObject extends DurableObject {
 
   /** Has a request answered: in a turn of its own while idle, else with what comes until the tick. */
   take(request, command, body, shared, sockets = null) {
+    this.leaveIfStuck();
     if (!this.line.hasRoom(isPublish(request))) return overloaded();
     const token = this.nextToken(shared === 0 ? 1 : shared);
     const entry = new Entry(token, command, body, shared, sockets);
@@ -145,6 +151,7 @@ export class CoreObject extends DurableObject {
   runCore(entries, now) {
     this.core ??= this.openCore(now);
     const { core, work } = this;
+    const time = this.clock.read(now);
     for (const { token, command, body, shared } of entries) {
       if (shared > 0) {
         core.exports.object_push_shared(core.putTwo(command, '')[0], token);
@@ -159,7 +166,7 @@ export class CoreObject extends DurableObject {
       }
     }
     this.prepare(core);
-    const length = core.exports.object_run(now, work.rowsRead, work.rowsWritten, work.commits);
+    const length = core.exports.object_run(time, work.rowsRead, work.rowsWritten, work.commits);
     if (length < 0) throw new Error(core.text(core.exports.output(), -length));
     return readTurn(core);
   }
@@ -174,6 +181,7 @@ export class CoreObject extends DurableObject {
     const [, nameLength] = core.putTwo(entropy, this.ctx.id.name ?? '');
     const failed = core.exports.object_open(entropy.length + nameLength, this.kind, now);
     if (failed > 0) throw new Error(core.text(core.exports.output(), failed));
+    this.clock = new Clock(core.exports.object_clock(), now);
     if (this.kind === QUEUE) this.equip(core);
     return core;
   }
@@ -238,8 +246,9 @@ export class CoreObject extends DurableObject {
       this.answerOpen(deleted);
       return;
     }
-    if (alarmAt >= 0) this.setAlarm(alarmAt);
-    this.setTimer(timerAt);
+    if (alarmAt >= 0) this.setAlarm(this.clock.instantOf(alarmAt));
+    if (timerAt >= 0) this.setTimer(this.clock.instantOf(timerAt));
+    else this.clearTimer();
   }
 
   setAlarm(at) {
@@ -251,7 +260,6 @@ export class CoreObject extends DurableObject {
 
   setTimer(at) {
     this.clearTimer();
-    if (at < 0) return;
     this.timer = setTimeout(() => {
       this.timer = null;
       this.makeDue();
@@ -264,8 +272,17 @@ export class CoreObject extends DurableObject {
   }
 
   makeDue() {
+    this.leaveIfStuck();
     this.isDue = true;
     this.gather();
+  }
+
+  /**
+   * Makes room for a new instance where the machine's clock was set back: this one's time stands
+   * still, and its timers with it. Whoever waits for it is told to try again.
+   */
+  leaveIfStuck() {
+    if (this.stepsBack !== stepsBack()) this.ctx.abort(CLOCK_WENT_BACK);
   }
 
   /** Drops everything: the core of a queue that was deleted, its storage, and its alarm with it. */
@@ -301,6 +318,7 @@ export class CoreObject extends DurableObject {
    * turn may have set it anew: that one is still armed, and the clock must not run ahead to it.
    */
   alarm({ scheduledTime = Infinity } = {}) {
+    this.leaveIfStuck();
     if (this.isWiping) return;
     this.firedAt = Math.min(this.alarmAt, scheduledTime);
     if (!this.turn()) this.ctx.storage.setAlarm(Date.now() + ALARM_RETRY_MS);

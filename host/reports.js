@@ -7,14 +7,16 @@ import { log } from './log.js';
 import { targetOf } from './place.js';
 
 const INTERVAL_MS = 1_000;
+/** For so long after its last sign of life whoever sends reports is taken to be there. */
+const BUSY_MS = 3 * INTERVAL_MS;
 /** The platform gives work that outlasts its request 30 s; a later refusal takes over. */
 const ROUNDS_MAX = 20;
 
 /** Until when somebody sends reports. Not a flag: the request that does may be cancelled. */
 let busyUntil = 0;
 
-/** Whether somebody sends reports at this instant. */
-export const reportsAreScheduled = (now) => now < busyUntil;
+/** Whether somebody sends reports at this instant; not who said so before the clock went back. */
+export const reportsAreScheduled = (now) => now < busyUntil && busyUntil - now <= BUSY_MS;
 
 /**
  * Sees to it that reports are sent, when there are any.
@@ -26,16 +28,16 @@ export const reportsAreScheduled = (now) => now < busyUntil;
  */
 export function scheduleReports(core, env, ctx, placeOfRequest, settle) {
   const now = Date.now();
-  if (now < busyUntil) return;
+  if (reportsAreScheduled(now)) return;
   settle();
   if (core.exports.edge_has_reports() === 0) return;
-  busyUntil = now + 3 * INTERVAL_MS;
+  busyUntil = now + BUSY_MS;
   ctx.waitUntil(sendReports(core, env, placeOfRequest(), settle));
 }
 
 async function sendReports(core, env, place, settle) {
   for (let round = 0; round < ROUNDS_MAX && core.exports.edge_has_reports() !== 0; round++) {
-    busyUntil = Date.now() + 3 * INTERVAL_MS;
+    busyUntil = Date.now() + BUSY_MS;
     await scheduler.wait(INTERVAL_MS);
     settle();
     for (const call of readCalls(core, core.exports.edge_report(Date.now()))) {

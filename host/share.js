@@ -8,6 +8,7 @@
 // publishes gather. Should it die, all that wait for it learn so at once.
 
 import { callObject, fetchShared } from './call.js';
+import { stepsBack } from './clock.js';
 import { headersOf } from './frames.js';
 import { log } from './log.js';
 import { targetOf } from './place.js';
@@ -45,6 +46,8 @@ const SEPARATOR = '\x1e';
 const lanes = new Map();
 /** Publishes that wait, in all of the isolate. */
 let waiting = 0;
+/** How often the clock had been set back when that was looked at last. */
+let steps = 0;
 
 /** What is under way to one object. */
 class Lane {
@@ -185,6 +188,7 @@ class Conductor {
  * @returns {Response | Promise<Response>}
  */
 export function publish(env, ctx, call, place, sent) {
+  if (steps !== stepsBack()) startAnew();
   const target = targetOf(env, call.object, place);
   const lane = laneOf(target);
   if (lane === null) return new Lane(target).call(env, call);
@@ -198,6 +202,16 @@ export function publish(env, ctx, call, place, sent) {
   lane.conductor = new Conductor(lane, now);
   ctx.waitUntil(lane.conductor.conduct(response));
   return response;
+}
+
+/** After the clock was set back: timers of the requests before stand still, and conductors wait. */
+function startAnew() {
+  steps = stepsBack();
+  for (const lane of [...lanes.values()]) {
+    lane.conductor?.giveUp();
+    lane.alone = 0;
+    lane.forget();
+  }
 }
 
 /** `null` where too many are kept track of. */

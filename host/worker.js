@@ -6,6 +6,7 @@ import { readBody } from './body.js';
 import { callObject, openSocket } from './call.js';
 import { events } from './events.js';
 import { clientOf } from './client.js';
+import { observe } from './clock.js';
 import { Core } from './core.js';
 import { awaitKeys, readKeys, verify } from './credentials.js';
 import * as frames from './frames.js';
@@ -296,6 +297,7 @@ export default {
   fetch(request, env, ctx) {
     return guarded(env, () => {
       const now = Date.now();
+      observe(now);
       if (now < refusingUntil && request.method === 'POST') {
         const refused = refusal(request, env, ctx, now);
         if (refused !== null) return refused;

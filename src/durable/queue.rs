@@ -63,6 +63,11 @@ impl QueueObject {
         })
     }
 
+    /// The latest instant it knows of; its time never runs backwards.
+    pub fn now_ms(&self) -> Millis {
+        self.queue.now_ms()
+    }
+
     /// See [`repair_queue`].
     ///
     /// # Errors

@@ -49,6 +49,11 @@ impl TopicObject {
         })
     }
 
+    /// The latest instant it knows of; its time never runs backwards.
+    pub fn now_ms(&self) -> Millis {
+        self.topic.now_ms()
+    }
+
     /// See [`Topic::repair`].
     ///
     /// # Errors

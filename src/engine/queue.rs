@@ -117,6 +117,11 @@ impl Drain {
 }
 
 impl Queue {
+    /// The latest instant it knows of; its time never runs backwards.
+    pub fn now_ms(&self) -> Millis {
+        self.meta.now_ms
+    }
+
     /// Runs one turn: the requests that arrived together, by token. None at all when an alarm or a
     /// timer fired.
     ///

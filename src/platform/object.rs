@@ -65,6 +65,17 @@ extern "C" fn object_open(len: usize, kind: u32, now_ms: f64) -> usize {
     }
 }
 
+/// The latest instant that an object knew of when it was opened, or has had a turn at; zero: it
+/// keeps no time.
+#[unsafe(no_mangle)]
+extern "C" fn object_clock() -> f64 {
+    ROLE.with_borrow(|role| match role {
+        Some(Role::Queue(queue)) => queue.now_ms() as f64,
+        Some(Role::Topic(topic)) => topic.now_ms() as f64,
+        _ => 0.0,
+    })
+}
+
 /// Brings damaged rows into order, within a transaction of its own, in an instance that is dropped
 /// after it. Input as `object_open`'s. How many were damaged; zero: none, and nothing changed;
 /// negative: the size of the output, which says what failed.

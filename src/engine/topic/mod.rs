@@ -120,6 +120,11 @@ struct Turn<'s> {
 }
 
 impl Topic {
+    /// The latest instant it knows of; its time never runs backwards.
+    pub fn now_ms(&self) -> Millis {
+        self.state.now_ms
+    }
+
     /// Runs one turn: the requests that arrived together, by token. None at all when an alarm or a
     /// timer fired, or when only readers have something to say.
     ///
