@@ -8,10 +8,15 @@ import { values } from './values.mjs';
 const NAMES = ['a', 'b', 'a/b', 'sale-1'];
 /** How many strings of a kind are remembered. */
 const KNOWN_MAX = 200;
+/** Among so many of the latest messages, requests of one choose, so that they meet it early. */
+const LATEST_MAX = 10;
 /** Of the requests, this share has no mistake on purpose. */
 const VALID_SHARE = 0.4;
 /** Nests deeper than any parser should follow. */
 const DEEP = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+/** A hold that is over before anybody can confirm it shows little. */
+const HOLD = 'Tidegate-Hold-Ms';
+const HOLD_MS = 60_000;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
 /** Under these names answers bring what later requests take. */
 const KEPT = ['id', 'lease_id', 'cursor'];
@@ -33,6 +38,8 @@ const NOT_IN_HEADERS = /[^\t\x20-\x7e\x80-\xff]+/u;
  */
 export function requests(document, random) {
   const known = { queue: NAMES, topic: NAMES, subscription: ['s', 't'] };
+  /** The latest messages: the queue of each, and its identifier. */
+  let latest = [];
   const make = values(document, random, known);
   const operations = operationsOf(document);
 
@@ -46,6 +53,10 @@ export function requests(document, random) {
     for (const parameter of operation.parameters) {
       const { name, schema, required } = parameter;
       if (required || random.chance(0.3)) parameters[parameter.in][name] = make.valid(schema, name);
+    }
+    if (HOLD in parameters.header) parameters.header[HOLD] = HOLD_MS;
+    if ('id' in parameters.path && latest.length > 0 && random.chance(0.8)) {
+      Object.assign(parameters.path, random.pick(latest));
     }
     if (mistake && parameters[mistake]) spoil(parameters[mistake], mistake);
     const request = {
@@ -88,15 +99,21 @@ export function requests(document, random) {
     ])();
   }
 
-  /** Takes note of what an answer brings. */
-  function learn(value) {
-    if (Array.isArray(value)) value.forEach(learn);
+  /** Takes note of what the answer to a request brings. */
+  function learn(value, request) {
+    if (Array.isArray(value)) value.forEach((it) => learn(it, request));
     if (value === null || typeof value !== 'object') return;
+    const queue = /^\/v1\/queues\/([^/?]+)\/messages(\?|$)/.exec(request.path)?.[1];
+    const isPublish = request.method === 'POST' && queue !== undefined;
+    if (isPublish && typeof value.id === 'string') {
+      const message = { queue: decodeURIComponent(queue), id: value.id };
+      latest = [message, ...latest].slice(0, LATEST_MAX);
+    }
     for (const [name, member] of Object.entries(value)) {
       if (KEPT.includes(name) && typeof member === 'string') {
         known[name] = [member, ...(known[name] ?? [])].slice(0, KNOWN_MAX);
       } else if (name !== 'result') {
-        learn(member);
+        learn(member, request);
       }
     }
   }

@@ -17,7 +17,8 @@ const FINDINGS_MAX = 50;
 /**
  * @param {string} url of the server
  * @param {{ requests: number, seed: number }} options
- * @returns {Promise<{ findings: string[], statuses: Record<string, number>, operations: number }>}
+ * @returns {Promise<{ findings: string[], statuses: Record<string, number>, operations: number,
+ *   refused: string[] }>} with those operations that nobody was let do
  */
 export async function scan(url, { requests: count, seed }) {
   const document = await (await fetch(`${url}/v1/openapi.json`)).json();
@@ -27,6 +28,7 @@ export async function scan(url, { requests: count, seed }) {
   const findings = new Map();
   const statuses = {};
   const operations = new Set();
+  const succeeded = new Set();
   let left = count;
 
   async function work() {
@@ -39,8 +41,10 @@ export async function scan(url, { requests: count, seed }) {
       for (const it of found) note(request, it);
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
       operations.add(request.operation);
+      const isIt = request.operation.startsWith(`${request.method} `);
+      if (isIt && answer.status < 400) succeeded.add(request.operation);
       if (answer.status < 300 && /json/.test(answer.headers['content-type'])) {
-        make.learn(JSON.parse(answer.text || '{}'));
+        make.learn(JSON.parse(answer.text || '{}'), request);
       }
     }
   }
@@ -56,7 +60,8 @@ export async function scan(url, { requests: count, seed }) {
 
   await Promise.all(Array.from({ length: CONCURRENCY }, work));
   agent.destroy();
-  return { findings: [...findings.values()], statuses, operations: operations.size };
+  const refused = [...operations].filter((it) => !succeeded.has(it));
+  return { findings: [...findings.values()], statuses, operations: operations.size, refused };
 }
 
 /** @returns {Promise<import('./check.mjs').ScanAnswer>} */
