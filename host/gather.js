@@ -3,6 +3,7 @@
 
 import { fetchObject } from './call.js';
 import { readCalls } from './frames.js';
+import { log } from './log.js';
 
 const CALLS_MAX = 6;
 /** See src/command/placement.rs. */
@@ -20,16 +21,30 @@ export async function gather(core, env, directoryCall) {
   const page = await (await fetchObject(env.DIRECTORY, directoryCall)).text();
   const calls = readCalls(core, core.exports.edge_describe(core.putText(page), topics));
   const gone = new Uint8Array(calls.length);
+  /** Where in the page. */
+  const unreadable = [];
   const descriptions = await eachOf(calls, async (call, at) => {
-    const response = await fetchObject(env[call.namespace], call);
-    const text = await response.text();
-    if (response.status === 404) gone[at] = 1;
-    return response.ok ? text : 'null';
+    const { status, text } = await describe(env, call);
+    if (status === 404) gone[at] = 1;
+    else if (status !== 200) unreadable.push(at);
+    return status === 200 ? text : 'null';
   });
   if (gone.includes(1)) await forget(core, env, page, gone, topics);
   const size = core.exports.memory.buffer.byteLength;
-  const rest = `,"queues":[${descriptions.join(',')}],"wasm_memory_bytes":${size}}`;
+  const rest =
+    `,"queues":[${descriptions.join(',')}],"unreadable":[${unreadable}],"wasm_memory_bytes":${size}}`;
   return page.slice(0, page.lastIndexOf('}')) + rest;
+}
+
+/** What an object says of itself. One that cannot be reached or read does not hide the others. */
+async function describe(env, call) {
+  try {
+    const response = await fetchObject(env[call.namespace], call);
+    return { status: response.status, text: await response.text() };
+  } catch (error) {
+    log('warn', 'call_failed', { to: call.object, error });
+    return { status: 503, text: '' };
+  }
 }
 
 async function forget(core, env, page, gone, topics) {

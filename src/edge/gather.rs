@@ -14,15 +14,27 @@ use std::borrow::Cow;
 struct Gathered<'a> {
     #[serde(borrow, default)]
     cursor: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    names: Vec<Cow<'a, str>>,
     #[serde(borrow)]
     queues: Vec<Option<&'a RawValue>>,
+    /// Which of `names` did not say anything, though they are there.
+    #[serde(default)]
+    unreadable: Vec<usize>,
     #[serde(default)]
     wasm_memory_bytes: u64,
 }
 
+impl Gathered<'_> {
+    fn unreadable(&self) -> impl Iterator<Item = &str> {
+        let of = |at: &usize| self.names.get(*at).map(Cow::as_ref);
+        self.unreadable.iter().filter_map(of)
+    }
+}
+
 /// A page of the list of queues or topics, each with its configuration and figures.
 pub fn list(gathered: &str, kind: &str) -> Result<Response, Fault> {
-    let it: Gathered<'_> = serde_json::from_str(gathered).map_err(|e| unreadable(&e))?;
+    let it = read(gathered)?;
     let mut body = Vec::with_capacity(gathered.len() + 64);
     body.push(b'{');
     name(&mut body, kind);
@@ -34,6 +46,11 @@ pub fn list(gathered: &str, kind: &str) -> Result<Response, Fault> {
         body.extend_from_slice(queue.get().as_bytes());
     }
     body.push(b']');
+    if !it.unreadable.is_empty() {
+        name(&mut body, "unreadable");
+        let names: Vec<&str> = it.unreadable().collect();
+        body.extend(serde_json::to_vec(&names).map_err(|e| unreadable(&e))?);
+    }
     if let Some(cursor) = &it.cursor {
         member_string(&mut body, "cursor", cursor);
     }
@@ -46,15 +63,22 @@ pub fn metrics(gathered: &str, now_ms: Millis) -> Result<Response, Fault> {
     let (queues, topics) = gathered
         .split_once('\u{1e}')
         .unwrap_or((gathered, "{\"queues\":[]}"));
-    let (queues, edge) = figures::<Figures>(queues)?;
-    let (topics, _) = figures::<TopicFigures>(topics)?;
-    let theirs = queues.iter().map(|queue| queue.wasm_memory_bytes);
+    let (queues, topics) = (read(queues)?, read(topics)?);
+    let edge = queues.wasm_memory_bytes;
+    let missing: Vec<_> = queues
+        .unreadable()
+        .map(|it| ("queue", it))
+        .chain(topics.unreadable().map(|it| ("topic", it)))
+        .collect();
+    let (queues, topics) = (figures(&queues)?, figures(&topics)?);
+    let theirs = queues.iter().map(|it: &Figures| it.wasm_memory_bytes);
     let memory = edge
         + theirs
-            .chain(topics.iter().map(|it| it.wasm_memory_bytes))
+            .chain(topics.iter().map(|it: &TopicFigures| it.wasm_memory_bytes))
             .sum::<u64>();
     let mut text = metrics::exposition(&queues, &topics, memory, now_ms);
     topic_metrics::append(&mut text, &topics);
+    metrics::append_unreadable(&mut text, &missing);
     Ok(Response::document(
         200,
         metrics::MEDIA_TYPE,
@@ -62,17 +86,14 @@ pub fn metrics(gathered: &str, now_ms: Millis) -> Result<Response, Fault> {
     ))
 }
 
-/// What each said of itself, and the bytes of this Worker's memory.
-fn figures<'a, T: Deserialize<'a>>(gathered: &'a str) -> Result<(Vec<T>, u64), Fault> {
-    let it: Gathered<'a> = serde_json::from_str(gathered).map_err(|e| unreadable(&e))?;
-    let read = |it: &&'a RawValue| serde_json::from_str(it.get()).map_err(|e| unreadable(&e));
-    let found = it
-        .queues
-        .iter()
-        .flatten()
-        .map(read)
-        .collect::<Result<_, _>>()?;
-    Ok((found, it.wasm_memory_bytes))
+fn read(gathered: &str) -> Result<Gathered<'_>, Fault> {
+    serde_json::from_str(gathered).map_err(|e| unreadable(&e))
+}
+
+/// What each said of itself.
+fn figures<'a, T: Deserialize<'a>>(it: &Gathered<'a>) -> Result<Vec<T>, Fault> {
+    let figures = |it: &&'a RawValue| serde_json::from_str(it.get()).map_err(|e| unreadable(&e));
+    it.queues.iter().flatten().map(figures).collect()
 }
 
 fn unreadable(error: &serde_json::Error) -> Fault {

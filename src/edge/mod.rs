@@ -147,8 +147,8 @@ impl Edge {
 
     /// The answer after [`Action::Gather`]. `gathered` is `{"names":[…],"cursor":null|"…",
     /// "queues":[description|null,…],"wasm_memory_bytes":n}`: a description is the body of
-    /// `GET /v1/queues/{queue}` for the name at the same place, `null` where the queue is gone. With
-    /// [`Listing::Both`], such a document of queues and, after U+001E, one of topics.
+    /// `GET /v1/queues/{queue}` for the name at the same place, `null` where the queue is gone or
+    /// among the places that `"unreadable":[…]` has. With [`Listing::Both`], such a document of queues and, after U+001E, one of topics.
     pub fn gathered(&mut self, head: &str, gathered: &str, now_ms: Millis) -> Response {
         let Some(request) = Request::parse(head) else {
             return respond(&no_head());

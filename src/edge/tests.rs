@@ -669,6 +669,23 @@ fn lists_and_metrics_are_gathered() {
         text.contains("\ntidegate_backlog_messages{queue=\"a\"} 3\n"),
         "{text}"
     );
+    let hurt = r#"{"names":["a","b\"","c"],"queues":[{"name":"a","depth":3},null,null],
+        "unreadable":[1,9]}"#;
+    let list = edge().gathered(&head("GET", "/v1/queues", ""), hurt, NOW);
+    let document: Value = serde_json::from_slice(&list.body).unwrap();
+    assert_eq!(document["queues"].as_array().unwrap().len(), 1);
+    assert_eq!(document["unreadable"], json!(["b\""]));
+    let both = format!("{hurt}\u{1e}{}", hurt.replace("\"a\"", "\"t\""));
+    let metrics = edge().gathered(&head("GET", "/metrics", ""), &both, NOW);
+    let text = String::from_utf8(metrics.body).unwrap();
+    for line in [
+        "tidegate_backlog_messages{queue=\"a\"} 3",
+        "tidegate_unreadable_objects{queue=\"b\\\"\"} 1",
+        "tidegate_unreadable_objects{topic=\"b\\\"\"} 1",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+    }
+    assert_eq!(text.matches("tidegate_unreadable_objects{").count(), 2);
     assert_eq!(
         edge()
             .gathered(&head("GET", "/metrics", ""), "{", NOW)

@@ -4,6 +4,7 @@
 // https://prometheus.io/docs/practices/naming/
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { useServer } from './support.mjs';
 
@@ -16,12 +17,12 @@ const FAMILIES = [
   'tidegate_backlog_bytes', 'tidegate_in_flight_messages', 'tidegate_oldest_message_age_seconds',
   'tidegate_object_requests_total', 'tidegate_rows_written_total', 'tidegate_rows_read_total',
   'tidegate_commits_total', 'tidegate_wasm_memory_bytes', 'tidegate_delivery_latency_seconds',
-  'tidegate_ack_latency_seconds',
+  'tidegate_ack_latency_seconds', 'tidegate_unreadable_objects',
 ];
 /** Labels whose values are few, whatever clients send. */
 const LABELS = ['queue', 'topic', 'reason', 'decided_by', 'le', 'outcome', 'state'];
 const UNITS = [
-  'total', 'seconds', 'bytes', 'messages', 'readers', 'subscriptions', 'under_way', 'state',
+  'total', 'seconds', 'bytes', 'messages', 'readers', 'subscriptions', 'under_way', 'state', 'objects',
 ];
 const SAMPLE =
   /^([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (\d+(?:\.\d+)?|\+Inf)$/;
@@ -111,6 +112,26 @@ test('the conventions are kept, by every family of the contract', async () => {
   assert.equal(value('tidegate_delivery_latency_seconds_count'), 1);
   assert.equal(value('tidegate_ack_latency_seconds_count'), 1);
   assert.equal(value('tidegate_ack_latency_seconds_bucket', { le: '+Inf' }), 1);
+});
+
+test('alerts are of metrics that there are, of labels they have, and in the docs', async () => {
+  const text = (file) => readFileSync(new URL(`../../docs/${file}`, import.meta.url), 'utf8');
+  const [alerts, operations] = [text('alerts.yml'), text('operations.md')];
+  await tide.queue({ push: { url: 'https://hook.example/' } });
+  const families = await read();
+  const reasons = [...text('ERRORS.md').matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, slug]) => slug);
+  const used = [...alerts.matchAll(/(tidegate_[a-z_]+)(?:\{([^}]*)\})?/g)];
+  assert.ok(used.length >= 9, `${used.length} metrics are watched`);
+  for (const [, name, selector = ''] of used) {
+    assert.ok(families.has(name.replace(SUFFIX, '')), `there is no ${name}`);
+    for (const [, label, value] of selector.matchAll(/([a-z_]+)[!=]=?~?"([^"]*)"/g)) {
+      assert.ok(LABELS.includes(label), `${name} has no ${label}`);
+      if (label === 'reason') assert.ok(reasons.includes(value), `nothing is refused as ${value}`);
+    }
+  }
+  const names = [...alerts.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+  assert.equal(new Set(names).size, names.length);
+  for (const name of names) assert.ok(operations.includes(`\`${name}\``), `${name} is not told of`);
 });
 
 test('whatever clients send becomes no label', async () => {

@@ -36,7 +36,8 @@ test('a repair publishes nothing again that waits for its result', async () => {
   assert.deepEqual(bodies.filter((body) => body === 'asked'), ['asked']);
   assert.equal((await queue.figures()).accepted_total, 10);
   // Its answer may have been lost with the turn, like any other's; its message was not.
-  assert.ok([200, 503].includes((await waiting).status));
+  const late = await waiting;
+  assert.ok([200, 503].includes(late.status), `${late.status} ${late.text}`);
 });
 
 test('damaged rows cost their own messages, and a damaged file its own queue', async () => {
@@ -77,4 +78,10 @@ test('damaged rows cost their own messages, and a damaged file its own queue', a
   assertProblem(answer, { status: 503, type: 'unavailable' });
   await sound.publish('more');
   assert.equal((await sound.drain()).length, 2, 'others do not notice');
+  assert.equal(await tide.metricSum('tidegate_unreadable_objects', spoilt.name), 1);
+  assert.equal(await tide.metricSum('tidegate_unreadable_objects', sound.name), 0);
+  assert.equal(await tide.metricSum('tidegate_accepted_total', sound.name), 2);
+  const { queues, unreadable } = (await tide.request('GET', '/v1/queues')).json;
+  assert.deepEqual(unreadable, [spoilt.name]);
+  assert.ok(queues.some(({ name }) => name === sound.name));
 });

@@ -119,6 +119,14 @@ for (const [name, bytes, status] of [
   });
 }
 
+test('nobody gets a tunnel: the runtime refuses CONNECT itself, and goes on', async () => {
+  // A handler of ours would be asked after a 200 has been sent.
+  const connect = 'CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n\r\n';
+  const { statuses, isClosed } = await exchange(connect + NEXT);
+  assert.deepEqual({ statuses, isClosed }, { statuses: [500], isClosed: true });
+  assert.deepEqual((await exchange(NEXT)).statuses, [200]);
+});
+
 test('a host of another name is not loopback, whoever connects', async () => {
   // A page that has its own name resolve to 127.0.0.1 is still of its own name.
   const bytes = `GET /v1/queues HTTP/1.1\r\nHost: rebound.example\r\n\r\n`;

@@ -241,6 +241,20 @@ fn ages(out: &mut String, queues: &[Figures], topics: &[TopicFigures], now_ms: M
     }
 }
 
+/// Appends what was not to be read: pairs of `queue` or `topic` and a name.
+pub fn append_unreadable(out: &mut String, missing: &[(&str, &str)]) {
+    let name = "tidegate_unreadable_objects";
+    head(
+        out,
+        name,
+        "1 for each queue or topic that did not say how it is.",
+        "gauge",
+    );
+    for label in missing {
+        sample(out, name, &[*label], "1");
+    }
+}
+
 pub(super) fn head(out: &mut String, name: &str, help: &str, kind: &str) {
     for part in [
         "# HELP ",
