@@ -23,3 +23,4 @@ mod stored;
 mod tickets;
 mod time;
 mod topic;
+mod world;
