@@ -28,6 +28,7 @@ const tidegate :Workerd.Worker = (
   modules = [
     (name = "host/worker.js", esModule = embed "host/worker.js"),
     (name = "host/assets.js", esModule = embed "host/assets.js"),
+    (name = "host/bindings.js", esModule = embed "host/bindings.js"),
     (name = "host/body.js", esModule = embed "host/body.js"),
     (name = "host/call.js", esModule = embed "host/call.js"),
     (name = "host/calls.js", esModule = embed "host/calls.js"),
@@ -77,6 +78,8 @@ const tidegate :Workerd.Worker = (
     (name = "TOKEN_AUDIENCE", fromEnvironment = "TOKEN_AUDIENCE"),
     (name = "AUTO_CREATE", fromEnvironment = "AUTO_CREATE"),
     (name = "ALLOW_PRIVATE_TARGETS", fromEnvironment = "ALLOW_PRIVATE_TARGETS"),
+    (name = "PUSH_WORKERS", fromEnvironment = "PUSH_WORKERS"),
+    (name = "PUSH_QUEUES", fromEnvironment = "PUSH_QUEUES"),
     (name = "TICKET_KEY", fromEnvironment = "TICKET_KEY"),
     (name = "LOG_LEVEL", fromEnvironment = "LOG_LEVEL"),
     (name = "LOOPBACK", fromEnvironment = "LOOPBACK"),

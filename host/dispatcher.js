@@ -2,6 +2,7 @@
 // (docs/decisions/0013). What is called and what becomes of it is the core's to say.
 
 import { WorkerEntrypoint } from 'cloudflare:workers';
+import { callWorker, forward, queueOf, workerOf } from './bindings.js';
 import { readAtMost } from './body.js';
 
 /** Bytes of an answer that are read; PUSH_ANSWER_BYTES_MAX in the core. */
@@ -21,7 +22,7 @@ const ERROR_CHARS_MAX = 200;
 /** Makes calls for objects. Not reachable from outside: no route leads to a named entrypoint. */
 export class Dispatcher extends WorkerEntrypoint {
   /**
-   * @param {string} url
+   * @param {string} url or what else is called: bindings.js
    * @param {{headers: Record<string, string>, body: Uint8Array}} what
    * @param {{timeoutMs: number, sendBy: number}} bounds the instant after which it is not made
    * @returns {Promise<Answer>}
@@ -32,8 +33,15 @@ export class Dispatcher extends WorkerEntrypoint {
     if (began > sendBy) return failed('late', 0);
     const signal = AbortSignal.timeout(timeoutMs);
     try {
+      const queue = queueOf(url, this.env);
+      if (queue !== undefined) {
+        return forwarded(await forward(queue, what.body, signal), took());
+      }
       const init = { method: 'POST', ...what, redirect: 'manual', signal };
-      const response = await outbound(this.env)(url, init);
+      const worker = workerOf(url, this.env);
+      const response = worker === undefined
+        ? await outbound(this.env)(url, init)
+        : await callWorker(worker, init);
       const body = await readAtMost(response.body, ANSWER_BYTES_MAX);
       let head = `${response.status}\n${took()}\n`;
       for (const name of HEADERS) {
@@ -52,6 +60,12 @@ export class Dispatcher extends WorkerEntrypoint {
 function outbound(env) {
   const open = env.ALLOW_PRIVATE_TARGETS === 'true' ? env.OUTBOUND : undefined;
   return open === undefined ? fetch : (url, init) => open.fetch(url, init);
+}
+
+/** What an endpoint would answer that took all messages but these. */
+function forwarded(failed, ms) {
+  const body = new TextEncoder().encode(JSON.stringify({ failed }));
+  return { head: `200\n${ms}\ncontent-type: application/json\n`, body };
 }
 
 function failed(error, ms) {

@@ -186,12 +186,14 @@ export class CoreObject extends DurableObject {
     return core;
   }
 
-  /** Randomness for the keys of tickets, and the deployment's own key. */
+  /** Randomness for the keys of tickets, the deployment's own key, what pushes may call. */
   equip(core) {
     const entropy = crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES));
-    const [, keyLength] = core.putTwo(entropy, this.env.TICKET_KEY ?? '');
+    const { PUSH_WORKERS, PUSH_QUEUES, TICKET_KEY } = this.env;
+    const texts = [PUSH_WORKERS, PUSH_QUEUES, TICKET_KEY].map((text) => text ?? '').join('\n');
+    const [, length] = core.putTwo(entropy, texts);
     const failed = core.exports.object_equip(
-      entropy.length + keyLength,
+      entropy.length + length,
       this.env.ALLOW_PRIVATE_TARGETS === 'true' ? 1 : 0,
     );
     if (failed > 0) throw new Error(core.text(core.exports.output(), failed));

@@ -225,6 +225,19 @@ pub const PUSH_SECRETS_MAX: usize = 4;
 pub const PUSH_RETRY_AFTER_MS_MAX: Millis = DAY;
 /// Bytes of an endpoint's answer that are read: a result, or a batch's failed identifiers.
 pub const PUSH_ANSWER_BYTES_MAX: usize = 65_536;
+/// Messages of one batch that a Cloudflare Queue takes.
+pub const PUSH_QUEUE_BATCH_MESSAGES_MAX: u32 = 100;
+/// Bytes of one batch that a Cloudflare Queue takes: 256 KB.
+pub const PUSH_QUEUE_BATCH_BYTES_MAX: usize = 256_000;
+/// Bytes that a Cloudflare Queue counts for a message beside its body.
+pub const PUSH_QUEUE_OVERHEAD_BYTES: usize = 100;
+/// Largest message that is handed to a Cloudflare Queue, in the form it goes in: its 128 KB, less
+/// what it counts beside the body.
+pub const PUSH_QUEUE_MESSAGE_BYTES_MAX: usize = 128_000 - PUSH_QUEUE_OVERHEAD_BYTES;
+/// Names in each of the settings `PUSH_WORKERS` and `PUSH_QUEUES`.
+pub const BINDINGS_MAX: usize = 64;
+/// Characters of the name of a binding.
+pub const BINDING_NAME_CHARS_MAX: usize = 64;
 /// Rows of the log of attempts, and some bytes of each: 4 MiB together.
 pub const ATTEMPT_ROWS_MAX: u64 = 256;
 /// See [`ATTEMPT_ROWS_MAX`].
@@ -262,6 +275,8 @@ const _: () = assert!(MESSAGE_BYTES_MAX <= SEGMENT_BODY_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_DEFAULT <= MESSAGE_BYTES_MAX);
 const _: () = assert!(ATTRIBUTES_BYTES_MAX + 2_048 < SEGMENT_HEAD_BYTES_MAX);
 const _: () = assert!(SEQ_MAX < 1 << 53);
+const _: () =
+    assert!(PUSH_QUEUE_MESSAGE_BYTES_MAX + PUSH_QUEUE_OVERHEAD_BYTES <= PUSH_QUEUE_BATCH_BYTES_MAX);
 const _: () = assert!(PUSH_TIMEOUT_MS_MAX * 2 < LEASE_MS_MAX);
 const _: () = assert!(PULL_MESSAGES_MAX as usize * 32 < PUSH_ANSWER_BYTES_MAX);
 const _: () = assert!(2_048 * 4 / 3 + 1_024 < RELAY_CALL_BYTES_MAX);

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { lockDataDirectory } from './data-directory.mjs';
 import { authority } from './settings.mjs';
 import { Failure } from './steps.mjs';
+import { withTargets } from './targets.mjs';
 import { ROOT, workerdBinary } from './tools.mjs';
 
 /** The names under which workerd.capnp knows its socket, its storage, its pages and what they use. */
@@ -67,7 +68,7 @@ export class Server {
 
   constructor(settings, lock, onLine, configuration = CONFIGURATION, flags = []) {
     this.#host = settings.host;
-    const args = ['serve', configuration, ...flags];
+    const args = ['serve', withTargets(configuration, settings.targets), ...flags];
     args.push('--socket-addr', `${SOCKET}=${authority(settings.host, settings.port)}`);
     args.push('--directory-path', `${STORAGE}=${settings.dataDir}`);
     args.push('--directory-path', `${PAGES}=${path.join(ROOT, 'www')}`);

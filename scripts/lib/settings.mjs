@@ -4,6 +4,7 @@
 
 import path from 'node:path';
 import { Failure } from './steps.mjs';
+import { readTargets } from './targets.mjs';
 
 /** Variables of the Worker that are handed on as they are; unset stays unset. */
 const HANDED_ON = [
@@ -26,6 +27,7 @@ const HANDED_ON = [
  * @property {number} port 0 for any that is free
  * @property {string} dataDir absolute
  * @property {Record<string, string>} env the variables of the Worker
+ * @property {import('./targets.mjs').Target[]} targets what pushes call besides URLs
  * @property {boolean} loopback whether only this machine can reach the server
  * @property {'open' | 'token' | 'closed'} access who may use it: anyone who reaches it, who has a
  *   token, nobody
@@ -39,12 +41,14 @@ const HANDED_ON = [
 export function readSettings(variables, directory) {
   const host = (variables.HOST || '127.0.0.1').replace(/^\[(.*)\]$/, '$1');
   const loopback = isLoopback(host);
-  const env = workerVariables(variables, loopback);
+  const { targets, env: named } = readTargets(variables);
+  const env = { ...workerVariables(variables, loopback), ...named };
   return {
     host,
     port: readPort(variables.PORT || '8787'),
     dataDir: path.resolve(directory, variables.DATA_DIR || '.tidegate'),
     env,
+    targets,
     loopback,
     access: accessOf(env, loopback),
   };

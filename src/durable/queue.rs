@@ -12,9 +12,11 @@ use crate::engine::repair::repair_queue;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX, VERDICT_MS_MAX};
 use crate::protocol::http::{DecidedBy, RenderContext, Response, binary, cors, render, within};
+use crate::push::target::Reach;
 use crate::store::{Sql, StoreError};
 use crate::time::Millis;
 use crate::wire::base64;
+use crate::wire::binding;
 use std::collections::HashMap;
 
 /// A queue, the requests of its next turn, and those that wait for an answer.
@@ -81,14 +83,22 @@ impl QueueObject {
         repair_queue(sql, queue_of(object), entropy, now_ms)
     }
 
-    /// See [`Queue::equip`].
+    /// See [`Queue::equip`]. The bindings are the settings `PUSH_WORKERS` and `PUSH_QUEUES`.
     pub fn equip(
         &mut self,
         entropy: [u8; SEED_BYTES],
         ticket_key: Option<TicketKey>,
         allows_private: bool,
+        bindings: [&str; 2],
     ) {
-        self.queue.equip(entropy, ticket_key, allows_private);
+        // The edge says what is wrong with them, to every request.
+        let [workers, queues] = bindings.map(|names| binding::names(names).unwrap_or_default());
+        let reach = Reach {
+            allows_private,
+            workers,
+            queues,
+        };
+        self.queue.equip(entropy, ticket_key, reach);
     }
 
     /// Takes a request into the next turn.

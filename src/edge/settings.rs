@@ -2,6 +2,7 @@
 
 use crate::crypto::hs256::{Hs256, KEY_BYTES_MIN};
 use crate::crypto::ticket::TicketKey;
+use crate::wire::binding;
 use crate::wire::head::Head;
 use serde::Deserialize;
 
@@ -40,6 +41,8 @@ struct Variables {
     auto_create: Option<String>,
     loopback: Option<String>,
     ticket_key: Option<String>,
+    push_workers: Option<String>,
+    push_queues: Option<String>,
 }
 
 impl Settings {
@@ -60,6 +63,14 @@ impl Settings {
         if let Some(jwk) = it.ticket_key.as_deref().filter(|text| !text.is_empty()) {
             TicketKey::from_jwk(jwk)
                 .map_err(|fault| format!("TICKET_KEY is no key: {}", fault.detail))?;
+        }
+        // The objects call them; the same holds.
+        for (name, value) in [
+            ("PUSH_WORKERS", it.push_workers),
+            ("PUSH_QUEUES", it.push_queues),
+        ] {
+            binding::names(value.as_deref().unwrap_or_default())
+                .map_err(|why| format!("{name}: {why}"))?;
         }
         let none = match it.auth.as_deref() {
             None | Some("") => false,
@@ -164,6 +175,8 @@ mod tests {
             (r#"{"LOOPBACK": "1"}"#, "LOOPBACK"),
             (r#"{"ADMIN_TOKEN": 5}"#, "settings"),
             (r#"{"TICKET_KEY": "s3cret"}"#, "TICKET_KEY"),
+            (r#"{"PUSH_WORKERS": "A,OUTBOUND"}"#, "PUSH_WORKERS"),
+            (r#"{"PUSH_QUEUES": "A B"}"#, "PUSH_QUEUES"),
             ("", "settings"),
         ] {
             let words = Settings::parse(json).unwrap_err();

@@ -49,6 +49,8 @@ pub(super) enum Reason {
     LeaseExpired,
     /// Its endpoint said that trying again is of no use.
     Refused,
+    /// It is larger than the Cloudflare Queue takes that it is handed to.
+    TooLarge,
 }
 
 impl Reason {
@@ -57,6 +59,7 @@ impl Reason {
             Self::Attempts => "max_attempts",
             Self::LeaseExpired => "lease_expired",
             Self::Refused => "refused",
+            Self::TooLarge => "too_large",
         }
     }
 }

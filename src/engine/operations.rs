@@ -9,7 +9,6 @@ use super::recovery::secret_of;
 use crate::command::Reply;
 use crate::command::placement::is_subscription_queue;
 use crate::error::{ErrorCode, Fault};
-use crate::push::endpoint;
 use crate::store::schema::{clear, migrate};
 use crate::store::{StoreError, meta};
 use std::rc::Rc;
@@ -28,8 +27,10 @@ impl Queue {
         }
         self.check_draw(&config, turn.now_ms)?;
         if let Some(push) = &config.push {
-            endpoint::check(&push.url, self.allows_private)
-                .map_err(|why| Fault::bad("push.url", format!("push.url: {why}")))?;
+            push.target.check(&self.reach).map_err(|why| {
+                let field = format!("push.{}", push.target.field());
+                Fault::bad(field.as_str(), format!("{field}: {why}"))
+            })?;
         }
         let created = self.config.is_none();
         if created {

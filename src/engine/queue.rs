@@ -33,6 +33,7 @@ use crate::command::{Acknowledged, Command, Envelope, Reply};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Secret;
 use crate::limits::{UNJOURNALED_MESSAGES_MAX, UNJOURNALED_SEGMENTS_MAX};
+use crate::push::target::Reach;
 use crate::store::{Sql, StoreError};
 use crate::time::{MINUTE, Millis};
 use std::collections::HashMap;
@@ -60,8 +61,8 @@ pub struct Queue {
     pub(super) outbox: Outbox,
     pub(super) tickets: Tickets,
     pub(super) dispatches: Dispatches,
-    /// Whether endpoints on private networks may be called.
-    pub(super) allows_private: bool,
+    /// What the deployment lets pushes call.
+    pub(super) reach: Reach,
     /// Rows to give up with this commit: segments and singles whose last message became final.
     pub(super) finished_segments: Vec<u64>,
     pub(super) finished_singles: Vec<u64>,

@@ -17,6 +17,7 @@ use super::segment::{LANES, LINE, Segment};
 use super::segments::Segments;
 use crate::error::Fault;
 use crate::id::Secret;
+use crate::push::target::Reach;
 use crate::store::schema::migrate;
 use crate::store::{Sql, StoreError, Value, meta};
 use crate::time::Millis;
@@ -102,7 +103,7 @@ impl Queue {
             outbox: Default::default(),
             tickets: Default::default(),
             dispatches: Default::default(),
-            allows_private: false,
+            reach: Reach::default(),
             finished_segments: Vec::new(),
             finished_singles: Vec::new(),
             meta_changed: false,

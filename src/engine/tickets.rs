@@ -17,6 +17,7 @@ use crate::crypto::ticket::{Claims, SEED_BYTES, TicketKey};
 use crate::error::Fault;
 use crate::id::Id;
 use crate::limits::{JWKS_CACHE_MS, TICKET_TTL_MS_MAX};
+use crate::push::target::Reach;
 use crate::store::{Sql, StoreError, meta};
 use crate::time::{DAY, Millis, SECOND};
 use serde::{Deserialize, Serialize};
@@ -106,16 +107,16 @@ impl Tickets {
 }
 
 impl Queue {
-    /// What only the host has: randomness for keys, and the deployment's `TICKET_KEY`; and whether
-    /// it allows endpoints on private networks.
+    /// What only the host has: randomness for keys, and the deployment's `TICKET_KEY`; and what it
+    /// lets pushes call.
     pub fn equip(
         &mut self,
         entropy: [u8; SEED_BYTES],
         ticket_key: Option<TicketKey>,
-        allows_private: bool,
+        reach: Reach,
     ) {
         self.tickets.equip(entropy, ticket_key);
-        self.allows_private = allows_private;
+        self.reach = reach;
     }
 
     /// Reads the keys, and makes the first, where tickets are wanted.

@@ -98,14 +98,19 @@ extern "C" fn object_repair(len: usize, kind: u32, now_ms: f64) -> isize {
     }
 }
 
-/// Gives a queue what only the host has. Input: 32 random bytes, then the setting `TICKET_KEY`, or
-/// nothing; and whether endpoints on private networks may be called. Zero, or the size of the output,
+/// Gives a queue what only the host has. Input: 32 random bytes, then lines with the settings
+/// `PUSH_WORKERS` and `PUSH_QUEUES`, then `TICKET_KEY`, each of them or nothing; and whether
+/// endpoints on private networks may be called. Zero, or the size of the output,
 /// which says what is wrong with the setting.
 #[unsafe(no_mangle)]
 extern "C" fn object_equip(len: usize, allows_private: u32) -> usize {
     let input = with_input(len, <[u8]>::to_vec);
-    let (entropy, key) = input.split_first_chunk().unwrap_or((&[0; SEED_BYTES], &[]));
-    let key = match String::from_utf8_lossy(key).as_ref() {
+    let (entropy, texts) = input.split_first_chunk().unwrap_or((&[0; SEED_BYTES], &[]));
+    let texts = String::from_utf8_lossy(texts);
+    let mut texts = texts.splitn(3, '\n');
+    let mut text = || texts.next().unwrap_or_default();
+    let bindings = [text(), text()];
+    let key = match text() {
         "" => Ok(None),
         jwk => TicketKey::from_jwk(jwk).map(Some),
     };
@@ -113,7 +118,7 @@ extern "C" fn object_equip(len: usize, allows_private: u32) -> usize {
         Ok(key) => {
             ROLE.with_borrow_mut(|role| {
                 if let Some(Role::Queue(queue)) = role {
-                    queue.equip(*entropy, key, allows_private != 0);
+                    queue.equip(*entropy, key, allows_private != 0, bindings);
                 }
             });
             0

@@ -4,12 +4,13 @@
 //! stored and never shown: what stands in their place may be sent back, and leaves them as they are.
 //! Which addresses a deployment allows is not a matter of form: `endpoint`.
 
-use super::endpoint::{self, URL_CHARS_MAX};
 use super::signature;
+use super::target::{self, Target};
 use crate::error::Fault;
 use crate::limits::{
     PULL_MESSAGES_MAX, PUSH_CONCURRENCY_MAX, PUSH_HEADERS_BYTES_MAX, PUSH_HEADERS_MAX,
-    PUSH_RATE_MAX, PUSH_SECRETS_MAX, PUSH_TIMEOUT_MS_MAX, PUSH_TIMEOUT_MS_MIN, RETENTION_MS_MAX,
+    PUSH_QUEUE_BATCH_MESSAGES_MAX, PUSH_RATE_MAX, PUSH_SECRETS_MAX, PUSH_TIMEOUT_MS_MAX,
+    PUSH_TIMEOUT_MS_MIN, RETENTION_MS_MAX,
 };
 use crate::time::{DAY, Millis, SECOND};
 use serde_json::{Map, Value, json};
@@ -57,13 +58,33 @@ impl Format {
     }
 }
 
+/// Content modes of one CloudEvent (HTTP binding, 3.1 and 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Attributes are headers, the body is the data.
+    Binary,
+    /// The body is the event, and the content type says so.
+    Structured,
+}
+
+impl Mode {
+    const NAMES: [(&str, Self); 2] = [("binary", Self::Binary), ("structured", Self::Structured)];
+
+    fn name(self) -> &'static str {
+        let name = Self::NAMES.iter().find(|(_, mode)| *mode == self);
+        name.map_or("", |(name, _)| name)
+    }
+}
+
 /// A checked configuration.
 #[derive(Clone, PartialEq)]
 pub struct PushConfig {
     /// What is called.
-    pub url: String,
+    pub target: Target,
     /// In which form.
     pub format: Format,
+    /// How an event goes that goes alone.
+    pub mode: Mode,
     /// Headers that go along, names in lower case.
     pub headers: Vec<(String, String)>,
     /// Most messages of one call.
@@ -90,12 +111,18 @@ impl fmt::Debug for PushConfig {
 }
 
 impl PushConfig {
-    fn new() -> Self {
+    fn new(target: Target) -> Self {
+        // A Cloudflare Queue counts what it is asked, not what is in it.
+        let batch_size = match target {
+            Target::Queue(_) => PUSH_QUEUE_BATCH_MESSAGES_MAX,
+            Target::Url(_) | Target::Worker(_) => 1,
+        };
         Self {
-            url: String::new(),
+            target,
             format: Format::CloudEvents,
+            mode: Mode::Binary,
             headers: Vec::new(),
-            batch_size: 1,
+            batch_size,
             batch_wait_ms: 0,
             concurrency: 8,
             rate_per_second: None,
@@ -116,8 +143,10 @@ impl PushConfig {
         let fields = value
             .as_object()
             .ok_or_else(|| Fault::bad(place, format!("{place} is a JSON object")))?;
-        let mut config = old.cloned().unwrap_or_else(Self::new);
-        for (name, value) in fields {
+        let target = target::patched(old.map(|it| &it.target), fields, place)?;
+        let mut config = old.map_or_else(|| Self::new(target.clone()), Clone::clone);
+        config.target = target;
+        for (name, value) in fields.iter().filter(|(name, _)| !target::is_field(name)) {
             config.set(name, value, &format!("{place}.{name}"))?;
         }
         config.check_together(place)?;
@@ -125,10 +154,12 @@ impl PushConfig {
     }
 
     fn set(&mut self, name: &str, value: &Value, field: &str) -> Result<(), Fault> {
-        let default = Self::new();
+        let default = Self::new(self.target.clone());
         match name {
-            "url" => self.url = url(value, field)?,
-            "format" => self.format = format(value, field)?.unwrap_or(default.format),
+            "format" => {
+                self.format = one_of(value, field, &Format::NAMES)?.unwrap_or(default.format);
+            }
+            "mode" => self.mode = one_of(value, field, &Mode::NAMES)?.unwrap_or(default.mode),
             "headers" => self.headers = headers(value, field, &self.headers)?,
             "batch_size" => {
                 let size = uint(value, field, 1, u64::from(PULL_MESSAGES_MAX))?;
@@ -161,15 +192,43 @@ impl PushConfig {
     }
 
     fn check_together(&self, place: &str) -> Result<(), Fault> {
-        if self.url.is_empty() {
-            let detail = "push needs a url, the endpoint that is called";
-            return Err(Fault::bad(format!("{place}.url"), detail));
+        if self.mode == Mode::Structured && self.format != Format::CloudEvents {
+            let detail = "only in the format \"cloudevents\" an event is structured";
+            return Err(Fault::bad(format!("{place}.mode"), detail));
+        }
+        if let Target::Queue(_) = self.target {
+            return self.check_queue(place);
         }
         if self.format == Format::Raw && self.batch_size > 1 {
             let detail = "in the format \"raw\" a request has one message: batch_size is 1";
             return Err(Fault::bad(format!("{place}.batch_size"), detail));
         }
         Ok(())
+    }
+
+    /// What a Cloudflare Queue has no place for.
+    fn check_queue(&self, place: &str) -> Result<(), Fault> {
+        let wrong = if self.format == Format::Batch {
+            Some((
+                "format",
+                "takes messages in the formats cloudevents and raw",
+            ))
+        } else if self.mode == Mode::Structured {
+            Some(("mode", "takes events in their one form"))
+        } else if !self.headers.is_empty() {
+            Some(("headers", "has none"))
+        } else if !self.secrets.is_empty() {
+            Some(("secret", "has no place for a signature"))
+        } else if self.batch_size > PUSH_QUEUE_BATCH_MESSAGES_MAX {
+            Some(("batch_size", "takes at most 100 messages at a time"))
+        } else {
+            None
+        };
+        wrong.map_or(Ok(()), |(name, why)| {
+            let field = format!("{place}.{name}");
+            let detail = format!("{field}: a Cloudflare Queue {why}");
+            Err(Fault::bad(field, detail))
+        })
     }
 
     /// Every field as JSON, in the shape a patch takes: what is stored.
@@ -180,13 +239,15 @@ impl PushConfig {
             .iter()
             .map(|(name, value)| (name.clone(), json!(value)))
             .collect();
-        json!({
-            "url": self.url, "format": self.format.name(), "headers": headers,
+        let mut stored = json!({
+            "format": self.format.name(), "mode": self.mode.name(), "headers": headers,
             "batch_size": self.batch_size, "batch_wait_ms": self.batch_wait_ms,
             "concurrency": self.concurrency, "rate_per_second": self.rate_per_second.map(number),
             "timeout_ms": self.timeout_ms, "secret": self.secrets,
             "disable_after_ms": self.disable_after_ms,
-        })
+        });
+        self.target.store(&mut stored);
+        stored
     }
 
     /// The same without what is secret: what is shown.
@@ -235,24 +296,16 @@ fn rate(value: &Value, field: &str) -> Result<Option<f64>, Fault> {
     }
 }
 
-/// Its form alone: whether it leads inside depends on the deployment.
-fn url(value: &Value, field: &str) -> Result<String, Fault> {
-    let url = value.as_str().ok_or_else(|| {
-        let detail = format!("{field} is a URL of at most {URL_CHARS_MAX} characters");
-        Fault::bad(field, detail)
-    })?;
-    endpoint::check(url, true).map_err(|why| Fault::bad(field, format!("{field}: {why}")))?;
-    Ok(url.to_owned())
-}
-
-fn format(value: &Value, field: &str) -> Result<Option<Format>, Fault> {
+fn one_of<T: Copy>(value: &Value, field: &str, names: &[(&str, T)]) -> Result<Option<T>, Fault> {
     if value.is_null() {
         return Ok(None);
     }
-    let known = |text: &str| Format::NAMES.iter().find(|(name, _)| *name == text);
-    let format = value.as_str().and_then(known).map(|(_, format)| *format);
-    let fault = || Fault::bad(field, format!("{field} is one of cloudevents, raw, batch"));
-    format.map(Some).ok_or_else(fault)
+    let known = |text: &str| names.iter().find(|(name, _)| *name == text);
+    let found = value.as_str().and_then(known).map(|(_, it)| *it);
+    found.map(Some).ok_or_else(|| {
+        let all: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        Fault::bad(field, format!("{field} is one of {}", all.join(", ")))
+    })
 }
 
 fn headers(
@@ -413,6 +466,11 @@ mod tests {
             (json!({"url": 1}), "push.url"),
             (json!({"url": url, "nope": 1}), "push.nope"),
             (json!({"url": url, "format": "xml"}), "push.format"),
+            (json!({"url": url, "mode": "xml"}), "push.mode"),
+            (
+                json!({"url": url, "mode": "structured", "format": "raw"}),
+                "push.mode",
+            ),
             (
                 json!({"url": url, "format": "raw", "batch_size": 2}),
                 "push.batch_size",
@@ -449,5 +507,38 @@ mod tests {
             let fault = patched(None, patch.clone()).unwrap_err();
             assert_eq!(fault.figures.field.as_deref(), Some(field), "{patch}");
         }
+    }
+
+    #[test]
+    fn what_a_cloudflare_queue_has_no_place_for_is_named() {
+        for (patch, field) in [
+            (
+                json!({"cloudflare_queue": "Q", "format": "batch"}),
+                "push.format",
+            ),
+            (
+                json!({"cloudflare_queue": "Q", "mode": "structured"}),
+                "push.mode",
+            ),
+            (
+                json!({"cloudflare_queue": "Q", "headers": {"x": "y"}}),
+                "push.headers",
+            ),
+            (
+                json!({"cloudflare_queue": "Q", "secret": SECRET}),
+                "push.secret",
+            ),
+            (
+                json!({"cloudflare_queue": "Q", "batch_size": 101}),
+                "push.batch_size",
+            ),
+        ] {
+            let fault = patched(None, patch.clone()).unwrap_err();
+            assert_eq!(fault.figures.field.as_deref(), Some(field), "{patch}");
+        }
+        let config = patched(None, json!({"cloudflare_queue": "Q"}))
+            .unwrap()
+            .unwrap();
+        assert_eq!(config.batch_size, PUSH_QUEUE_BATCH_MESSAGES_MAX);
     }
 }

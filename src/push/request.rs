@@ -1,11 +1,11 @@
 //! The request that brings messages to an endpoint.
 //!
-//! One message goes as a CloudEvent in binary content mode or as its bare body, several as a batch
+//! One message goes as a CloudEvent in binary or structured content mode or as its bare body, several as a batch
 //! of CloudEvents or as a list like a pull's. What a receiver needs to tell repeats and to reply is
 //! in headers in every form: the message's identifier, its number, the attempt. Signed over exactly
 //! the bytes that are sent.
 
-use super::config::{Format, PushConfig, is_token};
+use super::config::{Format, Mode, PushConfig, is_token};
 use super::signature;
 use crate::time::{DAY, HOUR, MINUTE, Millis, SECOND};
 use crate::wire::base64;
@@ -46,7 +46,7 @@ pub struct Message<'a> {
 /// A request, by `POST`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Where to.
+    /// Where to: [`Target::uri`](super::target::Target::uri).
     pub url: String,
     /// Names in lower case, each once.
     pub headers: Vec<(String, String)>,
@@ -66,6 +66,15 @@ pub fn build(
     headers.add("user-agent", "Tidegate".to_owned());
     headers.add("tidegate-queue", percent::encode(queue).into_owned());
     let body = match (config.format, messages) {
+        (Format::CloudEvents, [one])
+            if config.batch_size == 1 && config.mode == Mode::Structured =>
+        {
+            one_headers(&mut headers, one);
+            headers.set("content-type", "application/cloudevents+json".to_owned());
+            let mut body = Vec::new();
+            event(&mut body, queue, one);
+            body
+        }
         (Format::CloudEvents, [one]) if config.batch_size == 1 => {
             one_headers(&mut headers, one);
             event_headers(&mut headers, queue, one);
@@ -90,7 +99,7 @@ pub fn build(
     };
     sign(config, &mut headers, messages, &body, now_ms);
     Request {
-        url: config.url.clone(),
+        url: config.target.uri(),
         headers: headers.0,
         body,
     }
@@ -208,7 +217,7 @@ fn events(queue: &str, messages: &[Message<'_>]) -> Vec<u8> {
     out
 }
 
-fn event(out: &mut Vec<u8>, queue: &str, it: &Message<'_>) {
+pub(super) fn event(out: &mut Vec<u8>, queue: &str, it: &Message<'_>) {
     out.push(b'{');
     let mut known: Vec<&str> = Vec::new();
     for (key, value) in it.attributes {
@@ -241,7 +250,7 @@ fn event(out: &mut Vec<u8>, queue: &str, it: &Message<'_>) {
     out.push(b'}');
 }
 
-fn is_json(content_type: Option<&str>) -> bool {
+pub(super) fn is_json(content_type: Option<&str>) -> bool {
     let kind = content_type
         .unwrap_or_default()
         .split(';')
@@ -251,7 +260,7 @@ fn is_json(content_type: Option<&str>) -> bool {
     kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
 }
 
-fn is_document(text: &str) -> bool {
+pub(super) fn is_document(text: &str) -> bool {
     serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
@@ -412,6 +421,25 @@ mod tests {
         assert_eq!(
             (request.body.as_slice(), header(&request, "webhook-id")),
             (&b"hi"[..], None)
+        );
+    }
+
+    #[test]
+    fn one_message_is_an_event_in_structured_mode() {
+        let attributes = [pair("ce-type", "order"), pair("Region", "eu")];
+        let config = config(json!({"mode": "structured"}));
+        let request = build(&config, "q", &[message(b"hi", &attributes)], 0);
+        for (name, value) in [
+            ("content-type", Some("application/cloudevents+json")),
+            ("tidegate-id", Some("01HF7YAT00XK5T0QX0V4F8A9BC")),
+            ("ce-type", None),
+        ] {
+            assert_eq!(header(&request, name), value, "{name}");
+        }
+        let event: Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(
+            (&event["type"], &event["data"], &event["datacontenttype"]),
+            (&json!("order"), &json!("hi"), &json!("text/plain"))
         );
     }
 

@@ -80,7 +80,10 @@ fields! {
     "access.rate_per_address.burst" "publishes" DEFAULT;
     "push" "" "messages are pulled";
     "push.url" "URL" "refused";
+    "push.worker" "name of a binding" "refused";
+    "push.cloudflare_queue" "name of a binding" "refused";
     "push.format" "" DEFAULT;
+    "push.mode" "" DEFAULT;
     "push.headers" "object of names and values" DEFAULT;
     "push.batch_size" "messages" DEFAULT;
     "push.batch_wait_ms" "ms" DEFAULT;
@@ -122,7 +125,8 @@ impl Field {
         for name in self.path.rsplit('.') {
             let beside = match (name, self.path) {
                 ("burst" | "per", _) => r#""per_second": 1, "#,
-                (inner, path) if path == format!("push.{inner}") && inner != "url" => {
+                ("url" | "worker" | "cloudflare_queue", _) => "",
+                (inner, path) if path == format!("push.{inner}") => {
                     r#""url": "https://example.com/", "#
                 }
                 ("initial_ms", _) => r#""max_ms": 604800000, "#,

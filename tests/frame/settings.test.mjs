@@ -1,8 +1,11 @@
 // The environment of npm start: what it means, who may use the server then, and what is said of it.
 
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import { test } from 'node:test';
 import { readSettings } from '../../scripts/lib/settings.mjs';
+import { readTargets, withTargets } from '../../scripts/lib/targets.mjs';
+import { ROOT } from '../../scripts/lib/tools.mjs';
 import { welcome } from '../../scripts/lib/welcome.mjs';
 
 const SECRET = 'a-secret-that-must-not-be-seen';
@@ -19,6 +22,7 @@ test('without settings it listens on loopback, port 8787, and is open', () => {
     port: 8787,
     dataDir: '/home/somebody/tidegate/.tidegate',
     env: { AUTH: 'none', LOOPBACK: 'true', ALLOW_PRIVATE_TARGETS: 'true' },
+    targets: [],
     loopback: true,
     access: 'open',
   });
@@ -89,4 +93,21 @@ test('the welcome of a closed server says how to open it', () => {
 test('the welcome says so when AUTH=none was asked for where it does not hold', () => {
   const text = words({ HOST: '0.0.0.0', AUTH: 'none' });
   assert.match(text, /closed, .*; AUTH=none holds on loopback only\n/);
+});
+
+test('what pushes call is bound to addresses, and the Worker is told the names', () => {
+  const { targets, env } = readSettings({
+    PUSH_WORKERS: 'BILLING=127.0.0.1:9000, files_2=[::1]:80', PUSH_QUEUES: 'ORDERS=queue.test:9001,',
+  }, '/');
+  assert.deepEqual(targets, [
+    { name: 'BILLING', address: '127.0.0.1:9000', kind: 'service' },
+    { name: 'files_2', address: '[::1]:80', kind: 'service' },
+    { name: 'ORDERS', address: 'queue.test:9001', kind: 'queue' },
+  ]);
+  assert.deepEqual([env.PUSH_WORKERS, env.PUSH_QUEUES], ['BILLING,files_2', 'ORDERS']);
+  for (const text of ['BILLING', '2=127.0.0.1:1', 'A=http://x:1', 'A="x":1', 'A=x:1,A=y:2']) {
+    assert.throws(() => readSettings({ PUSH_WORKERS: text }, '/'), /PUSH_WORKERS/, text);
+  }
+  const own = readTargets({ PUSH_WORKERS: 'OUTBOUND=127.0.0.1:1' }).targets;
+  assert.throws(() => withTargets(path.join(ROOT, 'workerd.capnp'), own), /OUTBOUND/);
 });

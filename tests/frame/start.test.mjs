@@ -18,7 +18,7 @@ const NPM = ['npm', 'start'];
 /** Settings of whoever runs the tests must not decide their outcome. */
 const CLEARED = [
   'ADMIN_TOKEN', 'ALLOW_PRIVATE_TARGETS', 'AUTH', 'AUTO_CREATE', 'HOST', 'JWKS_URL',
-  'LOG_LEVEL',   'TICKET_KEY', 'TOKEN_SECRET', 'npm_lifecycle_event',
+  'LOG_LEVEL', 'PUSH_QUEUES', 'PUSH_WORKERS', 'TICKET_KEY', 'TOKEN_SECRET', 'npm_lifecycle_event',
 ];
 
 const started = new Set();

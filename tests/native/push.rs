@@ -4,14 +4,24 @@ use crate::bench::{Bench, draft};
 use crate::random::Random;
 use tidegate::command::{Command, Draft, State};
 use tidegate::engine::outcome::Dispatch;
+use tidegate::push::target::Reach;
 
 /// A queue that pushes, with `more` in its `push` and `rest` beside it.
 pub fn queue(more: &str, rest: &str) -> Bench {
     let mut bench = Bench::absent("orders");
-    bench.queue.equip([1; 32], None, true);
+    bench.queue.equip([1; 32], None, reach());
     let config = format!(r#"{{"push": {{"url": "http://127.0.0.1:9/"{more}}}{rest}}}"#);
     bench.ask(Command::Configure { patch: &config }).unwrap();
     bench
+}
+
+/// What a deployment on one machine lets be called.
+fn reach() -> Reach {
+    Reach {
+        allows_private: true,
+        workers: vec!["BILLING".to_owned()],
+        queues: vec!["ORDERS".to_owned()],
+    }
 }
 
 const DONE: &str = "204\n5\n";
@@ -24,7 +34,7 @@ pub fn calls(bench: &mut Bench) -> Vec<Dispatch> {
 /// A start after a crash.
 pub fn restart(bench: &mut Bench) {
     bench.reopen();
-    bench.queue.equip([1; 32], None, true);
+    bench.queue.equip([1; 32], None, reach());
     bench.turn(Vec::new());
 }
 
@@ -474,4 +484,36 @@ fn an_idle_queue_is_not_woken_for_its_endpoint() {
     }
     failed.turn(vec![Command::Purge]);
     assert!(wakes_in_a_day(&mut failed) <= 1, "failed");
+}
+
+#[test]
+fn a_binding_that_the_deployment_lost_is_not_called() {
+    let mut bench = queue("", "");
+    let patch = r#"{"push": {"url": null, "worker": "BILLING"}}"#;
+    bench.ask(Command::Configure { patch }).unwrap();
+    let made = publish(&mut bench, "x");
+    assert_eq!(made[0].request.url, "worker:BILLING");
+    answer(&mut bench, &made[0], DONE, "");
+    bench.queue.equip([1; 32], None, Reach::default());
+    assert!(publish(&mut bench, "y").is_empty());
+    bench.queue.equip([1; 32], None, reach());
+    bench.pass(60_000);
+    assert_eq!(calls(&mut bench).len(), 1);
+}
+
+#[test]
+fn what_a_cloudflare_queue_never_takes_dies_and_holds_up_nothing() {
+    let mut bench = queue("", "");
+    let patch = r#"{"push": {"url": null, "cloudflare_queue": "ORDERS", "format": "raw"}}"#;
+    bench.ask(Command::Configure { patch }).unwrap();
+    let large = "x".repeat(130_000);
+    assert!(publish(&mut bench, &large).is_empty());
+    assert_eq!(bench.describe().dead, 1);
+    let made = publish(&mut bench, "y");
+    assert_eq!(made[0].request.url, "queue:ORDERS");
+    answer(&mut bench, &made[0], DONE, "");
+    assert_eq!(
+        (bench.describe().depth, bench.describe().acked_total),
+        (0, 1)
+    );
 }

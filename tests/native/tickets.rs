@@ -27,7 +27,7 @@ impl Sale {
         let mut database = Database::default();
         let directory = DirectoryObject::open(&mut database).unwrap();
         let mut queue = Bench::absent("sale");
-        queue.queue.equip([1; 32], None, false);
+        queue.queue.equip([1; 32], None, Default::default());
         queue.ask(Command::Configure { patch: GIVING }).unwrap();
         let mut sale = Self {
             queue,
@@ -91,7 +91,7 @@ impl Sale {
 
     fn crash(&mut self) {
         self.queue.reopen();
-        self.queue.queue.equip([2; 32], None, false);
+        self.queue.queue.equip([2; 32], None, Default::default());
     }
 }
 

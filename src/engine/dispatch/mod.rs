@@ -10,17 +10,18 @@
 mod attempts;
 mod figures;
 mod ledger;
+mod prepare;
 mod settle;
 
+use super::dead_letter::Reason;
 use super::outcome::Dispatch;
 use super::pull::Want;
 use super::queue::{Queue, Turn};
-use crate::command::{Delivery, Reply};
+use crate::command::Reply;
 use crate::error::{ErrorCode, Fault};
 use crate::push::circuit::Circuit;
 use crate::push::config::PushConfig;
 use crate::push::outcome::Answer;
-use crate::push::{endpoint, request};
 use crate::store::StoreError;
 use crate::time::{Millis, SECOND};
 use serde::{Deserialize, Serialize};
@@ -157,8 +158,8 @@ impl Queue {
         push: &Rc<PushConfig>,
         bounds: &Bounds,
     ) -> Result<bool, StoreError> {
-        if let Err(why) = endpoint::check(&push.url, self.allows_private) {
-            self.refuse_endpoint(turn, why);
+        if let Err(why) = push.target.check(&self.reach) {
+            self.refuse_endpoint(turn, &why);
             return Ok(false);
         }
         let want = Want {
@@ -171,29 +172,21 @@ impl Queue {
         if messages.is_empty() {
             return Ok(false);
         }
+        let leased: Vec<_> = messages.into_iter().zip(first_lease..).collect();
+        let prepared = prepare::prepare(push, &self.name, &leased, turn.now_ms);
+        for seq in prepared.too_large {
+            self.give_up(turn, seq, Reason::TooLarge)?;
+        }
+        let Some(request) = prepared.request else {
+            // The next ones in a turn of their own: there may be many of these.
+            self.dispatches.wake_at_ms = Some(turn.now_ms);
+            return Ok(false);
+        };
         let ledger = &mut self.dispatches.state.ledger;
         let number = ledger.start(turn.now_ms, push.timeout_ms, bounds);
-        let ids: Vec<String> = messages.iter().map(|it| it.id.to_string()).collect();
-        let contents: Vec<_> = messages
-            .iter()
-            .zip(&ids)
-            .map(|(it, id)| content(it, id))
-            .collect();
-        let request = request::build(push, &self.name, &contents, turn.now_ms);
-        let leases = first_lease..self.meta.next_lease;
-        let messages = messages
-            .iter()
-            .zip(ids)
-            .zip(leases)
-            .map(|((it, id), lease)| Sent {
-                seq: it.seq,
-                lease,
-                attempts: it.attempts,
-                id,
-            });
         let open = Open {
             at_ms: turn.now_ms,
-            messages: messages.collect(),
+            messages: prepared.sent,
         };
         self.dispatches.open.insert(number, open);
         turn.out.dispatches.push(Dispatch {
@@ -258,19 +251,5 @@ fn bounds(push: &PushConfig) -> Bounds {
     Bounds {
         concurrency: push.concurrency,
         rate_per_second: push.rate_per_second,
-    }
-}
-
-fn content<'a>(it: &'a Delivery, id: &'a str) -> request::Message<'a> {
-    request::Message {
-        id,
-        seq: it.seq,
-        attempts: it.attempts,
-        timestamp_ms: it.timestamp_ms,
-        body: it.body.bytes(),
-        content_type: it.content_type.as_deref(),
-        key: it.key.as_deref(),
-        priority: it.priority,
-        attributes: &it.attributes,
     }
 }

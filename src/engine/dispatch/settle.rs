@@ -226,10 +226,10 @@ impl Queue {
         };
         if is_disabled {
             let reason = self.dispatches.state.circuit.reason();
-            let event = serde_json::json!({
-                "event": "endpoint_disabled", "queue": self.name, "at_ms": now_ms,
-                "url": push.url, "reason": reason.map(circuit::Reason::name), "error": error,
+            let mut event = serde_json::json!({
+                "event": "endpoint_disabled", "queue": self.name, "at_ms": now_ms, "reason": reason.map(circuit::Reason::name), "error": error,
             });
+            push.target.store(&mut event);
             turn.out.say(&event);
         }
     }
