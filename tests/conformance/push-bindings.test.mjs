@@ -148,6 +148,18 @@ test('what a Cloudflare Queue does not take of a call comes again, and no more',
   assert.deepEqual(seen, ['01', '23', '23', '4']);
 });
 
+test('a Cloudflare Queue that does not answer in time has failed, and gets it again', async () => {
+  cloud.answer = (_, number) => (number === 1 ? null : TAKEN);
+  const push = { cloudflare_queue: 'ORDERS', format: 'raw', timeout_ms: 200 };
+  const queue = await tide.queue({ push });
+  const { id } = await queue.publish('x', { 'content-type': 'text/plain' });
+  await isDone(queue, id);
+  const { attempts } = (await queue.request('GET', `/messages/${id}/attempts`)).json;
+  assert.deepEqual(attempts.map(({ status, error }) => [status, error]), [
+    [null, 'timeout'], [200, null],
+  ]);
+});
+
 test('a message that no Cloudflare Queue takes is a dead letter that says so', async () => {
   const dead = tide.name('dead');
   const delivery = { dead_letter_queue: dead };

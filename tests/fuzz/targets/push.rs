@@ -80,7 +80,15 @@ fn config_seeds() -> Vec<Vec<u8>> {
         r#"{{"url":"https://a.example/","format":"batch","batch_size":9,"secret":["{SECRET}"],
         "headers":{{"authorization":"Bearer t"}},"rate_per_second":2.5,"timeout_ms":5000}}"#
     );
-    vec![[whole.as_bytes(), b"\0{\"secret\":null,\"concurrency\":3}"].concat()]
+    let queue = br#"{"cloudflare_queue":"ORDERS","format":"raw","batch_size":100}"#;
+    vec![
+        [whole.as_bytes(), b"\0{\"secret\":null,\"concurrency\":3}"].concat(),
+        [
+            &queue[..],
+            b"\0{\"worker\":\"BILLING\",\"format\":null,\"mode\":\"structured\"}",
+        ]
+        .concat(),
+    ]
 }
 
 fn answer(bytes: &[u8]) {
