@@ -23,4 +23,5 @@ mod stored;
 mod tickets;
 mod time;
 mod topic;
+mod wire;
 mod world;
