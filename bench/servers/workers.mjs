@@ -14,7 +14,7 @@ import { Process, removeDirectory, temporaryDirectory } from './process.mjs';
 
 /**
  * Starts one of the Workers in workers/. Does not wait until it answers.
- * @param {'hello' | 'hop' | 'queue'} name
+ * @param {'hello' | 'hop' | 'pair' | 'queue'} name
  * @param {number} port
  * @returns {BareServer & { listening: () => Promise<void> }}
  */
@@ -37,7 +37,7 @@ export function spawnWorker(name, port) {
 
 /**
  * Starts one of the Workers in workers/ and waits until it listens.
- * @param {'hello' | 'hop' | 'queue'} name
+ * @param {'hello' | 'hop' | 'pair' | 'queue'} name
  * @param {number} port
  * @returns {Promise<BareServer>}
  */
