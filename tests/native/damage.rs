@@ -8,7 +8,7 @@ use tidegate::error::{ErrorCode, Fault};
 use tidegate::id::Id;
 
 /// Every stored value.
-const VALUES: &[(&str, &str)] = &[
+pub const VALUES: &[(&str, &str)] = &[
     ("segments", "head"),
     ("segments", "body"),
     ("segments", "head"),
@@ -29,7 +29,7 @@ const VALUES: &[(&str, &str)] = &[
 
 /// What clients know of a queue.
 #[derive(Default)]
-struct Known {
+pub struct Known {
     published: BTreeMap<Id, String>,
     acked: BTreeSet<Id>,
     cancelled: BTreeSet<Id>,
@@ -39,7 +39,7 @@ struct Known {
 }
 
 /// One command; when a turn fails, what the host does: a repair, and the turn again.
-fn ask<'c>(bench: &mut Bench, command: impl Fn() -> Command<'c>) -> Result<Reply, Fault> {
+pub fn ask<'c>(bench: &mut Bench, command: impl Fn() -> Command<'c>) -> Result<Reply, Fault> {
     for _ in 0..3 {
         let token = bench.turn(vec![command()])[0];
         if let Some(answer) = bench.answer(token) {
@@ -52,7 +52,7 @@ fn ask<'c>(bench: &mut Bench, command: impl Fn() -> Command<'c>) -> Result<Reply
 }
 
 impl Known {
-    fn publish(&mut self, bench: &mut Bench, random: &mut Random) {
+    pub fn publish(&mut self, bench: &mut Bench, random: &mut Random) {
         let count = 1 + random.below(30);
         let bodies: Vec<String> = (0..count)
             .map(|i| format!("{} {i}", random.next()))
@@ -133,7 +133,19 @@ impl Known {
         }
     }
 
-    fn step(&mut self, bench: &mut Bench, random: &mut Random) {
+    /// What was leased before the queue was opened again counts no more.
+    pub fn forget_leases(&mut self) {
+        self.again = 0;
+        self.in_hand.clear();
+    }
+
+    /// Messages that nobody has acknowledged.
+    pub fn not_done(&self) -> BTreeSet<Id> {
+        let all = self.published.keys().copied();
+        all.filter(|id| !self.acked.contains(id)).collect()
+    }
+
+    pub fn step(&mut self, bench: &mut Bench, random: &mut Random) {
         match random.below(10) {
             0..=2 => self.publish(bench, random),
             3..=5 => drop(self.pull(bench, 1 + random.below(20) as u32)),
@@ -151,7 +163,7 @@ impl Known {
     }
 
     /// Takes and acknowledges everything there is.
-    fn drain(&mut self, bench: &mut Bench) {
+    pub fn drain(&mut self, bench: &mut Bench) {
         let mut idle = 0;
         while idle < 3 {
             let pulled = self.pull(bench, 200);
@@ -162,7 +174,7 @@ impl Known {
     }
 
     /// Every message ended as it says.
-    fn judge(&self, bench: &mut Bench, what: &str, lossy: bool) {
+    pub fn judge(&self, bench: &mut Bench, what: &str, lossy: bool) {
         let mut lost = 0;
         for id in self.published.keys() {
             let wait = Wait::None;
@@ -238,8 +250,7 @@ fn play(seed: u64) {
     }
     let what = format!("seed {seed}, {order}: {table}.{column} {row} of {rows}, {how} {deleted}");
     let lossy = changed && matches!(table, "segments" | "singles" | "dead" | "meta");
-    known.again = 0;
-    known.in_hand.clear();
+    known.forget_leases();
     bench.reopen();
     let is_journal = matches!(table, "journal" | "checkpoint");
     if deleted && table != "segments" {

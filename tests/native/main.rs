@@ -18,6 +18,7 @@ mod push;
 mod random;
 mod reply;
 mod rows;
+mod ruin;
 mod soak;
 mod stored;
 mod tickets;

@@ -1,0 +1,79 @@
+//! A queue of which many rows are damaged at once: it is repaired, hands out nothing that is wrong,
+//! and keeps what it accepts from then on. What becomes of what was there is judged where one row is
+//! damaged, in `damage.rs`: where many are, what would tell of a message may be gone with it.
+
+use crate::bench::Bench;
+use crate::damage::{Known, VALUES, ask};
+use crate::random::Random;
+use tidegate::command::Command;
+
+/// Values that are damaged at a time, at most.
+const DAMAGES_MAX: u64 = 12;
+
+/// Damages one value; whether it is one without which nothing that was stored can be told: the
+/// configuration, the secret.
+fn ruin(bench: &mut Bench, random: &mut Random) -> bool {
+    let (table, column) = VALUES[random.below(VALUES.len() as u64) as usize];
+    let row = random.below(bench.database.count(table).max(1));
+    let is_there = bench.database.damage(table, column, row, |value| {
+        let at = random.below(value.len().max(1) as u64) as usize;
+        match random.below(4) {
+            0 => value.truncate(at),
+            1 => value.clear(),
+            2 => value.extend_from_slice(&[0; 9]),
+            _ => value
+                .iter_mut()
+                .skip(at)
+                .take(3)
+                .for_each(|byte| *byte ^= 0x55),
+        }
+    });
+    is_there && table == "meta"
+}
+
+fn play(seed: u64) {
+    println!("TIDEGATE_SEED={seed} TIDEGATE_RUNS=1");
+    let mut random = Random::new(seed);
+    let order = ["best_effort", "key", "fifo"][random.below(3) as usize];
+    let mut bench = Bench::new(&format!(
+        r#"{{"delivery":{{"order":"{order}","visibility_timeout_ms":2000,"max_attempts":1000}},
+            "result_retention_ms":86400000}}"#
+    ));
+    let mut known = Known::default();
+    for _ in 0..10 + random.below(200) {
+        known.step(&mut bench, &mut random);
+    }
+    let mut is_lost = false;
+    for _ in 0..2 + random.below(DAMAGES_MAX - 1) {
+        is_lost |= ruin(&mut bench, &mut random);
+    }
+    known.forget_leases();
+    bench.reopen();
+    // Where its configuration is lost, somebody has to say it again.
+    let patch = r#"{"capacity":{"closes_at_ms":null}}"#;
+    ask(&mut bench, || Command::Configure { patch }).unwrap();
+    if is_lost {
+        ask(&mut bench, || Command::Purge).unwrap();
+        known = Known::default();
+    }
+    let before = known.not_done();
+    (0..20).for_each(|_| known.publish(&mut bench, &mut random));
+    known.drain(&mut bench);
+    let lost: Vec<_> = known.not_done().difference(&before).copied().collect();
+    assert!(
+        lost.is_empty(),
+        "seed {seed}, {order}: {lost:?} are new and lost"
+    );
+}
+
+#[test]
+fn a_queue_with_many_damaged_rows_goes_on() {
+    let setting = |name: &str, default| {
+        let text = std::env::var(name).ok();
+        text.and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let first = setting("TIDEGATE_SEED", 1);
+    for seed in first..first + setting("TIDEGATE_RUNS", 100) {
+        play(seed);
+    }
+}
