@@ -243,6 +243,9 @@ impl Config {
                 "access" => config.access.patch(value)?,
                 "push" => {
                     let push = PushConfig::patched(config.push.as_deref(), value, field)?;
+                    if let Some(name) = push.as_ref().and_then(|it| it.events_queue.as_deref()) {
+                        check_name(name, "push.events_queue")?;
+                    }
                     config.push = push.map(Rc::new);
                 }
                 _ => return Err(unknown(field)),

@@ -27,6 +27,8 @@ const ID: &str = "tidegate-dead-id";
 const ATTEMPTS: &str = "tidegate-dead-attempts";
 const REASON: &str = "tidegate-dead-reason";
 const AT_MS: &str = "tidegate-dead-at-ms";
+/// What tells an event of this queue's own, which was never a message here.
+pub(super) const EVENT_ID: &str = "ce-id";
 /// The reason of a message that found no room and was accepted here instead.
 pub(super) const OVERFLOW: &str = "overflow";
 /// What they all begin with; clients cannot set such attributes.
@@ -202,7 +204,7 @@ impl Queue {
         self.write_dead(turn, seq, accepted_ms, target, head, body)
     }
 
-    fn write_dead(
+    pub(super) fn write_dead(
         &mut self,
         turn: &mut Turn<'_>,
         seq: u64,
@@ -577,7 +579,8 @@ fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -
     };
     let is_home = attribute(QUEUE) == Some(target);
     let keeps_place = is_home && attribute(REASON) != Some(OVERFLOW);
-    let id = attribute(ID).and_then(Id::parse).unwrap_or(Id(0));
+    let id = attribute(ID).or_else(|| attribute(EVENT_ID));
+    let id = id.and_then(Id::parse).unwrap_or(Id(0));
     // A message that dies again after coming home goes out again under the same identifier: tell
     // them apart.
     let buried_ms = attribute(AT_MS)

@@ -27,6 +27,10 @@ impl Queue {
         }
         self.check_draw(&config, turn.now_ms)?;
         if let Some(push) = &config.push {
+            if push.events_queue.as_deref() == Some(self.name.as_str()) {
+                let detail = "push.events_queue: a queue cannot tell itself of its endpoint";
+                return Err(Fault::bad("push.events_queue", detail).into());
+            }
             push.target.check(&self.reach).map_err(|why| {
                 let field = format!("push.{}", push.target.field());
                 Fault::bad(field.as_str(), format!("{field}: {why}"))

@@ -101,6 +101,8 @@ pub struct PushConfig {
     pub secrets: Vec<String>,
     /// An endpoint that fails for so long is disabled. Zero: never.
     pub disable_after_ms: Millis,
+    /// The queue that gets an event when it is.
+    pub events_queue: Option<String>,
 }
 
 /// Without what is secret: it may stand in a log.
@@ -129,6 +131,7 @@ impl PushConfig {
             timeout_ms: 10 * SECOND,
             secrets: Vec::new(),
             disable_after_ms: 5 * DAY,
+            events_queue: None,
         }
     }
 
@@ -183,6 +186,7 @@ impl PushConfig {
                 self.disable_after_ms =
                     uint(value, field, 0, RETENTION_MS_MAX)?.unwrap_or(default.disable_after_ms);
             }
+            "events_queue" => self.events_queue = text(value, field)?,
             _ => {
                 let detail = format!("there is no field {field:?} in a queue's configuration");
                 return Err(Fault::bad(field, detail));
@@ -244,7 +248,7 @@ impl PushConfig {
             "batch_size": self.batch_size, "batch_wait_ms": self.batch_wait_ms,
             "concurrency": self.concurrency, "rate_per_second": self.rate_per_second.map(number),
             "timeout_ms": self.timeout_ms, "secret": self.secrets,
-            "disable_after_ms": self.disable_after_ms,
+            "disable_after_ms": self.disable_after_ms, "events_queue": self.events_queue,
         });
         self.target.store(&mut stored);
         stored
@@ -293,6 +297,15 @@ fn rate(value: &Value, field: &str) -> Result<Option<f64>, Fault> {
             let detail = format!("{field} is a number from 0.001 to {PUSH_RATE_MAX}");
             Err(Fault::bad(field, detail))
         }
+    }
+}
+
+/// Whether it is the name of a queue is the engine's to say.
+fn text(value: &Value, field: &str) -> Result<Option<String>, Fault> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        _ => Err(Fault::bad(field, format!("{field} is the name of a queue"))),
     }
 }
 
@@ -418,6 +431,7 @@ mod tests {
             "url": "https://example.com/hook", "format": "batch", "headers": {"X-Key": "k"},
             "batch_size": 10, "batch_wait_ms": 5, "concurrency": 2, "rate_per_second": 2.5,
             "timeout_ms": 500, "secret": [SECRET, SECRET], "disable_after_ms": 0,
+            "events_queue": "ops",
         });
         patched(None, patch).unwrap().unwrap()
     }

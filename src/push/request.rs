@@ -175,12 +175,18 @@ fn event_headers(headers: &mut Headers, queue: &str, it: &Message<'_>) {
     }
 }
 
+/// The source of a queue's events.
+#[must_use]
+pub fn source(queue: &str) -> String {
+    format!("/v1/queues/{}", percent::encode(queue))
+}
+
 /// The attributes of an event where the message does not bring them.
 fn defaults(queue: &str, it: &Message<'_>) -> [(&'static str, String); 5] {
     [
         ("specversion", "1.0".to_owned()),
         ("id", it.id.to_owned()),
-        ("source", format!("/v1/queues/{}", percent::encode(queue))),
+        ("source", source(queue)),
         ("type", EVENT_TYPE.to_owned()),
         ("time", timestamp(it.timestamp_ms)),
     ]
@@ -342,7 +348,8 @@ fn sign(
 }
 
 /// RFC 3339, in UTC.
-fn timestamp(at_ms: Millis) -> String {
+#[must_use]
+pub fn timestamp(at_ms: Millis) -> String {
     // Days since 0000-03-01, in eras of 400 years.
     let days = at_ms / DAY + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);

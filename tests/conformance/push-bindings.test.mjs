@@ -83,6 +83,22 @@ test('a Worker that fails is called again, and is disabled when it says 410', as
   await until(async () => (await queue.figures()).endpoint.state === 'disabled');
 });
 
+test('a queue that is named gets an event when what is called is disabled', async () => {
+  worker.answer = () => ({ status: 410 });
+  const events = await tide.queue({});
+  const queue = await tide.queue({ push: { worker: 'BILLING', events_queue: events.name } });
+  await queue.publish('x');
+  const { messages: [event] } = await events.pull({ wait_ms: 5_000 });
+  assert.equal(event.attributes['ce-type'], 'tidegate.endpoint.disabled');
+  const { queue: name, reason, worker: called, error } = JSON.parse(event.body);
+  assert.deepEqual([name, reason, called, error], [queue.name, 'gone', 'BILLING', 'status 410']);
+  await until(async () => (await queue.figures()).dead === 0);
+  for (const name of [queue.name, 'a//b', 7]) {
+    const answer = await queue.request('PUT', '', { json: { push: { events_queue: name } } });
+    assertProblem(answer, { status: 400, type: 'bad-request', field: 'push.events_queue' });
+  }
+});
+
 test('an event alone is structured where that is asked for', async () => {
   const queue = await tide.queue({ push: { worker: 'BILLING', mode: 'structured' } });
   const { id } = await queue.publish('{"n":1}', {

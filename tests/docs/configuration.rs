@@ -92,6 +92,7 @@ fields! {
     "push.timeout_ms" "ms" DEFAULT;
     "push.secret" "a secret, or a list of them" "not signed";
     "push.disable_after_ms" "ms, 0 for never" DEFAULT;
+    "push.events_queue" "name of a queue" "nobody is told";
 }
 
 impl Field {

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, draft};
 use crate::random::Random;
-use tidegate::command::{Command, Draft, State};
+use tidegate::command::{Command, Draft, State, codec};
 use tidegate::engine::outcome::Dispatch;
 use tidegate::push::target::Reach;
 
@@ -516,4 +516,31 @@ fn what_a_cloudflare_queue_never_takes_dies_and_holds_up_nothing() {
         (bench.describe().depth, bench.describe().acked_total),
         (0, 1)
     );
+}
+
+#[test]
+fn an_endpoint_that_is_disabled_tells_a_queue_once_and_no_crash_loses_it() {
+    let mut bench = queue(r#", "events_queue": "ops""#, "");
+    let mut ops = Bench::named("ops", "{}");
+    let mut made = publish(&mut bench, "x");
+    for told in 1..=2 {
+        answer(&mut bench, &made[0], "410\n5\n", "");
+        restart(&mut bench);
+        // Nobody answered before, or does now: it is told again, as the same.
+        for _ in 0..2 {
+            bench.pass(60_000);
+            let calls = std::mem::take(&mut bench.last.calls);
+            let call = calls.iter().find(|call| call.object == "ops#0").unwrap();
+            ops.ask(codec::decode(&call.command).unwrap().command)
+                .unwrap();
+            assert_eq!(ops.describe().depth, told);
+        }
+        bench.ask(Command::EnablePush).unwrap();
+        made = calls(&mut bench);
+    }
+    let event = &ops.pull(1)[0];
+    let kind = event.attributes.iter().find(|(name, _)| name == "ce-type");
+    assert_eq!(kind.unwrap().1, "tidegate.endpoint.disabled");
+    let body = String::from_utf8_lossy(event.body.bytes()).into_owned();
+    assert!(body.contains(r#""reason":"gone""#) && body.contains(r#""queue":"orders""#));
 }

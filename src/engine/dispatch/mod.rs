@@ -10,6 +10,7 @@
 mod attempts;
 mod figures;
 mod ledger;
+mod notice;
 mod prepare;
 mod settle;
 

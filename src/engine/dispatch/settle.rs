@@ -123,7 +123,7 @@ impl Queue {
             self.meta.totals.acked += acked;
             self.drain.note(turn.now_ms, acked);
         }
-        self.judge_endpoint(turn, outcome.health, outcome.error.as_deref());
+        self.judge_endpoint(turn, outcome.health, outcome.error.as_deref())?;
         self.dispatches.state.totals.note(&answer);
         self.meta_changed = true;
         let attempt = Attempt {
@@ -206,9 +206,14 @@ impl Queue {
         Ok(())
     }
 
-    fn judge_endpoint(&mut self, turn: &mut Turn<'_>, health: Health, error: Option<&str>) {
+    fn judge_endpoint(
+        &mut self,
+        turn: &mut Turn<'_>,
+        health: Health,
+        error: Option<&str>,
+    ) -> Result<(), StoreError> {
         let Some(push) = self.config().push.clone() else {
-            return;
+            return Ok(());
         };
         let now_ms = turn.now_ms;
         let circuit = &mut self.dispatches.state.circuit;
@@ -227,11 +232,15 @@ impl Queue {
         if is_disabled {
             let reason = self.dispatches.state.circuit.reason();
             let mut event = serde_json::json!({
-                "event": "endpoint_disabled", "queue": self.name, "at_ms": now_ms, "reason": reason.map(circuit::Reason::name), "error": error,
+                "queue": self.name, "at_ms": now_ms,
+                "reason": reason.map(circuit::Reason::name), "error": error,
             });
             push.target.store(&mut event);
+            self.tell_disabled(turn, &push, &event)?;
+            event["event"] = "endpoint_disabled".into();
             turn.out.say(&event);
         }
+        Ok(())
     }
 
     /// The deployment does not allow the endpoint any more: looked at again from time to time.
