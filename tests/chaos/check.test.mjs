@@ -108,3 +108,17 @@ test('two leases of a message at a time are seen', () => {
   assert.deepEqual(leased(100), ['delivery']);
   assert.deepEqual(leased(340), []);
 });
+
+test('a lease lasts no longer than it should, or twice that where the clock was set back', () => {
+  const acked = (at, isSlowed) => {
+    const history = historyOf({ max_accepted: 1 }, [[0, 10, 1]]);
+    const lease = { id: 'm1', lease_id: 'l1' };
+    history.deliveries.push({ ...lease, n: 0, sent_at: 20, ended_at: 30, visibility_ms: 200 });
+    history.actions.push({ ...lease, kind: 'ack', sent_at: at, ended_at: at + 5, ok: true });
+    history.isSlowed = isSlowed;
+    return rulesOf(end(history, { m1: 'done' }));
+  };
+  const isLate = (...when) => acked(...when).includes('fence');
+  assert.deepEqual([isLate(250, false), isLate(300, false)], [false, true]);
+  assert.deepEqual([isLate(300, true), isLate(450, true), isLate(500, true)], [false, false, true]);
+});

@@ -102,9 +102,11 @@ export function checkFences(history, report) {
 
 /** A lease began with its answer at the latest; each extension may have counted. */
 function latestEnd(lease, actions, history) {
+  const endOf = ({ ended_at, visibility_ms }) =>
+    ended_at + visibility_ms + history.late(visibility_ms);
   const extended = actions.filter(({ kind, ok }) => kind === 'extend' && ok !== false)
-    .map(({ ended_at, visibility_ms }) => ended_at + visibility_ms);
-  return Math.max(lease.ended_at + lease.visibility_ms, ...extended) + CLOCK_MS + history.behind;
+    .map(endOf);
+  return Math.max(endOf(lease), ...extended) + CLOCK_MS;
 }
 
 /** The server's own figures, the room that was left, and what the drain brought. */

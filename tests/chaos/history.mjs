@@ -83,6 +83,8 @@ export class History {
   havoc = { kills: [], troubles: [], jumps: [] };
   /** @type {'best_effort' | 'fifo' | 'key'} that the queue promises */
   order = 'best_effort';
+  /** Whether the clock was set back in an earlier epoch. */
+  isSlowed = false;
   /** What the server said when all was quiet; see settle.mjs. */
   end = null;
   #first;
@@ -124,11 +126,16 @@ export class History {
     return within.reduce((sum, { byMs }) => sum + Math.max(0, byMs), 0);
   }
 
-  /** How much longer than it should a timer may take: the clock went back, and on again later. */
-  get behind() {
+  /**
+   * How much longer than it should a timer may take: the clock went back, and on again later. From
+   * then on, also in the next epochs, the queue's own time may go at half the pace (docs/decisions/0026).
+   * @param {number} timer
+   */
+  late(timer) {
     const { jumps } = this.havoc;
     const back = jumps.find(({ byMs }) => byMs < 0);
-    return back === undefined ? 0 : jumps.at(-1).until - back.from;
+    const behind = back === undefined ? 0 : jumps.at(-1).until - back.from;
+    return behind + (back !== undefined || this.isSlowed ? timer : 0);
   }
 
   /** Ids of messages that were accepted or seen. */

@@ -53,6 +53,7 @@ export async function race(subject, seed, options) {
     }
     const history = new History(number * EPOCH_NUMBERS, capacity);
     history.order = plan.configuration.delivery.order;
+    history.isSlowed = histories.some(({ havoc }) => havoc.jumps.some(({ byMs }) => byMs < 0));
     queue.history = history;
     histories.push(history);
     const others = await openOthers(subject, seed, epoch, history.havoc);

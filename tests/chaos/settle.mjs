@@ -45,7 +45,7 @@ const PAGE = 1_000;
 export async function settle(queue, epoch) {
   const { history } = queue;
   if (epoch.isKilledAtEnd) history.havoc.kills.push(await queue.subject.crash());
-  await sleep(Math.max(0, lastTimer(history) + history.behind + SLACK_MS - now()));
+  await sleep(Math.max(0, lastTimer(history) + SLACK_MS - now()));
   if (history.isLine) await dissolve(queue);
   await untilStill(queue);
   const sent_at = now();
@@ -81,12 +81,14 @@ async function untilStill(queue) {
 }
 
 /** When the last hold, lease and time to live must be over, had it begun as late as possible. */
-function lastTimer({ publishes, deliveries, actions }) {
+function lastTimer(history) {
+  const { publishes, deliveries, actions } = history;
+  const endOf = (ended_at, timer) => ended_at + timer + history.late(timer);
   const ends = [
     ...publishes.flatMap(({ hold_ms, ttl_ms, attempts }) =>
-      attempts.map(({ ended_at }) => ended_at + Math.max(hold_ms ?? 0, ttl_ms ?? 0))),
-    ...deliveries.map(({ ended_at, visibility_ms }) => ended_at + visibility_ms),
-    ...actions.map(({ ended_at, visibility_ms = 0 }) => ended_at + visibility_ms),
+      attempts.map(({ ended_at }) => endOf(ended_at, Math.max(hold_ms ?? 0, ttl_ms ?? 0)))),
+    ...deliveries.map(({ ended_at, visibility_ms }) => endOf(ended_at, visibility_ms)),
+    ...actions.map(({ ended_at, visibility_ms = 0 }) => endOf(ended_at, visibility_ms)),
   ];
   return ends.reduce((last, at) => Math.max(last, at), 0);
 }

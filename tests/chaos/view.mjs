@@ -106,7 +106,7 @@ function endOf(message, actions, history) {
     cancelled: () => by('cancel'),
     expired: () => timer !== null && {
       from: accepted.from + timer - CLOCK_MS - history.gained(accepted.from, Infinity),
-      until: accepted.until + timer + LATE_MS + history.behind,
+      until: accepted.until + timer + LATE_MS + history.late(timer),
     },
   }[state]?.() || null;
   const isFreed = state === 'cancelled'
