@@ -130,6 +130,10 @@ pub const TIMERS_PER_TURN_MAX: usize = 2_000;
 pub const OUTBOX_MAX: u64 = 10_000;
 /// Dead letters handed to another queue in one call.
 pub const FORWARD_MESSAGES_MAX: usize = 100;
+/// Dead letters that are kept here and looked at by one call of a redrive.
+pub const REDRIVE_LOOKED_AT_MAX: u64 = 20_000;
+/// Bytes of their bodies that it reads.
+pub const REDRIVE_BYTES_MAX: usize = 32 << 20;
 /// Longest life of a ticket.
 pub const TICKET_TTL_MS_MAX: Millis = 30 * DAY;
 /// How long verifiers may keep the key set they have read.

@@ -224,8 +224,20 @@ export declare class Queue {
   /** Stops deliveries; publishing goes on. */
   pause(options?: WithSignal): Promise<void>;
   resume(options?: WithSignal): Promise<void>;
-  /** Moves dead letters back. */
-  redrive(options?: WithSignal): Promise<{ moved: number }>;
+  /** Moves dead letters back: all, or a selection. `afterSeq` is there when more of it may follow. */
+  redrive(options?: Redrive & WithSignal): Promise<{ moved: number; afterSeq?: number }>;
+}
+
+/** Which dead letters come back. */
+export interface Redrive {
+  /** Given up at this instant or later. */
+  fromAtMs?: number;
+  /** Given up before this instant. */
+  toAtMs?: number;
+  /** An event pattern or a selector. */
+  filter?: object | string;
+  /** As the answer before had it: goes on behind it. */
+  afterSeq?: number;
 }
 
 export type State =

@@ -103,7 +103,7 @@ pub enum Command<'a> {
         messages: Vec<Forwarded<'a>>,
     },
     /// Hand back the dead letters that came from `source` (asked by `source`, on being redriven).
-    Recall { source: &'a str, limit: u32 },
+    Recall(#[serde(borrow)] Recall<'a>),
     /// Begin to sign tickets with a new key.
     RotateTickets,
     /// Call the endpoint again that was disabled, or that is left alone.
@@ -132,6 +132,10 @@ pub enum Command<'a> {
     Quarantine { after: u64 },
     /// Drop the bytes of rows that were damaged.
     DropQuarantine,
+    /// Move some dead letters back.
+    RedriveSome(#[serde(borrow)] Selection<'a>),
+    /// [`Command::Recall`] of some.
+    RecallSome(#[serde(borrow)] Recall<'a>, #[serde(borrow)] Selection<'a>),
 }
 
 /// The attribute that says how often a message is tried, where it brings that along.
@@ -173,6 +177,28 @@ pub struct Forwarded<'a> {
     /// The message, with the history in its attributes.
     #[serde(borrow)]
     pub draft: Draft<'a>,
+}
+
+/// Whose dead letters are asked back, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recall<'a> {
+    /// The queue they came from.
+    pub source: &'a str,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Which dead letters are meant; by default all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection<'a> {
+    /// Given up at this instant or later.
+    pub from_at_ms: Option<Millis>,
+    /// Given up before this instant.
+    pub to_at_ms: Option<Millis>,
+    /// A filter's JSON text; it sees the history, too.
+    pub filter: Option<&'a str>,
+    /// Of those that are kept where they died, only those with a higher number.
+    pub after_seq: u64,
 }
 
 /// How many messages to lease, for how long, and how long to wait for the first.

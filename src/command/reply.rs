@@ -52,6 +52,8 @@ pub enum Reply {
     Attempts(Vec<AttemptFigures>),
     /// Dead letters handed back to the queue they came from.
     Recalled(Vec<Delivery>),
+    /// How many of a selection were moved back, and the number after which the next call goes on.
+    MovedTo { moved: u64, after_seq: u64 },
 }
 
 /// A message's place in the queue.

@@ -148,7 +148,7 @@ impl Edge {
             (Part::Pull, _) if binary::is(request.content_type) => {
                 return self.hand_on(request, queue, Command::PullBinary, JSON_BYTES_MAX);
             }
-            (Part::Pull | Part::Ack, _) | (Part::Itself, Method::Put) => {
+            (Part::Pull | Part::Ack | Part::Redrive, _) | (Part::Itself, Method::Put) => {
                 media::expect_json(request.content_type)?;
                 return self.need_body(request, queue, part, JSON_BYTES_MAX, now_ms);
             }
@@ -161,7 +161,6 @@ impl Edge {
             (Part::Purge, _) => Command::Purge,
             (Part::Pause, _) => Command::Pause,
             (Part::Resume, _) => Command::Resume,
-            (Part::Redrive, _) => Command::Redrive,
             (Part::RotateTickets, _) => Command::RotateTickets,
             (Part::EnablePush, _) => Command::EnablePush,
             (Part::Attempts(id), _) => Command::Attempts { id },

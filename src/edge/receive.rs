@@ -4,13 +4,13 @@ use super::open::{INLINE_BYTES_MAX, STRUCTURED_BYTES_MAX};
 use super::request::Request;
 use super::route::{Part, Place};
 use super::{Action, Call, Edge, Payload, no_path, targets, token};
-use crate::command::{Command, Draft, Reply};
+use crate::command::{Command, Draft, Reply, Selection};
 use crate::error::Fault;
 use crate::limits::{BATCH_BYTES_MAX, JSON_BYTES_MAX};
 use crate::protocol::http::fields::{Item, document};
 use crate::protocol::http::{
-    DecidedBy, RenderContext, ack, batch, binary, cloud_events, media, publish, pull, render,
-    within,
+    DecidedBy, RenderContext, ack, batch, binary, cloud_events, media, publish, pull, redrive,
+    render, within,
 };
 use crate::time::Millis;
 
@@ -59,6 +59,13 @@ impl Edge {
             Part::Ack => {
                 let it = ack::read(within(body, JSON_BYTES_MAX)?)?;
                 self.call(queue, request, Command::Ack(it.ack()), Payload::InCommand)
+            }
+            Part::Redrive => {
+                let command = match redrive::read(within(body, JSON_BYTES_MAX)?)? {
+                    all if all == Selection::default() => Command::Redrive,
+                    some => Command::RedriveSome(some),
+                };
+                self.call(queue, request, command, Payload::InCommand)
             }
             Part::Itself => {
                 let patch = configuration(within(body, JSON_BYTES_MAX)?)?;

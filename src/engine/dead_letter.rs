@@ -6,9 +6,7 @@
 //! message once, so sending again after a lost answer is harmless. Redriving sends them back the
 //! same way.
 
-use super::Stop;
 use super::outcome::Call;
-use super::pull::Want;
 use super::queue::{Queue, Turn};
 use super::segment::{Builder, Head, SINGLE, Segment};
 use super::segments::each_list;
@@ -17,30 +15,26 @@ use crate::command::placement::{DIRECTORY, queue_object};
 use crate::command::{Command, Draft, Envelope, Forwarded, Reply, State, codec};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
-use crate::limits::{BATCH_BYTES_MAX, FORWARD_MESSAGES_MAX, OUTBOX_MAX};
+use crate::limits::{BATCH_BYTES_MAX, FORWARD_MESSAGES_MAX};
 use crate::store::{Arg, StoreError, Value};
 use crate::time::{MINUTE, Millis, SECOND};
 
 /// Attributes that carry a dead letter's history.
-const QUEUE: &str = "tidegate-dead-queue";
+pub(super) const QUEUE: &str = "tidegate-dead-queue";
 const ID: &str = "tidegate-dead-id";
 const ATTEMPTS: &str = "tidegate-dead-attempts";
 const REASON: &str = "tidegate-dead-reason";
-const AT_MS: &str = "tidegate-dead-at-ms";
+pub(super) const AT_MS: &str = "tidegate-dead-at-ms";
 /// What tells an event of this queue's own, which was never a message here.
 pub(super) const EVENT_ID: &str = "ce-id";
 /// The reason of a message that found no room and was accepted here instead.
 pub(super) const OVERFLOW: &str = "overflow";
 /// What they all begin with; clients cannot set such attributes.
 const PREFIX: &str = "tidegate-dead-";
-/// Dead letters moved by one redrive; the caller asks again for more.
-const REDRIVE_MAX: u64 = 10_000;
 /// After this time a call's answer is no longer expected. The platform answers or fails much
 /// sooner; this is for an object that was evicted in between, which has nothing but its alarm to
 /// wake it.
 const CALL_LOST_MS: Millis = 30 * SECOND;
-/// Dead letters looked at in one step of a redrive.
-const STEP: u32 = 500;
 
 /// Why a message was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +69,7 @@ pub(super) struct Outbox {
     sending: Option<(u32, Vec<u64>)>,
     /// A redrive that asked the dead-letter queue: number, the client's token, what was moved here
     /// already.
-    recalls: Vec<(u32, u32, u64)>,
+    pub recalls: Vec<(u32, u32, u64)>,
     /// A public key on its way to the directory: number, its name, until when it stays there.
     publishing: Option<(u32, String, Millis)>,
     retry_at_ms: Millis,
@@ -111,7 +105,8 @@ impl Outbox {
         self.sending = None;
     }
 
-    fn number(&mut self, now_ms: Millis) -> u32 {
+    /// A number for a call that is made now.
+    pub fn number(&mut self, now_ms: Millis) -> u32 {
         self.lost_at_ms = now_ms + CALL_LOST_MS;
         self.next_number = self.next_number.wrapping_add(1);
         self.next_number
@@ -345,7 +340,7 @@ impl Queue {
             return Ok(());
         };
         let (mut seqs, mut segments) = (Vec::new(), Vec::new());
-        for mut row in first_dead(turn, &target)? {
+        for mut row in first_dead(turn, &target, 0)? {
             let body = row.pop().map(Value::into_blob).unwrap_or_default();
             let head = row.pop().map(Value::into_blob).unwrap_or_default();
             seqs.push(row.first().map_or(0, Value::uint));
@@ -381,154 +376,6 @@ impl Queue {
         self.outbox.sending = Some((number, seqs));
         Ok(())
     }
-
-    /// Moves dead letters back: those kept here into the backlog, those in the dead-letter queue by
-    /// asking it, and, where this queue is one, those of other queues on their way home.
-    pub(super) fn redrive(
-        &mut self,
-        turn: &mut Turn<'_>,
-        token: u32,
-    ) -> Result<Option<Reply>, Stop> {
-        let here = self.revive(turn)? + self.send_home(turn, None, REDRIVE_MAX)?;
-        let Some(target) = self.config().delivery.dead_letter_queue.clone() else {
-            return Ok(Some(Reply::Moved(here)));
-        };
-        let number = self.outbox.number(turn.now_ms);
-        let recall = Command::Recall {
-            source: &self.name,
-            limit: REDRIVE_MAX as u32,
-        };
-        let command = encode(&target, recall)?;
-        turn.out.calls.push(Call {
-            number,
-            object: queue_object(&target),
-            command,
-        });
-        self.outbox.recalls.push((number, token, here));
-        Ok(None)
-    }
-
-    /// Sends the dead letters of `source` back to it.
-    pub(super) fn recall(
-        &mut self,
-        turn: &mut Turn<'_>,
-        source: &str,
-        limit: u32,
-    ) -> Result<Reply, Stop> {
-        Ok(Reply::Moved(self.send_home(
-            turn,
-            Some(source),
-            u64::from(limit),
-        )?))
-    }
-
-    /// Puts the dead letters kept here back into the backlog, as far as there is room.
-    fn revive(&mut self, turn: &mut Turn<'_>) -> Result<u64, Stop> {
-        let config = self.config();
-        // A message may have died in this very turn: its old row goes before the new one comes.
-        self.delete_singles(turn)?;
-        let mut moved = 0;
-        while self.meta.dead_kept > 0 && moved < REDRIVE_MAX {
-            let rows = first_dead(turn, "")?;
-            if rows.is_empty() {
-                self.meta.dead_kept = 0;
-            }
-            for mut row in rows {
-                let body = row.pop().map(Value::into_blob).unwrap_or_default();
-                let head = row.pop().map(Value::into_blob).unwrap_or_default();
-                let seq = row.first().map_or(0, Value::uint);
-                let full = self.depth() >= config.capacity.max_messages
-                    || self.meta.bytes + body.len() as u64 > config.capacity.max_bytes;
-                if full {
-                    return Ok(moved);
-                }
-                let segment = Segment::decode(SINGLE, head, Some(body))?;
-                self.revive_one(turn, seq, &segment)?;
-                moved += 1;
-            }
-        }
-        Ok(moved)
-    }
-
-    fn revive_one(&mut self, turn: &mut Turn<'_>, seq: u64, segment: &Segment) -> Result<(), Stop> {
-        let Some(item) = segment.items.first() else {
-            return Ok(());
-        };
-        let mut head = segment.head(item)?;
-        head.expires_at_ms = None;
-        let body = segment.body(item);
-        let due_ms = turn.now_ms.max(self.meta.singles_taken.0 + 1);
-        self.insert_single_row(turn, seq, item.at_ms, head, body.bytes(), due_ms, false)?;
-        turn.sql
-            .exec("DELETE FROM dead WHERE seq = ?", &[seq.into()])?;
-        self.meta.dead_kept -= 1;
-        self.meta.delayed += 1;
-        self.meta.bytes += body.bytes().len() as u64;
-        self.meta.parked_bytes += body.bytes().len() as u64;
-        self.meta_changed = true;
-        self.next_single_ms = Some(self.next_single_ms.map_or(due_ms, |at| at.min(due_ms)));
-        self.more_work = true;
-        let until_ms = turn.now_ms + self.config().result_retention_ms;
-        self.outcomes.remove(turn.sql, seq, until_ms)?;
-        Ok(())
-    }
-
-    /// Takes queued dead letters of other queues out of the backlog and addresses them to where
-    /// they came from.
-    fn send_home(
-        &mut self,
-        turn: &mut Turn<'_>,
-        source: Option<&str>,
-        limit: u64,
-    ) -> Result<u64, Stop> {
-        let pattern = match source {
-            Some(source) => serde_json::json!({"attributes": {QUEUE: [source]}}),
-            // Not its own: those are home, and keep their history until they are done.
-            None => serde_json::json!({"attributes": {QUEUE: [{"anything-but": [self.name]}]}}),
-        };
-        let filter = super::filter::Filter::compile(&pattern.to_string())?;
-        let want = Want {
-            batch_size: STEP,
-            visibility_timeout_ms: None,
-            filter: Some(filter),
-        };
-        let mut moved = 0;
-        // A queue that is no dead-letter queue need not be looked through; one that is paused gives
-        // nothing to consumers, and this is none.
-        let paused = std::mem::take(&mut self.meta.paused);
-        while self.meta.has_letters && moved < limit && self.meta.dead_leaving < OUTBOX_MAX {
-            let messages = self.lease(turn, &want)?;
-            if messages.is_empty() {
-                break;
-            }
-            self.meta.totals.delivered -= messages.len() as u64;
-            for message in messages {
-                let home = message.attributes.iter().find(|(name, _)| name == QUEUE);
-                let home = home.map(|(_, queue)| queue.clone()).unwrap_or_default();
-                self.leave(turn, message.seq, &home)?;
-                moved += 1;
-            }
-        }
-        self.meta.paused = paused;
-        Ok(moved)
-    }
-
-    /// Moves a leased message into the outbox, to go to `target`.
-    fn leave(&mut self, turn: &mut Turn<'_>, seq: u64, target: &str) -> Result<(), StoreError> {
-        let Some(entry) = self.outstanding.get(seq).copied() else {
-            return Ok(());
-        };
-        if let Some(segment) = self.segments.get(turn.sql, entry.place)? {
-            let item = segment.items[usize::from(entry.place.index)];
-            let mut head = segment.head(&item)?;
-            head.expires_at_ms = None;
-            let body = segment.body(&item);
-            self.write_dead(turn, seq, item.at_ms, target, head, body.bytes())?;
-        }
-        self.remove_outstanding(seq);
-        self.waiters.finished(seq);
-        Ok(())
-    }
 }
 
 /// The identifier that a message with this history had in `queue` before it died there.
@@ -543,11 +390,20 @@ pub(super) fn id_in(queue: &str, attributes: &[(&str, &str)]) -> Option<Id> {
     (value(QUEUE) == Some(queue)).then_some(id)
 }
 
-/// The first dead letters for `target`, as many as fit one call: at least one, if there is one.
-fn first_dead(turn: &mut Turn<'_>, target: &str) -> Result<Vec<Vec<Value>>, StoreError> {
+/// The first dead letters for `target` after a number, as many as fit one call: at least one, if
+/// there is one.
+pub(super) fn first_dead(
+    turn: &mut Turn<'_>,
+    target: &str,
+    after_seq: u64,
+) -> Result<Vec<Vec<Value>>, StoreError> {
     let sizes = turn.sql.exec(
-        "SELECT seq, length(body) FROM dead WHERE target = ? ORDER BY seq LIMIT ?",
-        &[target.into(), (FORWARD_MESSAGES_MAX as u64).into()],
+        "SELECT seq, length(body) FROM dead WHERE target = ? AND seq > ? ORDER BY seq LIMIT ?",
+        &[
+            target.into(),
+            after_seq.into(),
+            (FORWARD_MESSAGES_MAX as u64).into(),
+        ],
     )?;
     let (mut last, mut bytes) = (0, 0);
     for size in &sizes {
@@ -559,8 +415,8 @@ fn first_dead(turn: &mut Turn<'_>, target: &str) -> Result<Vec<Vec<Value>>, Stor
         last = seq;
     }
     turn.sql.exec(
-        "SELECT seq, head, body FROM dead WHERE target = ? AND seq <= ? ORDER BY seq",
-        &[target.into(), last.into()],
+        "SELECT seq, head, body FROM dead WHERE target = ? AND seq > ? AND seq <= ? ORDER BY seq",
+        &[target.into(), after_seq.into(), last.into()],
     )
 }
 
@@ -611,7 +467,7 @@ fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -
     }
 }
 
-fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
+pub(super) fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
     let envelope = Envelope {
         queue,
         origin: None,

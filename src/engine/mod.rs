@@ -39,6 +39,7 @@ mod publish;
 mod pull;
 pub mod quarantine;
 mod recovery;
+mod redrive;
 pub mod repair;
 mod retry;
 mod run;

@@ -29,7 +29,7 @@ use crate::command::latency::Latencies;
 use crate::command::placement::is_subscription_queue;
 use crate::command::reply::{DrawFigures, SinceStart};
 use crate::command::sieve::Sieve;
-use crate::command::{Acknowledged, Command, Envelope, Reply};
+use crate::command::{Acknowledged, Command, Envelope, Reply, Selection};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Secret;
 use crate::limits::{UNJOURNALED_MESSAGES_MAX, UNJOURNALED_SEGMENTS_MAX};
@@ -274,19 +274,13 @@ impl Queue {
                 self.create_if(turn, true)?;
                 return self.take_forwarded(turn, source, &messages).map(Some);
             }
-            // No dead letter came here yet, and none made this queue.
-            Command::Recall { .. } if self.config.is_none() => return Ok(Some(Reply::Moved(0))),
             Command::Publish(_) | Command::PublishAndWait { .. } | Command::PublishBatch(_) => {
                 self.create_if(turn, creates)?;
             }
             _ => {}
         }
         if self.config.is_none() {
-            // A topic says so until it knows that a subscription's queue is gone.
-            if envelope.command == Command::Delete && is_subscription_queue(&self.name) {
-                return Ok(Some(Reply::Done));
-            }
-            return Err(self.absent().into());
+            return self.answer_absent(&envelope.command).map(Some);
         }
         let reply = match envelope.command {
             Command::Publish(draft) => Reply::Accepted(self.publish(turn, &draft)?),
@@ -317,8 +311,10 @@ impl Queue {
                 self.quarantined.rows = 0;
                 Reply::Done
             }
-            Command::Redrive => return self.redrive(turn, token),
-            Command::Recall { source, limit } => self.recall(turn, source, limit)?,
+            Command::Redrive => return self.redrive(turn, token, Selection::default()),
+            Command::RedriveSome(selection) => return self.redrive(turn, token, selection),
+            Command::Recall(recall) => self.recall(turn, &recall, &Selection::default())?,
+            Command::RecallSome(recall, selection) => self.recall(turn, &recall, &selection)?,
             Command::Configure { .. }
             | Command::Report
             | Command::Preflight
@@ -329,6 +325,17 @@ impl Queue {
             }
         };
         Ok(Some(reply))
+    }
+
+    /// The answer of a queue that does not exist.
+    fn answer_absent(&self, command: &Command<'_>) -> Result<Reply, Stop> {
+        match command {
+            // A topic says so until it knows that a subscription's queue is gone.
+            Command::Delete if is_subscription_queue(&self.name) => Ok(Reply::Done),
+            // No dead letter came here yet: the first would have made this queue.
+            Command::Recall(_) | Command::RecallSome(..) => Ok(Reply::Moved(0)),
+            _ => Err(self.absent().into()),
+        }
     }
 
     pub(super) fn absent(&self) -> Fault {

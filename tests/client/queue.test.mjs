@@ -75,6 +75,18 @@ test('dead letters are moved back', async () => {
   assert.equal((await take(queue)).text(), 'a');
 });
 
+test('a selection of dead letters is moved back', async () => {
+  const { queue } = await tide.queue({ delivery: { maxAttempts: 1 } });
+  for (const body of ['a', 'b']) {
+    await queue.publish(body, { attributes: { which: body } });
+    await (await take(queue)).retry({ delayMs: 0 });
+  }
+  assert.deepEqual(await queue.redrive({ toAtMs: 1 }), { moved: 0 });
+  const filter = { attributes: { which: ['b'] } };
+  assert.deepEqual(await queue.redrive({ fromAtMs: 1, filter }), { moved: 1 });
+  assert.equal((await take(queue)).text(), 'b');
+});
+
 test('a held message is confirmed, another is cancelled', async () => {
   const { queue } = await tide.queue();
   const [kept, gone] = await Promise.all([

@@ -167,6 +167,40 @@ test('a redrive leaves the dead letters of other queues where they are', async (
   assert.deepEqual((await dead.browse()).map((m) => m.body), ['theirs']);
 });
 
+test('a selection of dead letters comes back, from here and from another queue', async () => {
+  for (const elsewhere of [false, true]) {
+    const { queue, dead } = elsewhere
+      ? await pair(1)
+      : { queue: await tide.queue({ delivery: { max_attempts: 1 } }), dead: null };
+    for (const colour of ['red', 'blue', 'red']) {
+      await queue.publish(colour, { 'Tidegate-Attr-colour': colour });
+      await fail(queue);
+    }
+    if (dead) await until(async () => (await dead.figures()).depth === 3, { what: 'the dead' });
+    const redrive = (json) => queue.request('POST', '/redrive', { json });
+    assert.deepEqual((await redrive({ to_at_ms: 1 })).json, { moved: 0 });
+    assert.deepEqual((await redrive({ filter: "colour = 'red'" })).json, { moved: 2 });
+    assert.deepEqual((await queue.drain()).map((m) => m.body), ['red', 'red']);
+    const filter = { attributes: { colour: ['blue'], 'tidegate-dead-reason': ['max_attempts'] } };
+    assert.deepEqual((await redrive({ from_at_ms: 1, filter })).json, { moved: 1 });
+  }
+});
+
+test('a selection that cannot be read is refused by its field', async () => {
+  const queue = await tide.queue();
+  for (const [json, field] of [
+    [{ from_at_ms: 'x' }, 'from_at_ms'],
+    [{ from_at_ms: 5, to_at_ms: 5 }, 'to_at_ms'],
+    [{ filter: 'a =' }, 'filter'],
+    [{ filter: 3 }, 'filter'],
+    [{ after_seq: -1 }, 'after_seq'],
+    [{ all: true }, 'all'],
+  ]) {
+    const answer = await queue.request('POST', '/redrive', { json });
+    assertProblem(answer, { status: 400, type: 'bad-request', field });
+  }
+});
+
 test('a redrive delivers nothing again that is in somebody\'s hands', async () => {
   const queue = await tide.queue({ delivery: { max_attempts: 1 } });
   await queue.publish('dead');

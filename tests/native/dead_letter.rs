@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, draft, lease, text};
 use tidegate::command::placement::DIRECTORY;
-use tidegate::command::{Ack, AckEntry, Command, Delivery, Draft, Reply, State, codec};
+use tidegate::command::{Ack, AckEntry, Command, Delivery, Draft, Reply, Selection, State, codec};
 use tidegate::engine::outcome::Call;
 use tidegate::error::ErrorCode;
 
@@ -404,4 +404,142 @@ fn a_redrive_leaves_an_ordinary_queue_as_it_is_and_empties_a_paused_dead_letter_
     assert_eq!(pair.graves.describe().depth, 0);
     assert!(pair.graves.describe().paused);
     assert_eq!(pair.home.describe().depth, 2);
+}
+
+/// A selection, as a redrive takes it.
+fn some(from_at_ms: Option<u64>, to_at_ms: Option<u64>, filter: Option<&str>) -> Selection<'_> {
+    Selection {
+        from_at_ms,
+        to_at_ms,
+        filter,
+        after_seq: 0,
+    }
+}
+
+/// Buries five messages, one every ten milliseconds; when the first of them was.
+fn bury_five(bench: &mut Bench) -> u64 {
+    let began = bench.now_ms;
+    for n in 0..5u32 {
+        let colour = if n % 2 == 0 { "red" } else { "blue" };
+        let sent = Draft {
+            attributes: vec![("colour", colour)],
+            ..draft("")
+        };
+        let body = n.to_string();
+        bench
+            .publish(Draft {
+                body: body.as_bytes(),
+                ..sent
+            })
+            .unwrap();
+        let delivery = bench.pull(1).remove(0);
+        bench.retry(&lease(&delivery)).unwrap();
+        bench.pass(10);
+    }
+    began
+}
+
+/// The bodies that can be pulled, in order.
+fn pulled(bench: &mut Bench) -> Vec<String> {
+    let mut bodies: Vec<String> = bench.pull(9).iter().map(text).collect();
+    bodies.sort();
+    bodies
+}
+
+#[test]
+fn a_selection_of_what_is_kept_here_comes_back_and_the_rest_stays() {
+    for (from, to, filter, expected) in [
+        (None, None, Some("\"colour = 'red'\""), vec!["0", "2", "4"]),
+        (Some(10), Some(30), None, vec!["1", "2"]),
+        (
+            Some(20),
+            None,
+            Some(r#"{"attributes":{"colour":["blue"]}}"#),
+            vec!["3"],
+        ),
+        (None, Some(0), None, vec![]),
+        (None, None, Some("\"colour = 'green'\""), vec![]),
+        (None, None, Some(r#"{"body":[3]}"#), vec!["3"]),
+    ] {
+        let mut bench = Bench::new(r#"{"delivery":{"max_attempts":1}}"#);
+        let began = bury_five(&mut bench);
+        let at = |offset: u64| began + offset;
+        let selection = some(from.map(at), to.map(at), filter);
+        let moved = bench.ask(Command::RedriveSome(selection));
+        let count = expected.len() as u64;
+        assert!(
+            matches!(moved, Ok(Reply::Moved(n)) if n == count),
+            "{moved:?} of {expected:?}"
+        );
+        bench.pass(1);
+        bench.reopen();
+        assert_eq!(pulled(&mut bench), expected);
+        assert_eq!(bench.describe().dead, 5 - count);
+    }
+}
+
+#[test]
+fn a_selection_comes_home_from_the_dead_letter_queue() {
+    let mut pair = Pair::new(CONFIG, "{}");
+    let began = bury_five(&mut pair.home);
+    // The calls that burying made are forgotten.
+    pair.home.reopen();
+    pair.home.turn(Vec::new());
+    pair.run();
+    assert_eq!(pair.graves.describe().depth, 5);
+    let selection = some(Some(began + 10), None, Some("\"colour = 'red'\""));
+    pair.home.turn(vec![Command::RedriveSome(selection)]);
+    let moved = pair.run();
+    assert!(
+        moved.iter().any(|it| matches!(it, Reply::Moved(2))),
+        "{moved:?}"
+    );
+    assert_eq!(pulled(&mut pair.home), ["2", "4"]);
+    assert_eq!(pair.graves.describe().depth, 3);
+}
+
+#[test]
+fn a_selection_that_is_far_down_is_found_in_several_calls() {
+    let bodies = "x".repeat(1 << 18);
+    let mut bench = Bench::new(r#"{"delivery":{"max_attempts":1}}"#);
+    for n in 0..280 {
+        let rare = if n == 279 { "yes" } else { "no" };
+        let sent = Draft {
+            attributes: vec![("rare", rare)],
+            ..draft(&bodies)
+        };
+        bench.publish(sent).unwrap();
+        let delivery = bench.pull(1).remove(0);
+        bench.retry(&lease(&delivery)).unwrap();
+    }
+    let (mut calls, mut found) = (0, 0);
+    let mut selection = some(None, None, Some("\"rare = 'yes'\""));
+    loop {
+        calls += 1;
+        match bench.ask(Command::RedriveSome(selection)) {
+            Ok(Reply::MovedTo { moved, after_seq }) => {
+                assert!(after_seq > selection.after_seq);
+                (found, selection.after_seq) = (found + moved, after_seq);
+            }
+            Ok(Reply::Moved(moved)) => {
+                found += moved;
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((calls, found), (3, 1));
+}
+
+#[test]
+fn a_selection_that_cannot_be_read_changes_nothing() {
+    let mut bench = Bench::new(r#"{"delivery":{"max_attempts":1}}"#);
+    bury_five(&mut bench);
+    let fault = bench.ask(Command::RedriveSome(some(
+        None,
+        None,
+        Some("\"colour = \""),
+    )));
+    assert_eq!(fault.unwrap_err().code, ErrorCode::BadRequest);
+    assert_eq!(bench.describe().dead, 5);
 }

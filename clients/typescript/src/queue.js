@@ -87,7 +87,8 @@ export class Queue extends Source {
     await this.#http.request('POST', `${this.#path}/resume`, { signal });
   }
 
-  async redrive({ signal } = {}) {
-    return fromWire((await this.#http.request('POST', `${this.#path}/redrive`, { signal })).json);
+  async redrive({ signal, ...selection } = {}) {
+    const request = { json: toWire(selection), signal };
+    return fromWire((await this.#http.request('POST', `${this.#path}/redrive`, request)).json);
   }
 }

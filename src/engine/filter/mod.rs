@@ -44,6 +44,8 @@ pub struct Filter {
 enum Language {
     Pattern(Pattern),
     Selector(Selector),
+    /// Each of these has to let a message pass.
+    All(Vec<Filter>),
 }
 
 /// What a filter looks at: one message.
@@ -93,12 +95,21 @@ impl Filter {
         Ok(Self { language })
     }
 
+    /// What passes each of these filters.
+    #[must_use]
+    pub fn all(filters: Vec<Self>) -> Self {
+        Self {
+            language: Language::All(filters),
+        }
+    }
+
     /// Whether the message passes.
     #[must_use]
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
         match &self.language {
             Language::Pattern(pattern) => pattern.matches(subject),
             Language::Selector(selector) => selector.truth(subject) == Some(true),
+            Language::All(filters) => filters.iter().all(|it| it.matches(subject)),
         }
     }
 
@@ -109,6 +120,7 @@ impl Filter {
         match &self.language {
             Language::Pattern(pattern) => pattern.needs_body(),
             Language::Selector(_) => false,
+            Language::All(filters) => filters.iter().any(Self::needs_body),
         }
     }
 }

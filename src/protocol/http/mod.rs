@@ -26,6 +26,7 @@ pub mod problem;
 pub mod publish;
 pub mod pull;
 mod quarantined;
+pub mod redrive;
 pub mod render;
 pub mod response;
 pub mod seek;

@@ -105,12 +105,8 @@ fn success(reply: &Reply, queue: &str) -> Response {
             Response::json(200, body)
         }
         Reply::Quarantined(rows) => quarantined::listing(rows),
-        Reply::Moved(moved) => {
-            let mut body = b"{".to_vec();
-            member_number(&mut body, "moved", *moved);
-            body.push(b'}');
-            Response::json(200, body)
-        }
+        Reply::Moved(moved) => moved_to(*moved, None),
+        Reply::MovedTo { moved, after_seq } => moved_to(*moved, Some(*after_seq)),
     }
 }
 
@@ -124,6 +120,17 @@ fn accepted(accepted: &Accepted, queue: &str) -> Response {
     }
     location.push_str(std::str::from_utf8(&accepted.id.text()).unwrap_or_default());
     Response::json(202, body).with("location", location)
+}
+
+/// How many dead letters were moved, and where a selection goes on.
+fn moved_to(moved: u64, after_seq: Option<u64>) -> Response {
+    let mut body = b"{".to_vec();
+    member_number(&mut body, "moved", moved);
+    if let Some(after_seq) = after_seq {
+        member_number(&mut body, "after_seq", after_seq);
+    }
+    body.push(b'}');
+    Response::json(200, body)
 }
 
 pub(super) fn batch(verdicts: &[Result<Accepted, Fault>]) -> Response {

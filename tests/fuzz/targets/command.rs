@@ -5,7 +5,7 @@ use crate::database::Database;
 use tidegate::command::directory::{self, DirectoryCommand};
 use tidegate::command::reply::SinceStart;
 use tidegate::command::{
-    Ack, AckEntry, Command, Draft, Envelope, Forwarded, LeaseRef, Pull, Wait, codec,
+    Ack, AckEntry, Command, Draft, Envelope, Forwarded, LeaseRef, Pull, Selection, Wait, codec,
 };
 use tidegate::durable::{DirectoryObject, QueueObject};
 use tidegate::id::Id;
@@ -220,10 +220,22 @@ fn forwarding() -> Vec<Command<'static>> {
         keeps_place: false,
         draft: full(),
     }];
+    let selection = Selection {
+        from_at_ms: Some(3),
+        to_at_ms: None,
+        filter: Some("\"region = 'eu'\""),
+        after_seq: 2,
+    };
     vec![
         Command::Forward { source, messages },
         Command::Redrive,
         Command::Recall { source, limit },
+        Command::RedriveSome(selection),
+        Command::RecallSome {
+            source,
+            limit,
+            selection,
+        },
     ]
 }
 
