@@ -187,7 +187,7 @@ test('a selection of dead letters comes back, from here and from another queue',
 });
 
 test('a selection that cannot be read is refused by its field', async () => {
-  const queue = await tide.queue();
+  const queue = await tide.queue({});
   for (const [json, field] of [
     [{ from_at_ms: 'x' }, 'from_at_ms'],
     [{ from_at_ms: 5, to_at_ms: 5 }, 'to_at_ms'],

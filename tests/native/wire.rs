@@ -9,7 +9,8 @@ use tidegate::command::directory::{self, DirectoryCommand};
 use tidegate::command::patterns::PatternCommand;
 use tidegate::command::topic::{self, Follow, Form, Read, Start, TopicCommand, TopicEnvelope};
 use tidegate::command::{
-    Ack, AckEntry, Command, Draft, Envelope, Forwarded, LeaseRef, Pull, State, Wait, codec,
+    Ack, AckEntry, Command, Draft, Envelope, Forwarded, LeaseRef, Pull, Recall, Selection, State,
+    Wait, codec,
 };
 use tidegate::error::{ErrorCode, Fault};
 use tidegate::id::Id;
@@ -48,6 +49,22 @@ fn pull() -> Pull<'static> {
         visibility_timeout_ms: Some(30_000),
         wait_ms: 1_000,
         filter: Some("{}"),
+    }
+}
+
+fn recall() -> Recall<'static> {
+    Recall {
+        source: "other",
+        limit: 5,
+    }
+}
+
+fn selection() -> Selection<'static> {
+    Selection {
+        from_at_ms: Some(3),
+        to_at_ms: Some(4),
+        filter: Some("{}"),
+        after_seq: 2,
     }
 }
 
@@ -100,10 +117,7 @@ fn queue_commands() -> Vec<Command<'static>> {
             source: "other",
             messages: forwarded(),
         },
-        Command::Recall {
-            source: "other",
-            limit: 5,
-        },
+        Command::Recall(recall()),
         Command::RotateTickets,
         Command::EnablePush,
         Command::Attempts { id: ID },
@@ -118,6 +132,8 @@ fn queue_commands() -> Vec<Command<'static>> {
         },
         Command::Quarantine { after: 4 },
         Command::DropQuarantine,
+        Command::RedriveSome(selection()),
+        Command::RecallSome(recall(), selection()),
     ]
 }
 

@@ -5,7 +5,8 @@ use crate::database::Database;
 use tidegate::command::directory::{self, DirectoryCommand};
 use tidegate::command::reply::SinceStart;
 use tidegate::command::{
-    Ack, AckEntry, Command, Draft, Envelope, Forwarded, LeaseRef, Pull, Selection, Wait, codec,
+    Ack, AckEntry, Command, Draft, Envelope, Forwarded, LeaseRef, Pull, Recall, Selection, Wait,
+    codec,
 };
 use tidegate::durable::{DirectoryObject, QueueObject};
 use tidegate::id::Id;
@@ -229,13 +230,9 @@ fn forwarding() -> Vec<Command<'static>> {
     vec![
         Command::Forward { source, messages },
         Command::Redrive,
-        Command::Recall { source, limit },
+        Command::Recall(Recall { source, limit }),
         Command::RedriveSome(selection),
-        Command::RecallSome {
-            source,
-            limit,
-            selection,
-        },
+        Command::RecallSome(Recall { source, limit }, selection),
     ]
 }
 
