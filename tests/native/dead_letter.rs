@@ -543,3 +543,16 @@ fn a_selection_that_cannot_be_read_changes_nothing() {
     assert_eq!(fault.unwrap_err().code, ErrorCode::BadRequest);
     assert_eq!(bench.describe().dead, 5);
 }
+
+#[test]
+fn a_selection_passes_over_none() {
+    let mut bench = Bench::new(r#"{"delivery":{"max_attempts":1}}"#);
+    for _ in 0..250 {
+        bench.put("x");
+    }
+    for delivery in bench.pull(250) {
+        bench.retry(&lease(&delivery)).unwrap();
+    }
+    let moved = bench.ask(Command::RedriveSome(some(Some(0), None, None)));
+    assert!(matches!(moved, Ok(Reply::Moved(250))), "{moved:?}");
+}
