@@ -15,7 +15,7 @@ import { startServer, temporaryDirectory } from '../../tests/harness/server.mjs'
 
 const ENDPOINT = path.join(import.meta.dirname, 'endpoint.mjs');
 const BATCH = 500;
-const KILL_EVERY_MS = 7_000;
+const KILL_EVERY_MS = 30_000;
 const DOWN_MS = 1_000;
 const SERVER_KILL_EVERY_MS = 45_000;
 const POLL_MS = 250;

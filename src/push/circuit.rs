@@ -63,6 +63,9 @@ pub struct Circuit {
     /// Probes that failed since it became half open; a restart counts them anew.
     #[serde(skip)]
     probes: u32,
+    /// When the latest call that succeeded began; a restart forgets it.
+    #[serde(skip)]
+    answered_ms: Millis,
     /// Calls at a time while it is being trusted again; zero: as many as may be.
     trust: u32,
     /// Not called before: it asked for that.
@@ -124,8 +127,8 @@ impl Circuit {
         self.failures
     }
 
-    /// A call succeeded; up to `concurrency` of them are under way at a time.
-    pub fn succeed(&mut self, now_ms: Millis, concurrency: u32) {
+    /// A call that began at `began_ms` succeeded; up to `concurrency` of them are under way at a time.
+    pub fn succeed(&mut self, now_ms: Millis, began_ms: Millis, concurrency: u32) {
         match self.state {
             State::Disabled(_) => return,
             // One that was called before: the next ones will show.
@@ -136,6 +139,7 @@ impl Circuit {
             }
             State::Closed => {}
         }
+        self.answered_ms = self.answered_ms.max(began_ms);
         self.failures = 0;
         self.opened = 0;
         self.probes = 0;
@@ -149,9 +153,14 @@ impl Circuit {
         }
     }
 
-    /// A call failed. `disable_after_ms`: how long it may do so; zero: for ever. Whether that
-    /// disabled the endpoint.
-    pub fn fail(&mut self, now_ms: Millis, disable_after_ms: Millis) -> bool {
+    /// A call that began at `began_ms` failed. `disable_after_ms`: how long it may do so; zero: for
+    /// ever. Whether that disabled the endpoint.
+    pub fn fail(&mut self, now_ms: Millis, began_ms: Millis, disable_after_ms: Millis) -> bool {
+        // One that hung, while others that began later were answered: it says nothing new, and many of
+        // them run out together.
+        if began_ms < self.answered_ms {
+            return false;
+        }
         self.failures = self.failures.saturating_add(1);
         if self.failing_since_ms == 0 {
             self.failing_since_ms = now_ms;
@@ -165,7 +174,7 @@ impl Circuit {
         }
         let opens = match self.state {
             State::Open { until_ms } => {
-                self.probes += u32::from(now_ms >= until_ms);
+                self.probes += u32::from(began_ms >= until_ms);
                 self.probes >= PROBES_MAX
             }
             _ => self.failures >= FAILURES_MAX,
@@ -222,7 +231,7 @@ mod tests {
         let mut circuit = Circuit::default();
         for _ in 0..FAILURES_MAX {
             assert_eq!(circuit.limit(now_ms), None);
-            circuit.fail(now_ms, 0);
+            circuit.fail(now_ms, now_ms, 0);
         }
         circuit
     }
@@ -239,13 +248,13 @@ mod tests {
             (circuit.name(2_000), circuit.limit(2_000)),
             ("half_open", Some(1))
         );
-        circuit.succeed(2_000, 8);
+        circuit.succeed(2_000, 2_000, 8);
         assert_eq!(
             (circuit.name(2_000), circuit.limit(2_000)),
             ("active", Some(2))
         );
         for _ in 0..6 {
-            circuit.succeed(2_001, 8);
+            circuit.succeed(2_001, 2_001, 8);
         }
         assert_eq!(circuit.limit(2_001), None);
     }
@@ -261,7 +270,7 @@ mod tests {
             at = next;
             for _ in 0..PROBES_MAX {
                 assert_eq!(circuit.name(at), "half_open");
-                circuit.fail(at, 0);
+                circuit.fail(at, at, 0);
             }
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
@@ -271,18 +280,45 @@ mod tests {
     fn what_was_called_before_it_opened_changes_nothing() {
         let mut circuit = opened(0);
         let before = circuit;
-        circuit.succeed(500, 8);
+        circuit.succeed(500, 500, 8);
         assert_eq!(circuit, before);
-        circuit.fail(500, 0);
+        circuit.fail(500, 500, 0);
         assert_eq!(circuit.next_ms(500), before.next_ms(500));
+    }
+
+    #[test]
+    fn calls_that_hung_count_for_nothing_once_a_later_one_was_answered() {
+        let mut circuit = Circuit::default();
+        circuit.succeed(1_500, 1_490, 8);
+        for _ in 0..FAILURES_MAX * 2 {
+            assert!(!circuit.fail(2_000, 1_000, 1));
+        }
+        assert_eq!((circuit.name(2_000), circuit.failures()), ("active", 0));
+        for _ in 0..FAILURES_MAX {
+            circuit.fail(2_500, 1_490, 0);
+        }
+        assert_eq!(circuit.name(2_500), "open");
+    }
+
+    #[test]
+    fn a_call_from_before_it_opened_is_no_probe() {
+        let mut circuit = opened(1_000);
+        for _ in 0..PROBES_MAX * 2 {
+            circuit.fail(2_100, 1_999, 0);
+        }
+        assert_eq!(circuit.name(2_100), "half_open");
+        for _ in 0..PROBES_MAX {
+            circuit.fail(2_200, 2_000, 0);
+        }
+        assert_eq!(circuit.next_ms(2_200), Some(4_200));
     }
 
     #[test]
     fn a_time_of_failure_disables_it_until_it_is_enabled() {
         let mut circuit = Circuit::default();
-        assert!(!circuit.fail(1_000, 5_000));
-        assert!(circuit.fail(6_000, 5_000));
-        assert!(!circuit.fail(7_000, 5_000));
+        assert!(!circuit.fail(1_000, 1_000, 5_000));
+        assert!(circuit.fail(6_000, 6_000, 5_000));
+        assert!(!circuit.fail(7_000, 7_000, 5_000));
         assert_eq!(
             (circuit.name(7_000), circuit.limit(9_999)),
             ("disabled", Some(0))
@@ -291,7 +327,7 @@ mod tests {
             (circuit.reason(), circuit.next_ms(0)),
             (Some(Reason::Failing), None)
         );
-        circuit.succeed(7_000, 8);
+        circuit.succeed(7_000, 7_000, 8);
         assert_eq!(circuit.name(7_000), "disabled");
         circuit.enable(8_000);
         assert_eq!(

@@ -123,7 +123,7 @@ impl Queue {
             self.meta.totals.acked += acked;
             self.drain.note(turn.now_ms, acked);
         }
-        self.judge_endpoint(turn, outcome.health, outcome.error.as_deref())?;
+        self.judge_endpoint(turn, open.at_ms, outcome.health, outcome.error.as_deref())?;
         self.dispatches.state.totals.note(&answer);
         self.meta_changed = true;
         let attempt = Attempt {
@@ -209,6 +209,7 @@ impl Queue {
     fn judge_endpoint(
         &mut self,
         turn: &mut Turn<'_>,
+        began_ms: Millis,
         health: Health,
         error: Option<&str>,
     ) -> Result<(), StoreError> {
@@ -219,10 +220,10 @@ impl Queue {
         let circuit = &mut self.dispatches.state.circuit;
         let is_disabled = match health {
             Health::Well => {
-                circuit.succeed(now_ms, push.concurrency);
+                circuit.succeed(now_ms, began_ms, push.concurrency);
                 false
             }
-            Health::Failing => circuit.fail(now_ms, push.disable_after_ms),
+            Health::Failing => circuit.fail(now_ms, began_ms, push.disable_after_ms),
             Health::Busy { for_ms } => {
                 circuit.hold(now_ms + for_ms);
                 false
