@@ -345,6 +345,8 @@ export interface QueueConfiguration {
     maxAttempts?: number | null;
     backoff?: { initialMs?: number | null; maxMs?: number | null; multiplier?: number | null };
     deadLetterQueue?: string | null;
+    callbackQueue?: string | null;
+    failureCallbackQueue?: string | null;
     order?: 'best_effort' | 'fifo' | 'key' | null;
   };
   retentionMs?: number | null;

@@ -7,7 +7,13 @@ use crate::error::Fault;
 use serde_json::Value;
 
 /// The fields that name a queue or a topic which messages go to.
-const TARGETS: [&str; 2] = ["/delivery/dead_letter_queue", "/target/queue"];
+const TARGETS: [&str; 5] = [
+    "/delivery/dead_letter_queue",
+    "/delivery/callback_queue",
+    "/delivery/failure_callback_queue",
+    "/push/events_queue",
+    "/target/queue",
+];
 
 /// Checks what `patch`, a configuration, names.
 ///
@@ -46,6 +52,13 @@ mod tests {
         for (patch, may) in [
             (r#"{"delivery": {"dead_letter_queue": "mine/dead"}}"#, true),
             (r#"{"delivery": {"dead_letter_queue": "theirs"}}"#, false),
+            (r#"{"delivery": {"callback_queue": "mine/done"}}"#, true),
+            (r#"{"delivery": {"callback_queue": "theirs"}}"#, false),
+            (
+                r#"{"delivery": {"failure_callback_queue": "theirs"}}"#,
+                false,
+            ),
+            (r#"{"push": {"events_queue": "theirs"}}"#, false),
             (
                 r#"{"delivery": {"dead_letter_queue": null}, "retention_ms": 5}"#,
                 true,

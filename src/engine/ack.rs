@@ -68,6 +68,7 @@ impl Queue {
                 result: ack.result.map(str::to_owned),
             });
         }
+        self.tell_done(turn, seq, &entry, ack.result)?;
         let took_ms = turn.now_ms.saturating_sub(entry.at_ms);
         self.latencies.ack.note(took_ms);
         self.remove_outstanding(seq);

@@ -127,6 +127,10 @@ pub struct Delivery {
     pub backoff: Backoff,
     /// Where dead letters go. `None`: they stay in this queue, out of the backlog.
     pub dead_letter_queue: Option<String>,
+    /// The queue that is told of every message that is done, and of its result.
+    pub callback_queue: Option<String>,
+    /// The queue that is told of every message that is given up.
+    pub failure_callback_queue: Option<String>,
     /// What order is kept.
     pub order: Order,
 }
@@ -181,6 +185,8 @@ impl Default for Config {
                     multiplier: 2.0,
                 },
                 dead_letter_queue: None,
+                callback_queue: None,
+                failure_callback_queue: None,
                 order: Order::BestEffort,
             },
             retention_ms: 4 * DAY,
@@ -323,6 +329,8 @@ impl Config {
                 "backoff": {"initial_ms": d.backoff.initial_ms, "max_ms": d.backoff.max_ms,
                             "multiplier": d.backoff.multiplier},
                 "dead_letter_queue": d.dead_letter_queue, "order": d.order.name(),
+                "callback_queue": d.callback_queue,
+                "failure_callback_queue": d.failure_callback_queue,
             },
             "retention_ms": self.retention_ms, "result_retention_ms": self.result_retention_ms,
             "dedup_window_ms": self.dedup_window_ms, "max_message_bytes": self.max_message_bytes,
@@ -413,11 +421,10 @@ impl Delivery {
                     self.max_attempts = attempts.map_or(default.max_attempts, |n| n as u32);
                 }
                 "backoff" => self.backoff.patch(value, &default.backoff)?,
-                "dead_letter_queue" => {
-                    self.dead_letter_queue = text(value, field)?;
-                    if let Some(name) = &self.dead_letter_queue {
-                        check_name(name, field)?;
-                    }
+                "dead_letter_queue" => self.dead_letter_queue = queue_name(value, field)?,
+                "callback_queue" => self.callback_queue = queue_name(value, field)?,
+                "failure_callback_queue" => {
+                    self.failure_callback_queue = queue_name(value, field)?;
                 }
                 "order" => self.order = Order::parse(value, field)?,
                 _ => return Err(unknown(field)),
@@ -425,6 +432,15 @@ impl Delivery {
         }
         Ok(())
     }
+}
+
+/// The name of a queue, or `null`.
+fn queue_name(value: &Value, field: &str) -> Result<Option<String>, Fault> {
+    let name = text(value, field)?;
+    if let Some(name) = &name {
+        check_name(name, field)?;
+    }
+    Ok(name)
 }
 
 impl Backoff {

@@ -148,7 +148,7 @@ impl Queue {
             let item = segment.items[usize::from(entry.place.index)];
             let mut head = segment.head(&item)?;
             head.attempts = entry.attempts;
-            let id = Id::mint(self.secret, item.at_ms, seq, segment.lane);
+            let id = self.id_of(&segment, &item, &head);
             let target = self
                 .config()
                 .delivery
@@ -175,9 +175,9 @@ impl Queue {
         target: &str,
         reason: &str,
     ) -> Result<(), StoreError> {
-        let accepted_ms = id.at_ms();
+        let (minted, accepted_ms) = (id, id.at_ms());
         let (id, attempts, now) = (
-            id.to_string(),
+            minted.to_string(),
             head.attempts.to_string(),
             turn.now_ms.to_string(),
         );
@@ -185,10 +185,11 @@ impl Queue {
             "event": "dead_letter", "queue": self.name, "id": id, "reason": reason,
             "attempts": head.attempts, "to": target,
         }));
-        let name = self.name.clone();
         let mut head: Head<'_> = head;
         head.attributes
             .retain(|(name, _)| !name.starts_with(PREFIX));
+        self.tell_dead(turn, seq, minted, &head, reason)?;
+        let name = self.name.clone();
         head.attributes.extend([
             (QUEUE, name.as_str()),
             (ID, id.as_str()),

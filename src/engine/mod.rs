@@ -34,6 +34,7 @@ mod inspect;
 mod journal_old;
 mod key_count;
 mod line;
+mod notice;
 mod operations;
 mod publish;
 mod pull;

@@ -14,23 +14,46 @@ use crate::store::{StoreError, meta};
 use std::rc::Rc;
 
 impl Queue {
+    /// What leaves a queue by itself goes to another one.
+    fn check_queues(&self, config: &Config) -> Result<(), Fault> {
+        let delivery = &config.delivery;
+        let events = config.push.as_ref().and_then(|it| it.events_queue.as_ref());
+        for (field, name, why) in [
+            (
+                "delivery.dead_letter_queue",
+                delivery.dead_letter_queue.as_ref(),
+                "a queue cannot be its own dead-letter queue; leave it null to keep dead letters here",
+            ),
+            (
+                "delivery.callback_queue",
+                delivery.callback_queue.as_ref(),
+                "a queue cannot be told of its own messages",
+            ),
+            (
+                "delivery.failure_callback_queue",
+                delivery.failure_callback_queue.as_ref(),
+                "a queue cannot be told of its own messages",
+            ),
+            (
+                "push.events_queue",
+                events,
+                "push.events_queue: a queue cannot tell itself of its endpoint",
+            ),
+        ] {
+            if name.is_some_and(|it| *it == self.name) {
+                return Err(Fault::bad(field, why));
+            }
+        }
+        Ok(())
+    }
+
     /// Creates the queue, or changes its configuration. From this turn's commit on the new one
     /// holds.
     pub(super) fn configure(&mut self, turn: &mut Turn<'_>, patch: &str) -> Result<Reply, Stop> {
         let config = self.config().patched(patch)?;
-        if config.delivery.dead_letter_queue.as_deref() == Some(self.name.as_str()) {
-            return Err(Fault::bad(
-                "delivery.dead_letter_queue",
-                "a queue cannot be its own dead-letter queue; leave it null to keep dead letters here",
-            )
-            .into());
-        }
+        self.check_queues(&config)?;
         self.check_draw(&config, turn.now_ms)?;
         if let Some(push) = &config.push {
-            if push.events_queue.as_deref() == Some(self.name.as_str()) {
-                let detail = "push.events_queue: a queue cannot tell itself of its endpoint";
-                return Err(Fault::bad("push.events_queue", detail).into());
-            }
             push.target.check(&self.reach).map_err(|why| {
                 let field = format!("push.{}", push.target.field());
                 Fault::bad(field.as_str(), format!("{field}: {why}"))

@@ -11,7 +11,7 @@ use super::dead_letter::id_in;
 use super::filter::{Filter, Subject};
 use super::outstanding::{Entry, Status};
 use super::queue::{Queue, Turn};
-use super::segment::{Item, LANES, Place, SINGLE, Segment};
+use super::segment::{Head, Item, LANES, Place, SINGLE, Segment};
 use crate::command::{Ack, Acknowledged, Delivery, LeaseId, Pull, Reply, State};
 use crate::id::Id;
 use crate::limits::{OUTSTANDING_MAX, PASSED_OVER_PER_TURN_MAX, PULL_BYTES_MAX, PULL_MESSAGES_MAX};
@@ -115,7 +115,7 @@ impl Queue {
         want: &Want,
     ) -> Result<Vec<Delivery>, StoreError> {
         let mut messages = Vec::new();
-        if self.meta.paused {
+        if self.meta.paused || self.is_held_up() {
             return Ok(messages);
         }
         let lease_ms = want
@@ -252,6 +252,16 @@ impl Queue {
         Ok(delivery)
     }
 
+    /// The identifier of a message. One that died here and came back is stored elsewhere now; it
+    /// keeps the name it had.
+    pub(super) fn id_of(&self, segment: &Segment, item: &Item, head: &Head<'_>) -> Id {
+        let again = match segment.lane {
+            SINGLE => id_in(&self.name, &head.attributes),
+            _ => None,
+        };
+        again.unwrap_or_else(|| Id::mint(self.secret, item.at_ms, item.seq, segment.lane))
+    }
+
     /// A message as it is handed over or listed, without a lease.
     pub(super) fn delivery(
         &self,
@@ -261,13 +271,8 @@ impl Queue {
     ) -> Result<Delivery, StoreError> {
         let head = segment.head(item)?;
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        // One that died here and came back is stored elsewhere now; it keeps the name it had.
-        let again = match segment.lane {
-            SINGLE => id_in(&self.name, &head.attributes),
-            _ => None,
-        };
         Ok(Delivery {
-            id: again.unwrap_or_else(|| Id::mint(self.secret, item.at_ms, item.seq, segment.lane)),
+            id: self.id_of(segment, item, &head),
             seq: item.seq,
             lease_id: None,
             attempts,

@@ -19,7 +19,7 @@ const AFTER: &str = "
 Between fields: `overflow` `redirect` needs a `redirect_url`, and `dead_letter` a
 `delivery.dead_letter_queue`; `closes_at_ms` is later than `opens_at_ms`; `admission` `draw` needs
 a `draw_at_ms`, which is later than `opens_at_ms` and, when it is set, than now; `initial_ms` is at
-most `max_ms`; a queue is not its own dead-letter queue. What the fields do is in
+most `max_ms`; a queue is not its own dead-letter queue, nor told of its own messages. What the fields do is in
 [HTTP.md](HTTP.md).
 ";
 
@@ -69,6 +69,8 @@ fields! {
     "delivery.backoff.max_ms" "ms" DEFAULT;
     "delivery.backoff.multiplier" "factor" DEFAULT;
     "delivery.dead_letter_queue" "name of a queue" "dead letters stay here, outside the backlog";
+    "delivery.callback_queue" "name of a queue" "nobody is told";
+    "delivery.failure_callback_queue" "name of a queue" "nobody is told";
     "delivery.order" "" DEFAULT;
     "retention_ms" "ms" DEFAULT;
     "result_retention_ms" "ms" DEFAULT;

@@ -9,13 +9,13 @@ use tidegate::error::ErrorCode;
 const CONFIG: &str = r#"{"delivery":{"dead_letter_queue":"graves","max_attempts":1}}"#;
 
 /// A queue, its dead-letter queue, and the calls between them.
-struct Pair {
-    home: Bench,
-    graves: Bench,
+pub struct Pair {
+    pub home: Bench,
+    pub graves: Bench,
 }
 
 impl Pair {
-    fn new(home: &str, graves: &str) -> Self {
+    pub fn new(home: &str, graves: &str) -> Self {
         let (home, graves) = (Bench::named("orders", home), Bench::named("graves", graves));
         let mut pair = Self { home, graves };
         pair.run();
@@ -23,7 +23,7 @@ impl Pair {
     }
 
     /// Carries calls to and fro until there are none. Gives the answers to clients on the way.
-    fn run(&mut self) -> Vec<Reply> {
+    pub fn run(&mut self) -> Vec<Reply> {
         let mut replies = Vec::new();
         loop {
             let from_home = std::mem::take(&mut self.home.last.calls);

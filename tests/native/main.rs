@@ -5,6 +5,7 @@
 
 mod agreement;
 mod bench;
+mod callback;
 mod capacity;
 mod crash;
 mod damage;

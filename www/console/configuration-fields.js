@@ -166,6 +166,18 @@ export const GROUPS = [
         hint: "A queue's name. Empty: they stay in this queue, aside",
       },
       {
+        name: "delivery.callback_queue",
+        label: "Results go to",
+        placeholder: "shop/done",
+        hint: "A queue that is told of every message that is done. Empty: none",
+      },
+      {
+        name: "delivery.failure_callback_queue",
+        label: "Failures are told to",
+        placeholder: "shop/failed",
+        hint: "A queue that is told of every message that is given up. Empty: none",
+      },
+      {
         name: "delivery.backoff.initial_ms",
         label: "First retry after",
         kind: "number",

@@ -10,7 +10,6 @@
 mod attempts;
 mod figures;
 mod ledger;
-mod notice;
 mod prepare;
 mod settle;
 
