@@ -5,12 +5,12 @@
 //! and nothing of the patch is applied.
 
 use super::access::Access;
+use super::backoff::Backoff;
 use crate::command::placement::check_name;
 use crate::error::Fault;
 use crate::limits::{
-    ATTEMPTS_MAX, DELAY_MS_MAX, LEASE_MS_MAX, LEASE_MS_MIN, MESSAGE_BYTES_DEFAULT,
-    MESSAGE_BYTES_MAX, MULTIPLIER_MAX, RETENTION_MS_MAX, TICKET_TTL_MS_MAX, WAITING_DEFAULT,
-    WAITING_MAX,
+    ATTEMPTS_MAX, LEASE_MS_MAX, LEASE_MS_MIN, MESSAGE_BYTES_DEFAULT, MESSAGE_BYTES_MAX,
+    RETENTION_MS_MAX, TICKET_TTL_MS_MAX, WAITING_DEFAULT, WAITING_MAX,
 };
 use crate::push::config::PushConfig;
 use crate::time::{DAY, MINUTE, Millis, SECOND};
@@ -135,17 +135,6 @@ pub struct Delivery {
     pub order: Order,
 }
 
-/// The delay after the n-th failed delivery: `initial × multiplier^(n−1)`, at most `max`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Backoff {
-    /// After the first. Zero: at once, always.
-    pub initial_ms: Millis,
-    /// At most.
-    pub max_ms: Millis,
-    /// Growth.
-    pub multiplier: f64,
-}
-
 /// What order is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
@@ -196,20 +185,6 @@ impl Default for Config {
             cors_origins: Vec::new(),
             access: Access::default(),
             push: None,
-        }
-    }
-}
-
-impl Backoff {
-    /// The delay after `attempts` deliveries (1 and up).
-    #[must_use]
-    pub fn delay_ms(&self, attempts: u32) -> Millis {
-        let power = i32::try_from(attempts.saturating_sub(1).min(1_000)).unwrap_or(0);
-        let delay = self.initial_ms as f64 * self.multiplier.powi(power);
-        if delay >= self.max_ms as f64 {
-            self.max_ms
-        } else {
-            delay as Millis
         }
     }
 }
@@ -441,30 +416,6 @@ fn queue_name(value: &Value, field: &str) -> Result<Option<String>, Fault> {
         check_name(name, field)?;
     }
     Ok(name)
-}
-
-impl Backoff {
-    fn patch(&mut self, value: &Value, default: &Self) -> Result<(), Fault> {
-        for (name, value) in object(value, "delivery.backoff")? {
-            let field = format!("delivery.backoff.{name}");
-            let field = field.as_str();
-            match name.as_str() {
-                "initial_ms" => {
-                    self.initial_ms =
-                        uint(value, field, 0, DELAY_MS_MAX)?.unwrap_or(default.initial_ms);
-                }
-                "max_ms" => {
-                    self.max_ms = uint(value, field, 0, DELAY_MS_MAX)?.unwrap_or(default.max_ms)
-                }
-                "multiplier" => {
-                    self.multiplier =
-                        float(value, field, 1.0, MULTIPLIER_MAX)?.unwrap_or(default.multiplier);
-                }
-                _ => return Err(unknown(field)),
-            }
-        }
-        Ok(())
-    }
 }
 
 impl PublishRate {
@@ -779,25 +730,5 @@ mod tests {
             let fault = Config::default().patched(patch).unwrap_err();
             assert_eq!(fault.figures.field.as_deref(), Some(field), "{patch}");
         }
-    }
-
-    #[test]
-    fn backoff_grows_to_its_bound() {
-        let backoff = Backoff {
-            initial_ms: 100,
-            max_ms: 1_000,
-            multiplier: 2.0,
-        };
-        let delays: Vec<u64> = (1..=6).map(|n| backoff.delay_ms(n)).collect();
-        assert_eq!(delays, [100, 200, 400, 800, 1_000, 1_000]);
-        assert_eq!(
-            Backoff {
-                initial_ms: 0,
-                max_ms: 5,
-                multiplier: 9.0
-            }
-            .delay_ms(1_000),
-            0
-        );
     }
 }

@@ -23,6 +23,7 @@ pub mod topic;
 
 mod ack;
 mod admission;
+mod backoff;
 mod browse;
 mod clock;
 mod dead_letter;

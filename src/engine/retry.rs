@@ -4,7 +4,7 @@
 //! What a message brings stands among its attributes, under names that no client can set, so that
 //! it goes where the message goes.
 
-use super::config::Backoff;
+use super::backoff::Backoff;
 use super::outstanding::Entry;
 use super::queue::{Queue, Turn};
 use crate::command::{BACKOFF_ATTRIBUTE, MAX_ATTEMPTS_ATTRIBUTE};

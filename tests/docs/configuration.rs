@@ -19,8 +19,8 @@ const AFTER: &str = "
 Between fields: `overflow` `redirect` needs a `redirect_url`, and `dead_letter` a
 `delivery.dead_letter_queue`; `closes_at_ms` is later than `opens_at_ms`; `admission` `draw` needs
 a `draw_at_ms`, which is later than `opens_at_ms` and, when it is set, than now; `initial_ms` is at
-most `max_ms`; a queue is not its own dead-letter queue, nor told of its own messages. What the fields do is in
-[HTTP.md](HTTP.md).
+most `max_ms`; a queue is not its own dead-letter queue, nor told of its own messages. What the
+fields do is in [HTTP.md](HTTP.md).
 ";
 
 struct Field {
