@@ -53,6 +53,8 @@ export class CoreObject extends DurableObject {
     this.isDue = false;
     this.isWiping = false;
     this.timer = null;
+    /** When it fires, while there is one. */
+    this.timerAt = 0;
     this.calls = new Calls(env, ctx.id.name, (answer) => this.called(answer));
     this.dispatches = new Dispatches(ctx.exports.Dispatcher, (...it) => this.dispatched(...it));
     /** By the machine's clock: when the alarm is armed for, as far as this instance knows, and when
@@ -262,6 +264,7 @@ export class CoreObject extends DurableObject {
 
   setTimer(at) {
     this.clearTimer();
+    this.timerAt = at;
     this.timer = setTimeout(() => {
       this.timer = null;
       this.makeDue();
@@ -303,7 +306,12 @@ export class CoreObject extends DurableObject {
     if (core !== this.core || core === null) return;
     const [length] = core.putTwo(body, '');
     core.exports.object_called(length, number, outcome);
-    this.makeDue();
+    if (!this.isTurnNear()) this.makeDue();
+  }
+
+  /** Whether the answer to a call can wait for a turn that comes anyway. */
+  isTurnNear() {
+    return false;
   }
 
   /** Hands the core what became of a call of an endpoint. */

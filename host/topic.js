@@ -16,6 +16,8 @@ const BUFFERED_BYTES_MAX = 1 << 20;
 /** How often it is looked whether they have left, and for how long a client may take nothing. */
 const DRAIN_MS = 50;
 const STUCK_MS_MAX = 60_000;
+/** A turn that comes so soon settles what has been answered meanwhile. */
+const NEAR_MS = 10;
 /** Frames sent at once: what else arrived has its turn before the next of them. */
 const FRAMES_AT_ONCE_MAX = 256;
 /** What a client is told that says more than it may on a socket that only listens. */
@@ -71,6 +73,11 @@ export class TopicObject extends CoreObject {
     this.ctx.acceptWebSocket(server, tags);
     this.know(server, entry.token);
     return new Response(null, { status: 101, webSocket: client, headers: response.headers });
+  }
+
+  /** Answers of queues gather while messages are handed on slowly: a commit settles them together. */
+  isTurnNear() {
+    return this.timer !== null && this.timerAt - Date.now() <= NEAR_MS;
   }
 
   know(socket, token) {

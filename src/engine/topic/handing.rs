@@ -1,6 +1,7 @@
 //! How durable subscriptions are handed on: the calls of a topic's object, and their answers.
 
 use super::live::forward_live;
+use super::pace::Backlog;
 use super::patterns::{callee, is_live, own_queue};
 use super::read::Want;
 use super::subscription::{Sent, Step, Subscription};
@@ -15,11 +16,10 @@ use crate::limits::{BATCH_BYTES_MAX, FORWARD_MESSAGES_MAX};
 use crate::store::StoreError;
 use crate::time::{Millis, SECOND};
 use serde::Deserialize;
+use std::ops::Bound;
 
-/// Calls of one topic under way at a time; the rest follow as these are answered.
-const CALLS_MAX: usize = 16;
-/// Subscriptions looked at in one turn; the rest follow at once.
-const LOOKS_PER_TURN_MAX: usize = 256;
+/// Calls that prepare queues, under way at a time.
+const STEPS_MAX: usize = 16;
 /// As for dead letters: after this time a call's answer is no longer expected.
 const CALL_LOST_MS: Millis = 30 * SECOND;
 
@@ -140,30 +140,93 @@ impl Topic {
         if turn.now_ms >= calls.own_retry_at_ms {
             self.call_for_itself(turn)?;
         }
-        let next_seq = self.log.next_seq;
-        let after = self.subscriptions.turn_of.take().unwrap_or_default();
-        let due = |(name, it): (&String, &Subscription)| {
-            let is_idle = it.call.is_none() && it.retry_at_ms <= turn.now_ms;
-            (is_idle && it.is_due(next_seq) && !self.is_haunted(name)).then(|| name.clone())
-        };
-        // From where the last look ended, and round.
-        let all = &self.subscriptions.by_name;
-        let later = all.range(after.clone()..).filter_map(due);
-        let earlier = all.range(..after).filter_map(due);
-        let names: Vec<String> = later.chain(earlier).take(LOOKS_PER_TURN_MAX + 1).collect();
-        for (at, name) in names.into_iter().enumerate() {
-            if self.subscriptions.calls_open >= CALLS_MAX {
-                self.subscriptions.turn_of = Some(name);
-                break;
-            }
-            if at == LOOKS_PER_TURN_MAX {
-                self.subscriptions.turn_of = Some(name);
-                self.more_work = true;
+        self.make_steps(turn)?;
+        self.hand_on(turn)
+    }
+
+    /// What queues of subscriptions have to be told first: somebody may be waiting for it.
+    fn make_steps(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let all = self.subscriptions.by_name.iter();
+        let steps = all.filter(|(_, it)| it.config.step != Step::Ready);
+        let steps = steps.filter(|(name, it)| self.is_idle(turn.now_ms, name, it));
+        let names: Vec<String> = steps
+            .take(STEPS_MAX)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            if self.subscriptions.calls_open >= STEPS_MAX {
                 break;
             }
             self.call_for(turn, &name)?;
         }
         Ok(())
+    }
+
+    fn is_idle(&self, now_ms: Millis, name: &str, it: &Subscription) -> bool {
+        it.call.is_none() && it.retry_at_ms <= now_ms && !self.is_haunted(name)
+    }
+
+    /// Hands messages on, as far as the pace allows.
+    fn hand_on(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let next_seq = self.log.next_seq;
+        let is_behind = |it: &Subscription| it.config.step == Step::Ready && it.is_due(next_seq);
+        let behind = self
+            .subscriptions
+            .by_name
+            .values()
+            .filter(|it| is_behind(it));
+        let backlog = behind.fold(Backlog::default(), |sum, it| Backlog {
+            subscriptions: sum.subscriptions + 1,
+            lag: sum.lag.max(next_seq - it.next),
+        });
+        if backlog.subscriptions == 0 {
+            return Ok(());
+        }
+        let calls = &mut self.subscriptions;
+        let Some(slice) = calls.pace.slice(turn.now_ms, backlog, calls.calls_open) else {
+            return Ok(());
+        };
+        let calls_max = calls.calls_open + slice.calls;
+        let had_more_work = self.more_work;
+        for _ in 0..slice.looks {
+            if self.subscriptions.calls_open >= calls_max {
+                break;
+            }
+            // From where the last look ended, and round.
+            let all = &self.subscriptions.by_name;
+            let last = self.subscriptions.last_looked.as_str();
+            let later = all.range::<str, _>((Bound::Excluded(last), Bound::Unbounded));
+            let mut round =
+                later.chain(all.range::<str, _>((Bound::Unbounded, Bound::Included(last))));
+            let next =
+                round.find(|(name, it)| is_behind(it) && self.is_idle(turn.now_ms, name, it));
+            let Some(name) = next.map(|(name, _)| name.clone()) else {
+                break;
+            };
+            self.call_for(turn, &name)?;
+            self.subscriptions.last_looked = name;
+        }
+        if self.subscriptions.pace.is_on(turn.now_ms) {
+            // It goes on with the next slice.
+            self.more_work = had_more_work;
+        } else {
+            self.more_work |=
+                self.subscriptions.calls_open < calls_max && self.is_behind(turn.now_ms);
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to hand on that nothing stands in the way of.
+    fn is_behind(&self, now_ms: Millis) -> bool {
+        let next_seq = self.log.next_seq;
+        let mut all = self.subscriptions.by_name.iter();
+        all.any(|(name, it)| it.is_due(next_seq) && self.is_idle(now_ms, name, it))
+    }
+
+    /// When the next message may be handed on, where publishers go first.
+    pub(super) fn slice_ms(&self, now_ms: Millis) -> Option<Millis> {
+        let next_ms = self.subscriptions.pace.next_ms(now_ms)?;
+        self.is_behind(now_ms).then_some(next_ms)
     }
 
     fn has_orphan(&self, queue: &str) -> bool {
@@ -283,9 +346,10 @@ impl Topic {
     /// When calls have to be made, or made again, even if nothing else happens.
     pub(super) fn calls_wakeup_ms(&mut self, now_ms: Millis) -> Option<Millis> {
         let next_seq = self.log.next_seq;
+        let waits = self.slice_ms(now_ms).is_some();
         let calls = &mut self.subscriptions;
         let is_under_way =
-            calls.calls_open > 0 || calls.registering.is_some() || calls.leaving.is_some();
+            waits || calls.calls_open > 0 || calls.registering.is_some() || calls.leaving.is_some();
         if is_under_way {
             // Should this object start anew meanwhile, nothing but its alarm wakes it.
             if calls.lost_at_ms <= now_ms {

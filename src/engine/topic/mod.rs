@@ -11,6 +11,7 @@ mod last_value;
 mod live;
 mod log;
 mod operations;
+mod pace;
 mod patterns;
 mod publish;
 mod read;
@@ -353,7 +354,8 @@ impl Topic {
         }
         let now = self.more_work.then_some(turn.now_ms);
         let waiting = self.waiting.iter().map(|waiting| waiting.until_ms).min();
-        turn.out.timer_at_ms = now.or(waiting);
+        let slice = self.slice_ms(turn.now_ms);
+        turn.out.timer_at_ms = now.or([waiting, slice].into_iter().flatten().min());
         Ok(())
     }
 }

@@ -93,6 +93,7 @@ impl Topic {
         }
         let seq = self.log.push(draft, head)?;
         self.state.accepted_total += 1;
+        self.subscriptions.pace.published(turn.now_ms);
         if let Some(last_values) = &mut self.last_values {
             last_values.note(draft.key, seq);
         }

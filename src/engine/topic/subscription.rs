@@ -6,6 +6,7 @@
 //! whatever fails in between. At most one call of a subscription is under way at a time; what is
 //! published meanwhile goes with the next one. Leases, retries and dead letters are the queue's.
 
+use super::pace::Pace;
 use super::patterns::is_live;
 use super::read::Cursor;
 use super::subscription_patch::Patch;
@@ -98,8 +99,9 @@ pub(super) struct Subscriptions {
     pub answers: Vec<(u32, bool, Vec<u8>)>,
     pub last_number: u32,
     pub calls_open: usize,
-    /// Where the next look begins.
-    pub turn_of: Option<String>,
+    pub pace: Pace,
+    /// The last one that was looked at.
+    pub last_looked: String,
     pub registering: Option<u32>,
     /// The queue being deleted, by the number of the call.
     pub leaving: Option<(u32, String)>,
