@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Receiver } from './receiver.mjs';
 import { assertProblem, until, useServer } from './support.mjs';
 
 const tide = useServer();
+const RESULT = '{"result":"paid"}';
 
 async function told() {
   const [done, dead] = [await tide.queue({}), await tide.queue({})];
@@ -39,6 +41,26 @@ test('what is done is told with its result', async () => {
     queue: queue.name, id, seq: 1, state: 'done', attempts: 1, key: 'k',
     attributes: { order: '17' }, result: { total: 3 },
   });
+});
+
+test('a URL is called with what became of a push to another', async () => {
+  const json = { 'content-type': 'application/json' };
+  const worker = await new Receiver(() => ({ status: 200, headers: json, body: RESULT })).start();
+  const caller = await new Receiver().start();
+  try {
+    const done = await tide.queue({ push: { url: caller.url } });
+    const queue = await tide.queue({
+      push: { url: worker.url }, delivery: { callback_queue: done.name },
+    });
+    const { id } = await queue.publish('an order');
+    await until(() => caller.received.length > 0, { what: 'the callback' });
+    const [{ headers, body }] = caller.received;
+    assert.equal(headers['ce-type'], 'tidegate.message.done');
+    const data = JSON.parse(body);
+    assert.deepEqual([data.id, data.state, data.result], [id, 'done', 'paid']);
+  } finally {
+    await Promise.all([worker.stop(), caller.stop()]);
+  }
 });
 
 test('what is given up is told with its reason', async () => {
