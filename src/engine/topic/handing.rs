@@ -22,6 +22,8 @@ use std::ops::Bound;
 const STEPS_MAX: usize = 16;
 /// As for dead letters: after this time a call's answer is no longer expected.
 const CALL_LOST_MS: Millis = 30 * SECOND;
+/// So soon an object that died while messages waited for the pace wakes and goes on.
+const RESUME_MS: Millis = 2 * SECOND;
 
 impl Topic {
     /// The answer to a call of an earlier turn, for the next one.
@@ -348,13 +350,19 @@ impl Topic {
         let next_seq = self.log.next_seq;
         let waits = self.slice_ms(now_ms).is_some();
         let calls = &mut self.subscriptions;
+        // Should this object start anew meanwhile, nothing but its alarm wakes it.
         let is_under_way =
-            waits || calls.calls_open > 0 || calls.registering.is_some() || calls.leaving.is_some();
-        if is_under_way {
-            // Should this object start anew meanwhile, nothing but its alarm wakes it.
-            if calls.lost_at_ms <= now_ms {
-                calls.lost_at_ms = now_ms + CALL_LOST_MS;
+            calls.calls_open > 0 || calls.registering.is_some() || calls.leaving.is_some();
+        if is_under_way && calls.lost_at_ms <= now_ms {
+            calls.lost_at_ms = now_ms + CALL_LOST_MS;
+        }
+        if waits {
+            if calls.resume_at_ms <= now_ms {
+                calls.resume_at_ms = now_ms + RESUME_MS;
             }
+            return Some(calls.resume_at_ms);
+        }
+        if is_under_way {
             return Some(calls.lost_at_ms);
         }
         let own = !self.state.registered || !self.state.leaving.is_empty();

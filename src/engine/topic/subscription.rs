@@ -110,6 +110,8 @@ pub(super) struct Subscriptions {
     pub own_retry_at_ms: Millis,
     pub own_failures: u32,
     pub lost_at_ms: Millis,
+    /// When an object that started anew goes on with what waits for the pace.
+    pub resume_at_ms: Millis,
 }
 
 impl Subscriptions {
