@@ -9,7 +9,9 @@ use crate::time::{Millis, SECOND};
 
 /// Calls under way at a time.
 const CALLS_MAX: usize = 8;
-/// The same while messages are being published.
+/// So few subscriptions that are behind are called at once: in the turn of the publish.
+const FEW_MAX: usize = 16;
+/// Calls under way at a time while messages are being published.
 const PACED_CALLS_MAX: usize = 2;
 /// Meanwhile a call begins at most so often, and the less often the more subscriptions there are to
 /// call for: a millisecond more for each `SUBSCRIPTIONS_PER_MS` of them.
@@ -74,6 +76,11 @@ impl Pace {
             let looks = LOOKS_MAX;
             return (calls > 0).then_some(Slice { calls, looks });
         }
+        if backlog.subscriptions <= FEW_MAX {
+            let calls = FEW_MAX.saturating_sub(open);
+            let looks = FEW_MAX;
+            return (calls > 0).then_some(Slice { calls, looks });
+        }
         if now_ms < self.next_ms || open >= PACED_CALLS_MAX {
             return None;
         }
@@ -133,11 +140,24 @@ mod tests {
     }
 
     #[test]
+    fn a_few_are_called_in_the_turn_of_the_publish() {
+        let mut pace = Pace::default();
+        pace.published(NOW);
+        let few = Backlog {
+            subscriptions: FEW_MAX,
+            lag: 1,
+        };
+        let calls = pace.slice(NOW, few, 0).map(|it| it.calls);
+        assert_eq!(calls, Some(FEW_MAX));
+        assert!(pace.slice(NOW, few, FEW_MAX).is_none());
+    }
+
+    #[test]
     fn publishers_slow_it_down_and_never_stop_it() {
         let many = calls_in_a_second(SOME, |_| true);
         assert!((50..=70).contains(&many), "{many}");
         let few = Backlog {
-            subscriptions: 3,
+            subscriptions: 100,
             lag: 1,
         };
         let often = calls_in_a_second(few, |_| true);
