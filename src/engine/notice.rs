@@ -29,7 +29,8 @@ const ABOUT_MESSAGES: &str = "tidegate.message.";
 struct Notice<'a> {
     target: &'a str,
     kind: &'a str,
-    id: Id,
+    /// Its identifier; `None`: one of its own.
+    id: Option<Id>,
     key: Option<&'a str>,
     data: String,
 }
@@ -71,16 +72,14 @@ impl Queue {
         data.push_str(r#","result":"#);
         data.push_str(result.unwrap_or("null"));
         data.push('}');
-        let (kind, key) = (DONE, head.key);
         let notice = Notice {
             target: &target,
-            kind,
-            id,
-            key,
+            kind: DONE,
+            id: Some(id),
+            key: head.key,
             data,
         };
-        // Its own number: the message that had it is gone with this commit.
-        self.tell(turn, seq, notice)
+        self.tell(turn, notice)
     }
 
     /// Tells of a message that was given up, where somebody wants to know.
@@ -103,7 +102,14 @@ impl Queue {
             "reason": reason, "attempts": head.attempts, "timestamp_ms": id.at_ms(),
             "at_ms": turn.now_ms, "key": head.key, "attributes": attributes_of(head),
         });
-        self.tell_anew(turn, &target, DEAD, head.key, data.to_string())
+        let notice = Notice {
+            target: &target,
+            kind: DEAD,
+            id: None,
+            key: head.key,
+            data: data.to_string(),
+        };
+        self.tell(turn, notice)
     }
 
     /// Tells of an endpoint that was disabled, unless more is on its way than may be.
@@ -115,42 +121,28 @@ impl Queue {
     ) -> Result<(), StoreError> {
         match &push.events_queue {
             Some(target) if self.meta.dead_leaving < OUTBOX_MAX => {
-                self.tell_anew(turn, target, DISABLED, None, data.to_string())
+                let notice = Notice {
+                    target,
+                    kind: DISABLED,
+                    id: None,
+                    key: None,
+                    data: data.to_string(),
+                };
+                self.tell(turn, notice)
             }
             _ => Ok(()),
         }
     }
 
-    /// Tells of something that happens more than once, or whose number is taken: under a new one.
-    fn tell_anew(
-        &mut self,
-        turn: &mut Turn<'_>,
-        target: &str,
-        kind: &str,
-        key: Option<&str>,
-        data: String,
-    ) -> Result<(), StoreError> {
+    /// Under a number of its own: a row under that of a message says that the message is dead.
+    fn tell(&mut self, turn: &mut Turn<'_>, notice: Notice<'_>) -> Result<(), StoreError> {
         let Ok(seq) = self.next_seq() else {
             return Ok(());
         };
-        let id = Id::mint(self.secret, turn.now_ms, seq, SINGLE);
-        let notice = Notice {
-            target,
-            kind,
-            id,
-            key,
-            data,
-        };
-        self.tell(turn, seq, notice)
-    }
-
-    fn tell(
-        &mut self,
-        turn: &mut Turn<'_>,
-        seq: u64,
-        notice: Notice<'_>,
-    ) -> Result<(), StoreError> {
-        let (id, source) = (notice.id.to_string(), source(&self.name));
+        let id = notice
+            .id
+            .unwrap_or_else(|| Id::mint(self.secret, turn.now_ms, seq, SINGLE));
+        let (id, source) = (id.to_string(), source(&self.name));
         let time = timestamp(turn.now_ms);
         let head = Head {
             content_type: Some("application/json"),

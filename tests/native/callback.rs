@@ -3,7 +3,7 @@
 use crate::bench::{Bench, draft, lease, text};
 use crate::dead_letter::Pair;
 use serde_json::{Value, json};
-use tidegate::command::{AckEntry, Command, Delivery, Draft, codec};
+use tidegate::command::{AckEntry, Command, Delivery, Draft, State, codec};
 use tidegate::limits::OUTBOX_MAX;
 
 const CONFIG: &str = r#"{"delivery":{"callback_queue":"graves","max_attempts":1,
@@ -76,6 +76,16 @@ fn what_is_done_is_told_with_its_result_once_whatever_crashes() {
     pair.graves.ask(Command::Configure { patch }).unwrap();
     pair.graves.ack(&lease(&told[0])).unwrap();
     assert_eq!(pair.graves.database.count("dead"), 0);
+}
+
+#[test]
+fn a_message_is_done_while_that_waits_to_be_told() {
+    let mut pair = Pair::new(CONFIG, "{}");
+    let accepted = pair.home.publish(order()).unwrap();
+    finish(&mut pair.home, None);
+    assert_eq!(pair.home.state(accepted.id).unwrap().state, State::Done);
+    pair.home.reopen();
+    assert_eq!(pair.home.state(accepted.id).unwrap().state, State::Done);
 }
 
 #[test]
