@@ -171,12 +171,8 @@ impl Topic {
     /// Hands messages on, as far as the pace allows.
     fn hand_on(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let next_seq = self.log.next_seq;
-        let is_behind = |it: &Subscription| it.config.step == Step::Ready && it.is_due(next_seq);
-        let behind = self
-            .subscriptions
-            .by_name
-            .values()
-            .filter(|it| is_behind(it));
+        let all = self.subscriptions.by_name.values();
+        let behind = all.filter(|it| is_behind(it, next_seq));
         let backlog = behind.fold(Backlog::default(), |sum, it| Backlog {
             subscriptions: sum.subscriptions + 1,
             lag: sum.lag.max(next_seq - it.next),
@@ -200,8 +196,8 @@ impl Topic {
             let later = all.range::<str, _>((Bound::Excluded(last), Bound::Unbounded));
             let mut round =
                 later.chain(all.range::<str, _>((Bound::Unbounded, Bound::Included(last))));
-            let next =
-                round.find(|(name, it)| is_behind(it) && self.is_idle(turn.now_ms, name, it));
+            let next = round
+                .find(|(name, it)| is_behind(it, next_seq) && self.is_idle(turn.now_ms, name, it));
             let Some(name) = next.map(|(name, _)| name.clone()) else {
                 break;
             };
@@ -212,23 +208,23 @@ impl Topic {
             // It goes on with the next slice.
             self.more_work = had_more_work;
         } else {
-            self.more_work |=
-                self.subscriptions.calls_open < calls_max && self.is_behind(turn.now_ms);
+            self.more_work |= self.subscriptions.calls_open < calls_max && self.owes(turn.now_ms);
         }
         Ok(())
     }
 
     /// Whether there is something to hand on that nothing stands in the way of.
-    fn is_behind(&self, now_ms: Millis) -> bool {
+    fn owes(&self, now_ms: Millis) -> bool {
         let next_seq = self.log.next_seq;
         let mut all = self.subscriptions.by_name.iter();
-        all.any(|(name, it)| it.is_due(next_seq) && self.is_idle(now_ms, name, it))
+        all.any(|(name, it)| is_behind(it, next_seq) && self.is_idle(now_ms, name, it))
     }
 
     /// When the next message may be handed on, where publishers go first.
     pub(super) fn slice_ms(&self, now_ms: Millis) -> Option<Millis> {
-        let next_ms = self.subscriptions.pace.next_ms(now_ms)?;
-        self.is_behind(now_ms).then_some(next_ms)
+        let calls = &self.subscriptions;
+        let next_ms = calls.pace.next_ms(now_ms, calls.calls_open)?;
+        self.owes(now_ms).then_some(next_ms)
     }
 
     fn has_orphan(&self, queue: &str) -> bool {
@@ -348,7 +344,7 @@ impl Topic {
     /// When calls have to be made, or made again, even if nothing else happens.
     pub(super) fn calls_wakeup_ms(&mut self, now_ms: Millis) -> Option<Millis> {
         let next_seq = self.log.next_seq;
-        let waits = self.slice_ms(now_ms).is_some();
+        let waits = self.subscriptions.pace.is_on(now_ms) && self.owes(now_ms);
         let calls = &mut self.subscriptions;
         // Should this object start anew meanwhile, nothing but its alarm wakes it.
         let is_under_way =
@@ -390,6 +386,11 @@ impl Topic {
         }
         Ok(())
     }
+}
+
+/// Whether a subscription's queue is ready, and lacks messages of the log.
+fn is_behind(it: &Subscription, next_seq: u64) -> bool {
+    it.config.step == Step::Ready && it.is_due(next_seq)
 }
 
 fn forward(

@@ -90,9 +90,10 @@ impl Pace {
         Some(Slice { calls, looks })
     }
 
-    /// When the next slice is, should there be something to do; `None`: at once.
-    pub const fn next_ms(&self, now_ms: Millis) -> Option<Millis> {
-        if self.is_on(now_ms) {
+    /// When the next slice is, should there be something to do; `None`: at once, or when one of so
+    /// many calls under way is answered.
+    pub const fn next_ms(&self, now_ms: Millis, open: usize) -> Option<Millis> {
+        if self.is_on(now_ms) && open < PACED_CALLS_MAX {
             Some(self.next_ms)
         } else {
             None
@@ -176,7 +177,7 @@ mod tests {
         let now_ms = NOW + PUBLISHED_MS;
         assert_eq!(pace.slice(now_ms, SOME, 1).map(|it| it.calls), Some(7));
         assert!(pace.slice(now_ms, SOME, CALLS_MAX).is_none());
-        assert_eq!(pace.next_ms(now_ms), None);
+        assert_eq!(pace.next_ms(now_ms, 0), None);
     }
 
     #[test]
@@ -184,6 +185,8 @@ mod tests {
         let mut pace = Pace::default();
         pace.published(NOW);
         assert!(pace.slice(NOW + 50, SOME, PACED_CALLS_MAX).is_none());
+        assert_eq!(pace.next_ms(NOW, PACED_CALLS_MAX), None);
+        assert!(pace.next_ms(NOW, PACED_CALLS_MAX - 1).is_some());
         assert!(pace.slice(NOW + 50, SOME, PACED_CALLS_MAX - 1).is_some());
     }
 }

@@ -30,6 +30,8 @@ pub struct Bench {
     pub topic: Topic,
     pub now_ms: u64,
     pub alarm_at_ms: Option<u64>,
+    /// When the last turn asked for the next one.
+    pub timer_at_ms: Option<u64>,
     pub readers: BTreeMap<u32, Reader>,
     /// Calls of the last turns that nobody has answered.
     pub calls: Vec<Call>,
@@ -47,6 +49,7 @@ impl Bench {
             topic,
             now_ms,
             alarm_at_ms: None,
+            timer_at_ms: None,
             readers: BTreeMap::new(),
             calls: Vec::new(),
             failed_turns: 0,
@@ -110,6 +113,7 @@ impl Bench {
 
     fn perform(&mut self, outcome: TopicOutcome) -> Vec<(u32, Result<TopicReply, Fault>)> {
         self.alarm_at_ms = outcome.alarm_at_ms.or(self.alarm_at_ms);
+        self.timer_at_ms = outcome.timer_at_ms;
         self.calls.extend(outcome.calls);
         for (token, reply) in &outcome.replies {
             if matches!(reply, Ok(TopicReply::Following)) {

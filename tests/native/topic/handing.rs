@@ -168,6 +168,42 @@ fn a_thousand_subscriptions_are_handed_on_a_few_calls_at_a_time() {
 }
 
 #[test]
+fn while_calls_are_under_way_no_turn_is_asked_for_in_vain() {
+    let mut bench = Bench::new("{}");
+    for n in 0..100 {
+        let (name, patch) = (
+            format!("s{n}"),
+            format!(r#"{{"target":{{"queue":"q{n}"}}}}"#),
+        );
+        let command = TopicCommand::Subscribe {
+            name: &name,
+            patch: &patch,
+        };
+        bench.ask(command).unwrap();
+    }
+    for call in std::mem::take(&mut bench.calls) {
+        bench.topic.called(call.number, true, NO_PATTERNS);
+    }
+    bench.turn(Vec::new());
+    bench.publish("x", None);
+    let first_ms = bench.timer_at_ms.unwrap();
+    assert!(first_ms > bench.now_ms);
+    let mut turns = 0;
+    while let Some(at) = bench.timer_at_ms {
+        assert!(at > bench.now_ms, "a turn asked for at once");
+        bench.now_ms = at;
+        bench.turn(Vec::new());
+        turns += 1;
+    }
+    // Two calls are under way, and their answers bring the next turns.
+    assert_eq!((turns, bench.calls.len()), (2, 2));
+    assert!(
+        bench.alarm_at_ms.unwrap() <= bench.now_ms + 2_000,
+        "it died and nobody wakes it"
+    );
+}
+
+#[test]
 fn a_seek_hands_on_again_what_was_handed_on_before() {
     let mut random = Random::new(1);
     let mut bench = Bench::new("{}");
