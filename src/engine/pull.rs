@@ -290,7 +290,8 @@ impl Queue {
         })
     }
 
-    fn matches(
+    /// Whether a filter lets a message pass; without one all do.
+    pub(super) fn matches(
         &self,
         segment: &Segment,
         item: &Item,

@@ -5,7 +5,7 @@
 
 use super::Stop;
 use super::dead_letter::{AT_MS, QUEUE, encode, first_dead};
-use super::filter::{Filter, Subject};
+use super::filter::Filter;
 use super::outcome::Call;
 use super::pull::Want;
 use super::queue::{Queue, Turn};
@@ -136,8 +136,14 @@ impl Queue {
         let head = row.pop().map(Value::into_blob).unwrap_or_default();
         let seq = row.first().map_or(0, Value::uint);
         let body_bytes = body.len();
+        progress.after_seq = seq;
+        progress.looked_at += 1;
+        progress.bytes += body_bytes;
         let segment = Segment::decode(SINGLE, head, Some(body))?;
-        if wants(filter, &segment)? {
+        let Some(item) = segment.items.first() else {
+            return Ok(true);
+        };
+        if self.matches(&segment, item, filter)? {
             let full = self.depth() >= capacity.max_messages
                 || self.meta.bytes + body_bytes as u64 > capacity.max_bytes;
             if full {
@@ -146,9 +152,6 @@ impl Queue {
             self.revive_one(turn, seq, &segment)?;
             progress.moved += 1;
         }
-        progress.after_seq = seq;
-        progress.looked_at += 1;
-        progress.bytes += body_bytes;
         Ok(true)
     }
 
@@ -252,23 +255,4 @@ fn chosen(selection: &Selection<'_>) -> Result<Option<Filter>, Stop> {
         filters.push(Filter::compile(filter)?);
     }
     Ok((!filters.is_empty()).then(|| Filter::all(filters)))
-}
-
-/// Whether a dead letter is one of those that are meant.
-fn wants(filter: Option<&Filter>, segment: &Segment) -> Result<bool, StoreError> {
-    let (Some(filter), Some(item)) = (filter, segment.items.first()) else {
-        return Ok(true);
-    };
-    let head = segment.head(item)?;
-    let attributes: Vec<(String, String)> = head
-        .attributes
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    Ok(filter.matches(&Subject {
-        attributes: &attributes,
-        body: segment.body(item).bytes(),
-        content_type: head.content_type,
-        key: head.key,
-    }))
 }

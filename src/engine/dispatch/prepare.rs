@@ -25,28 +25,31 @@ pub(super) fn prepare(
     leased: &[(Delivery, u64)],
     now_ms: Millis,
 ) -> Prepared {
-    let ids: Vec<String> = leased.iter().map(|(it, _)| it.id.to_string()).collect();
-    let messages = leased.iter().zip(&ids).map(|((it, _), id)| content(it, id));
+    let sent: Vec<Sent> = leased.iter().map(sent).collect();
+    let both = leased.iter().zip(&sent);
+    let messages = both.map(|((it, _), sent)| content(it, &sent.id));
     if let Target::Url(_) | Target::Worker(_) = push.target {
         let messages: Vec<Message<'_>> = messages.collect();
         return Prepared {
             request: Some(request::build(push, queue, &messages, now_ms)),
-            sent: leased.iter().map(sent).collect(),
+            sent,
             too_large: Vec::new(),
         };
     }
     let items: Vec<_> = messages.map(|it| Item::new(push, queue, &it)).collect();
-    let fits = |is_item: bool| {
-        let both = leased.iter().zip(&items);
-        both.filter(move |(_, item)| item.is_some() == is_item)
-            .map(|(one, _)| one)
-    };
-    let sent: Vec<Sent> = fits(true).map(sent).collect();
-    let too_large = fits(false).map(|(it, _)| it.seq).collect();
-    let items: Vec<Item> = items.into_iter().flatten().collect();
+    let (mut taken, mut fits, mut too_large) = (Vec::new(), Vec::new(), Vec::new());
+    for (sent, item) in sent.into_iter().zip(items) {
+        match item {
+            Some(item) => {
+                taken.push(sent);
+                fits.push(item);
+            }
+            None => too_large.push(sent.seq),
+        }
+    }
     Prepared {
-        request: (!items.is_empty()).then(|| cloud_queue::request(push, &items)),
-        sent,
+        request: (!fits.is_empty()).then(|| cloud_queue::request(push, &fits)),
+        sent: taken,
         too_large,
     }
 }
