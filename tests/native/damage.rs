@@ -210,18 +210,24 @@ impl Known {
     }
 }
 
-fn play(seed: u64) {
-    println!("TIDEGATE_SEED={seed} TIDEGATE_RUNS=1");
-    let mut random = Random::new(seed);
+/// Any order, a queue with it after ten steps and up to so many more, and what is known of that.
+pub fn played(random: &mut Random, steps_max: u64) -> (&'static str, Bench, Known) {
     let order = ["best_effort", "key", "fifo"][random.below(3) as usize];
     let mut bench = Bench::new(&format!(
         r#"{{"delivery":{{"order":"{order}","visibility_timeout_ms":2000,"max_attempts":1000}},
             "result_retention_ms":86400000}}"#
     ));
     let mut known = Known::default();
-    for _ in 0..10 + random.below(400) {
-        known.step(&mut bench, &mut random);
+    for _ in 0..10 + random.below(steps_max) {
+        known.step(&mut bench, random);
     }
+    (order, bench, known)
+}
+
+fn play(seed: u64) {
+    println!("TIDEGATE_SEED={seed} TIDEGATE_RUNS=1");
+    let mut random = Random::new(seed);
+    let (order, mut bench, mut known) = played(&mut random, 400);
     let (table, column) = VALUES[random.below(VALUES.len() as u64) as usize];
     let rows = bench.database.count(table);
     if rows == 0 {

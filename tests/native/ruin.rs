@@ -3,7 +3,7 @@
 //! damaged, in `damage.rs`: where many are, what would tell of a message may be gone with it.
 
 use crate::bench::Bench;
-use crate::damage::{Known, VALUES, ask};
+use crate::damage::{Known, VALUES, ask, played};
 use crate::random::Random;
 use tidegate::command::Command;
 
@@ -34,15 +34,7 @@ fn ruin(bench: &mut Bench, random: &mut Random) -> bool {
 fn play(seed: u64) {
     println!("TIDEGATE_SEED={seed} TIDEGATE_RUNS=1");
     let mut random = Random::new(seed);
-    let order = ["best_effort", "key", "fifo"][random.below(3) as usize];
-    let mut bench = Bench::new(&format!(
-        r#"{{"delivery":{{"order":"{order}","visibility_timeout_ms":2000,"max_attempts":1000}},
-            "result_retention_ms":86400000}}"#
-    ));
-    let mut known = Known::default();
-    for _ in 0..10 + random.below(200) {
-        known.step(&mut bench, &mut random);
-    }
+    let (order, mut bench, mut known) = played(&mut random, 200);
     let mut is_lost = false;
     for _ in 0..2 + random.below(DAMAGES_MAX - 1) {
         is_lost |= ruin(&mut bench, &mut random);
