@@ -135,7 +135,8 @@ function checkCalls(n, calls, havoc, report) {
     if (isOut && !isDisturbed(earlier.from, later.from, havoc)) {
       report('delivery', `${n} was called for twice at a time`);
     }
-    const mayBeForgotten = isDisturbed(earlier.until, earlier.until + SETTLED_MS_MAX, havoc);
+    // Nobody hears the answer to a call that was under way when the server ended.
+    const mayBeForgotten = isDisturbed(earlier.from, earlier.until + SETTLED_MS_MAX, havoc);
     if (isTaken(earlier) && !mayBeForgotten) report('delivery', `${n} came after it was taken`);
   });
 }

@@ -53,6 +53,16 @@ test('what comes after it was taken is seen, unless the server was killed in bet
   assert.deepEqual(rulesOf(killed), []);
 });
 
+test('an answer to a server that had ended meanwhile counts for nothing', () => {
+  for (const [goneAt, rules] of [[35, []], [25, ['delivery']]]) {
+    const killed = (made) => {
+      made.history.havoc.kills.push({ kind: 'kill', from: 20, gone_at: goneAt, up_at: 50 });
+      again(60)(made);
+    };
+    assert.deepEqual(rulesOf(killed), rules, `gone at ${goneAt}, called from 30 to 40`);
+  }
+});
+
 test('a call before the ones ahead were taken is seen', () => {
   const early = ({ calls }) => (calls[1].from = 15);
   assert.deepEqual(rulesOf(early), ['order']);
