@@ -74,9 +74,11 @@ export class Endpoint {
     } else {
       await sleep(this.#random.between(0, 20));
     }
-    if (choice < 0.04) response.destroy();
-    else {
-      // From here on the caller may know.
+    // From here on the caller may know.
+    if (choice < 0.04) {
+      call.until = Math.min(call.until, now());
+      response.destroy();
+    } else {
       Object.assign(call, { until: now(), status: choice < 0.14 ? 500 : 204 });
       response.writeHead(call.status).end();
     }
