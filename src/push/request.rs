@@ -9,7 +9,7 @@ use super::config::{Format, Mode, PushConfig, is_token};
 use super::signature;
 use crate::time::{DAY, HOUR, MINUTE, Millis, SECOND};
 use crate::wire::base64;
-use crate::wire::json_text::{member_number, member_string, name, string};
+use crate::wire::json_text::{member_number, member_string, member_strings, name};
 use crate::wire::percent;
 use crate::wire::trace::{TRACEPARENT, TRACESTATE};
 
@@ -294,7 +294,7 @@ fn list(queue: &str, messages: &[Message<'_>]) -> Vec<u8> {
         optional(&mut out, "content_type", it.content_type);
         optional(&mut out, "key", it.key);
         member_number(&mut out, "priority", u64::from(it.priority));
-        attributes(&mut out, it.attributes);
+        member_strings(&mut out, "attributes", it.attributes);
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");
@@ -309,20 +309,6 @@ fn optional(out: &mut Vec<u8>, key: &str, value: Option<&str>) {
             out.extend_from_slice(b"null");
         }
     }
-}
-
-fn attributes(out: &mut Vec<u8>, attributes: &[(String, String)]) {
-    name(out, "attributes");
-    out.push(b'{');
-    for (at, (key, value)) in attributes.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        string(out, key);
-        out.push(b':');
-        string(out, value);
-    }
-    out.push(b'}');
 }
 
 /// Standard Webhooks: the identifier is the same at every attempt.

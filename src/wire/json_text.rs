@@ -97,6 +97,21 @@ pub fn member_string(out: &mut Vec<u8>, key: &str, text: &str) {
     string(out, text);
 }
 
+/// Appends a member that is an object of strings.
+pub fn member_strings(out: &mut Vec<u8>, key: &str, members: &[(String, String)]) {
+    name(out, key);
+    out.push(b'{');
+    for (at, (key, value)) in members.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        string(out, key);
+        out.push(b':');
+        string(out, value);
+    }
+    out.push(b'}');
+}
+
 /// Appends a member that is a number.
 pub fn member_number(out: &mut Vec<u8>, key: &str, value: u64) {
     name(out, key);

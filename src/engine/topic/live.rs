@@ -15,7 +15,6 @@ use crate::command::topic::{Follow, Form, Start, TopicCommand, TopicEnvelope, To
 use crate::engine::Stop;
 use crate::engine::idempotency::Answer;
 use crate::engine::outcome::Call;
-use crate::engine::segment::Head;
 use crate::error::{ErrorCode, Fault};
 use crate::id::print;
 use crate::limits::{PATTERN_IDLE_MS, SEQ_MAX, WAITERS_MAX};
@@ -136,24 +135,7 @@ impl Topic {
             if self.idempotency.find(turn.sql, print, since_ms)?.is_some() {
                 continue;
             }
-            let draft = &message.draft;
-            let head = Head {
-                offset: 0,
-                body_bytes: 0,
-                priority: draft.priority,
-                expires_at_ms: None,
-                due_ms: None,
-                answer: Some((print.0, print.1, 0)),
-                attempts: 0,
-                content_type: draft.content_type,
-                key: draft.key,
-                attributes: draft.attributes.clone(),
-            };
-            if self.log.is_full_for(draft, &head) {
-                self.flush(turn)?;
-            }
-            let seq = self.log.push(draft, head)?;
-            self.state.accepted_total += 1;
+            let seq = self.append(turn, &message.draft, Some(print), None)?;
             self.idempotency.insert(Answer {
                 print,
                 seq,

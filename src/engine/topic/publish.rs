@@ -12,6 +12,7 @@ use crate::error::{ErrorCode, Fault};
 use crate::id::{Id, print};
 use crate::limits::PRIORITY_MAX;
 use crate::store::StoreError;
+use crate::time::Millis;
 
 /// Numbers that a topic in memory sets aside with one row: after a start it goes on behind them.
 const RESERVED_SEQS: u64 = 10_000;
@@ -76,23 +77,8 @@ impl Topic {
                 .with(|figures| figures.last_seq = Some(last_seq))
                 .into());
         }
-        let head = Head {
-            offset: 0,
-            body_bytes: 0,
-            priority: draft.priority.min(PRIORITY_MAX),
-            expires_at_ms: draft.ttl_ms.map(|ttl_ms| turn.now_ms + ttl_ms),
-            due_ms: None,
-            answer: print.map(|(a, b)| (a, b, 0)),
-            attempts: 0,
-            content_type: draft.content_type,
-            key: draft.key,
-            attributes: draft.attributes.clone(),
-        };
-        if self.log.is_full_for(draft, &head) {
-            self.flush(turn)?;
-        }
-        let seq = self.log.push(draft, head)?;
-        self.state.accepted_total += 1;
+        let expires_at_ms = draft.ttl_ms.map(|ttl_ms| turn.now_ms + ttl_ms);
+        let seq = self.append(turn, draft, print, expires_at_ms)?;
         self.subscriptions.pace.published(turn.now_ms);
         if let Some(last_values) = &mut self.last_values {
             last_values.note(draft.key, seq);
@@ -109,6 +95,34 @@ impl Topic {
             self.idempotency.insert(answer);
         }
         Ok(self.accepted(&answer))
+    }
+
+    /// Puts a message at the end of the log; its number.
+    pub(super) fn append(
+        &mut self,
+        turn: &mut Turn<'_>,
+        draft: &Draft<'_>,
+        print: Option<(u64, u64)>,
+        expires_at_ms: Option<Millis>,
+    ) -> Result<u64, Stop> {
+        let head = Head {
+            offset: 0,
+            body_bytes: 0,
+            priority: draft.priority.min(PRIORITY_MAX),
+            expires_at_ms,
+            due_ms: None,
+            answer: print.map(|(a, b)| (a, b, 0)),
+            attempts: 0,
+            content_type: draft.content_type,
+            key: draft.key,
+            attributes: draft.attributes.clone(),
+        };
+        if self.log.is_full_for(draft, &head) {
+            self.flush(turn)?;
+        }
+        let seq = self.log.push(draft, head)?;
+        self.state.accepted_total += 1;
+        Ok(seq)
     }
 
     fn check(&self, draft: &Draft<'_>) -> Result<(), Fault> {

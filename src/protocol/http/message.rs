@@ -3,7 +3,9 @@
 use crate::command::{Accepted, Delivery, MessageState, State};
 use crate::id::Id;
 use crate::wire::base64;
-use crate::wire::json_text::{member_number, member_number_if, member_string, name, string};
+use crate::wire::json_text::{
+    member_number, member_number_if, member_string, member_strings, name, string,
+};
 
 /// Appends what a publisher is told of an accepted message. A batch leaves the position out: it
 /// would be that of the moment each was taken, not of the answer. A place in the line is an answer
@@ -61,7 +63,7 @@ pub fn write_delivery_members(out: &mut Vec<u8>, delivery: &Delivery) {
         member_string(out, "key", key);
     }
     member_number(out, "priority", u64::from(delivery.priority));
-    write_attributes(out, &delivery.attributes);
+    member_strings(out, "attributes", &delivery.attributes);
 }
 
 /// Appends what is known of one message.
@@ -106,18 +108,4 @@ fn write_body(out: &mut Vec<u8>, body: &[u8]) {
         out.push(b'"');
         member_string(out, "encoding", "base64");
     }
-}
-
-fn write_attributes(out: &mut Vec<u8>, attributes: &[(String, String)]) {
-    name(out, "attributes");
-    out.push(b'{');
-    for (at, (key, value)) in attributes.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        string(out, key);
-        out.push(b':');
-        string(out, value);
-    }
-    out.push(b'}');
 }
