@@ -106,10 +106,10 @@ describe('topics in the console', { concurrency: TABS }, () => {
     await notice(page, 'audit: paused.');
     for (const body of ['two', 'three']) await publish('shop/subscribe', body);
     await card.getByText('2 behind').waitFor();
-    await card.getByLabel('Go on at').fill('latest');
+    await card.getByLabel('Replay from').fill('latest');
     await button(page, 'Seek: audit').click();
     await card.getByText('0 behind').waitFor();
-    await card.getByLabel('Go on at').fill('tomorrow');
+    await card.getByLabel('Replay from').fill('tomorrow');
     await button(page, 'Seek: audit').click();
     await card.locator('.problem', { hasText: 'seq' }).waitFor();
     await button(page, 'Resume: audit').click();

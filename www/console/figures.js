@@ -23,8 +23,11 @@ const FIGURES = [
   ["Oldest", (q) => age(q.oldest_at_ms), (q) => `backlog of ${bytes(q.backlog_bytes)}`],
 ];
 
-function roomOf({ depth, capacity }) {
-  return `room for ${count(Math.max(0, capacity?.max_messages - depth))}`;
+/** Of the backlog and of the stock, whichever is less. */
+function roomOf({ depth, capacity, accepted }) {
+  const backlog = capacity?.max_messages - depth;
+  const stock = (capacity?.max_accepted ?? Infinity) - accepted;
+  return `room for ${count(Math.max(0, Math.min(backlog, stock)))}`;
 }
 
 function acceptedOf({ capacity }) {

@@ -155,9 +155,8 @@ function card(list, { name, filter, target, pattern }) {
   const problem = h("div", { class: "problem", role: "alert", hidden: true });
   const place = new Field({
     name: `seek-${name}`,
-    label: "Go on at",
-    placeholder: "earliest",
-    hint: "A number, earliest or latest: replays or skips",
+    label: "Replay from, or skip to",
+    placeholder: "a number, earliest or latest",
   });
   const act = (call, said) => async () => {
     problem.hidden = true;
@@ -197,11 +196,9 @@ function card(list, { name, filter, target, pattern }) {
     h("p", { class: "small muted wrap-anywhere" },
       pattern && `Of all topics like ${pattern}. `, targetText(target),
       filter !== null && [" Filter: ", h("code", {}, JSON.stringify(filter))]),
-    h("div", { class: "verbs" },
-      h("div", { class: "pair" }, place.element,
-        h("button", { ...named("Seek"), onclick: seek }, "Seek")),
-      h("div", { class: "row" }, pause,
-        h("button", { ...named("Delete"), class: "danger", onclick: remove }, "Delete…"))),
+    h("div", { class: "row seek" }, place.element,
+      h("button", { ...named("Seek"), onclick: seek }, "Seek"), pause,
+      h("button", { ...named("Delete"), class: "danger", onclick: remove }, "Delete…")),
     problem,
   );
   const update = (it) => {
