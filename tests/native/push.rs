@@ -16,7 +16,7 @@ pub fn queue(more: &str, rest: &str) -> Bench {
 }
 
 /// What a deployment on one machine lets be called.
-fn reach() -> Reach {
+pub fn reach() -> Reach {
     Reach {
         allows_private: true,
         workers: vec!["BILLING".to_owned()],
