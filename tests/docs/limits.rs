@@ -3,6 +3,7 @@
 use crate::configuration;
 use crate::document::{at, read};
 use crate::number::with_unit;
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use tidegate::limits;
@@ -128,12 +129,13 @@ const BEFORE: &str = "\
 Limits are facts of the product. What a queue may be told instead is its configuration, below. The
 limits of filters are in [FILTERS.md](FILTERS.md#limits).
 
-| limit | value | what it bounds |
-| --- | --- | --- |
+| limit | value | what it bounds | one beyond it |
+| --- | --- | --- | --- |
 ";
 
 const AFTER: &str = "
-What is too large is refused, never cut: `400` with `field`, or `413`. What is too much at a time is
+What is at a limit passes; `tests/conformance/limits.json` names the test of each. What is too
+large is refused, never cut: `400` with `field`, or `413`. What is too much at a time is
 `503`, `overloaded`. Beyond *idempotency keys* the oldest are let go early, and at *outstanding*
 nothing new is delivered until something is acknowledged, expires or is given up.
 ";
@@ -141,16 +143,57 @@ nothing new is delivered until something is acknowledged, expires or is given up
 /// The document.
 pub fn document() -> String {
     let mut out = String::from(BEFORE);
-    let comments = comments_of_limits();
+    let (comments, answers) = (comments_of_limits(), answers());
     for limit in LIMITS.iter().filter(|limit| limit.for_users) {
         let (name, bound, _) = limit.words();
         let value = limit.value_with_unit();
         let comment = comments.get(limit.name).map_or("", String::as_str);
-        let _ = writeln!(out, "| {name} | {bound}{value} | {comment} |");
+        let beyond = answers
+            .get(limit.name)
+            .map_or_else(String::new, Beyond::words);
+        let _ = writeln!(out, "| {name} | {bound}{value} | {comment} | {beyond} |");
     }
     out.push_str(AFTER);
     configuration::append(&mut out);
     out
+}
+
+/// What happens one beyond a limit, and which test shows it: `tests/conformance/limits.json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Beyond {
+    value: u64,
+    /// Status and type of the problem; else `says` has words.
+    answer: Option<String>,
+    field: Option<String>,
+    says: Option<String>,
+    /// A file and what the test is called there; without them it is driven by the table.
+    test: Option<String>,
+    name: Option<String>,
+}
+
+impl Beyond {
+    fn words(&self) -> String {
+        let answer = self.answer.as_ref().map(|it| it.replace(' ', "` `"));
+        let field = self.field.as_ref().map(|it| format!(", `field` `{it}`"));
+        match answer {
+            Some(answer) => format!("`{answer}`{}", field.unwrap_or_default()),
+            None => self.says.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Whether there is a test; what the table drives is held to it by the driver itself.
+    fn is_shown(&self) -> bool {
+        match (&self.test, &self.name) {
+            (Some(file), Some(name)) => !name.is_empty() && read(at(file)).contains(name),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
+fn answers() -> BTreeMap<String, Beyond> {
+    serde_json::from_str(&read(at("tests/conformance/limits.json"))).unwrap()
 }
 
 /// The comments of `src/limits.rs` by constant, a line each; other constants in them as values.
@@ -198,4 +241,18 @@ fn every_limit_is_either_for_users_or_internal() {
     let source = comments_of_limits();
     let defined: BTreeSet<&str> = source.keys().map(String::as_str).collect();
     assert_eq!(distinct, defined, "LIMITS here and src/limits.rs differ");
+}
+
+#[test]
+fn every_limit_for_users_has_an_answer_and_a_test() {
+    let mut answers = answers();
+    for limit in LIMITS.iter().filter(|limit| limit.for_users) {
+        let beyond = answers.remove(limit.name);
+        let beyond = beyond.unwrap_or_else(|| panic!("{}: what is beyond it?", limit.name));
+        assert_eq!(beyond.value, limit.value, "{}", limit.name);
+        assert!(!beyond.words().is_empty(), "{}: no answer", limit.name);
+        assert!(beyond.is_shown(), "{}: its test is not there", limit.name);
+    }
+    let left: Vec<_> = answers.keys().collect();
+    assert!(left.is_empty(), "no limits for users: {left:?}");
 }

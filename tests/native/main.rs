@@ -13,6 +13,7 @@ mod database;
 mod dead_letter;
 mod delivery;
 mod draw;
+mod limits;
 mod line;
 mod model;
 mod push;
