@@ -184,7 +184,7 @@ export class CoreObject extends DurableObject {
     const failed = core.exports.object_open(entropy.length + nameLength, this.kind, now);
     if (failed > 0) throw new Error(core.text(core.exports.output(), failed));
     this.clock = new Clock(core.exports.object_clock(), now);
-    if (this.kind === QUEUE) this.equip(core);
+    if (this.kind !== RELAY) this.equip(core);
     return core;
   }
 

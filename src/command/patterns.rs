@@ -85,6 +85,8 @@ pub struct PatternState {
     pub filter: Option<String>,
     /// The queue its messages go to; `None`: they are pulled from the subscription itself.
     pub target: Option<String>,
+    /// What its own queue calls, without what is secret.
+    pub push: Option<serde_json::Value>,
     /// Whether it hands nothing on.
     pub paused: bool,
     /// Whether all topics know of it as it is.

@@ -278,6 +278,10 @@ pub struct SubscriptionState {
     pub filter: Option<String>,
     /// The queue its messages go to; `None`: they are pulled from the subscription itself.
     pub target: Option<String>,
+    /// What its own queue calls, without what is secret.
+    pub push: Option<serde_json::Value>,
+    /// How things stand with what is called, as far as its queue was asked.
+    pub endpoint: Option<serde_json::Value>,
     /// Whether it hands nothing on.
     pub paused: bool,
     /// The next number it looks at.

@@ -8,6 +8,7 @@ use crate::engine::{directory, key_set};
 use crate::error::{ErrorCode, Fault};
 use crate::limits::JWKS_CACHE_MS;
 use crate::protocol::http::{DecidedBy, RenderContext, Response, patterns, render};
+use crate::push::target::Reach;
 use crate::store::{Sql, StoreError};
 use crate::time::{Millis, SECOND};
 use serde::Serialize;
@@ -31,6 +32,11 @@ impl DirectoryObject {
             arrivals: Vec::new(),
             patterns: Patterns::open(sql)?,
         })
+    }
+
+    /// What pushes of subscriptions may call.
+    pub fn equip(&mut self, reach: Reach) {
+        self.patterns.equip(reach);
     }
 
     /// Takes a request into the next turn.

@@ -14,6 +14,7 @@ use crate::engine::outcome::{Call, Dispatch};
 use crate::protocol::http::Response;
 use crate::time::Millis;
 
+pub use crate::push::target::Reach;
 pub use directory::DirectoryObject;
 pub use queue::QueueObject;
 pub use topic::TopicObject;

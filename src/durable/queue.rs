@@ -16,7 +16,6 @@ use crate::push::target::Reach;
 use crate::store::{Sql, StoreError};
 use crate::time::Millis;
 use crate::wire::base64;
-use crate::wire::binding;
 use std::collections::HashMap;
 
 /// A queue, the requests of its next turn, and those that wait for an answer.
@@ -83,21 +82,13 @@ impl QueueObject {
         repair_queue(sql, queue_of(object), entropy, now_ms)
     }
 
-    /// See [`Queue::equip`]. The bindings are the settings `PUSH_WORKERS` and `PUSH_QUEUES`.
+    /// See [`Queue::equip`].
     pub fn equip(
         &mut self,
         entropy: [u8; SEED_BYTES],
         ticket_key: Option<TicketKey>,
-        allows_private: bool,
-        bindings: [&str; 2],
+        reach: Reach,
     ) {
-        // The edge says what is wrong with them, to every request.
-        let [workers, queues] = bindings.map(|names| binding::names(names).unwrap_or_default());
-        let reach = Reach {
-            allows_private,
-            workers,
-            queues,
-        };
         self.queue.equip(entropy, ticket_key, reach);
     }
 

@@ -7,6 +7,7 @@ use crate::engine::topic::Topic;
 use crate::error::Fault;
 use crate::protocol::http::topic::{piece, render};
 use crate::protocol::http::{DecidedBy, RenderContext, cors};
+use crate::push::target::Reach;
 use crate::store::{Sql, StoreError};
 use crate::time::Millis;
 use std::collections::HashMap;
@@ -52,6 +53,11 @@ impl TopicObject {
     /// The latest instant it knows of; its time never runs backwards.
     pub fn now_ms(&self) -> Millis {
         self.topic.now_ms()
+    }
+
+    /// What pushes of its subscriptions may call.
+    pub fn equip(&mut self, reach: Reach) {
+        self.topic.equip(reach);
     }
 
     /// See [`Topic::repair`].

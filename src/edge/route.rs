@@ -96,6 +96,19 @@ pub enum TopicPart<'a> {
     Ack(Cow<'a, str>),
     /// `/subscriptions/{name}/seek`.
     Seek(Cow<'a, str>),
+    /// What is asked of the subscription's own queue.
+    OwnQueue(Cow<'a, str>, OwnPart),
+}
+
+/// What of a subscription's own queue a path below the subscription names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnPart {
+    /// `/queue`.
+    Itself,
+    /// `/push/enable`.
+    EnablePush,
+    /// `/messages/{id}/attempts`.
+    Attempts(Id),
 }
 
 /// Methods, of those the interface knows.
@@ -191,7 +204,7 @@ pub struct Found<'a> {
 }
 
 /// Parts in braces of one path.
-const NAMES_MAX: usize = 2;
+const NAMES_MAX: usize = 3;
 
 const OBSERVE: Needs = Needs::One(&[Verb::Observe, Verb::Consume, Verb::Manage]);
 const OBSERVE_TOPIC: Needs = Needs::One(&[Verb::Observe, Verb::Subscribe, Verb::Manage]);
@@ -205,6 +218,8 @@ const MANAGE: Needs = Needs::One(&[Verb::Manage]);
 const FOLLOW: Needs = Needs::One(&[Verb::Publish, Verb::Consume, Verb::Manage]);
 /// What an endpoint answered may be as secret as what it was sent.
 const ATTEMPTS: Needs = Needs::One(&[Verb::Consume, Verb::Manage]);
+/// The same of a subscription's.
+const ATTEMPTS_TOPIC: Needs = Needs::One(&[Verb::Subscribe, Verb::Manage]);
 const CANCEL: Needs = Needs::One(&[Verb::Publish, Verb::Manage]);
 
 use Method::{Delete, Get, Post, Put};
@@ -218,58 +233,65 @@ macro_rules! routes {
 /// Every path of the interface. The first that fits counts; the busiest stands first.
 pub static ROUTES: &[Route] = routes! {
     "/v1/queues/{queue}/messages" [(Get, CONSUME), (Post, PUBLISH_OR_PUBLIC)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::Messages);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::Messages);
     "/v1/queues/{queue}/messages/pull" [(Post, CONSUME)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::Pull);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::Pull);
     "/v1/queues/{queue}/messages/ack" [(Post, CONSUME)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::Ack);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::Ack);
     "/v1/queues/{queue}/messages/batch" [(Post, PUBLISH)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::Batch);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::Batch);
     "/v1/queues/{queue}/messages/{id}" [(Get, FOLLOW), (Delete, CANCEL)]
-        => |[q, it]| Place::Queue(queue(q)?, Part::Message(id(it)?));
+        => |[q, it, _]| Place::Queue(queue(q)?, Part::Message(id(it)?));
     "/v1/queues/{queue}/messages/{id}/confirm" [(Post, CANCEL)]
-        => |[q, it]| Place::Queue(queue(q)?, Part::Confirm(id(it)?));
+        => |[q, it, _]| Place::Queue(queue(q)?, Part::Confirm(id(it)?));
     "/v1/queues/{queue}/messages/{id}/attempts" [(Get, ATTEMPTS)]
-        => |[q, it]| Place::Queue(queue(q)?, Part::Attempts(id(it)?));
+        => |[q, it, _]| Place::Queue(queue(q)?, Part::Attempts(id(it)?));
     "/v1/queues/{queue}" [(Get, OBSERVE), (Put, MANAGE), (Delete, MANAGE)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::Itself);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::Itself);
     "/v1/queues/{queue}/purge" [(Post, MANAGE)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::Purge);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::Purge);
     "/v1/queues/{queue}/pause" [(Post, MANAGE)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::Pause);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::Pause);
     "/v1/queues/{queue}/resume" [(Post, MANAGE)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::Resume);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::Resume);
     "/v1/queues/{queue}/redrive" [(Post, MANAGE)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::Redrive);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::Redrive);
     "/v1/queues/{queue}/tickets/rotate" [(Post, MANAGE)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::RotateTickets);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::RotateTickets);
     "/v1/queues/{queue}/push/enable" [(Post, MANAGE)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::EnablePush);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::EnablePush);
     "/v1/queues/{queue}/quarantine" [(Get, MANAGE), (Delete, MANAGE)]
-        => |[q, _]| Place::Queue(queue(q)?, Part::Quarantine);
+        => |[q, ..]| Place::Queue(queue(q)?, Part::Quarantine);
     "/v1/topics/{topic}/messages" [(Get, SUBSCRIBE), (Post, PUBLISH)]
-        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Messages);
+        => |[t, ..]| Place::Topic(topic(t)?, TopicPart::Messages);
     "/v1/topics/{topic}/messages/batch" [(Post, PUBLISH)]
-        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Batch);
+        => |[t, ..]| Place::Topic(topic(t)?, TopicPart::Batch);
     "/v1/topics/{topic}/events" [(Get, SUBSCRIBE)]
-        => |[t, _]| Place::Topic(topics(t)?, TopicPart::Events);
+        => |[t, ..]| Place::Topic(topics(t)?, TopicPart::Events);
     "/v1/topics/{topic}/socket" [(Get, Needs::One(&[Verb::Publish, Verb::Subscribe]))]
-        => |[t, _]| Place::Topic(topics(t)?, TopicPart::Socket);
+        => |[t, ..]| Place::Topic(topics(t)?, TopicPart::Socket);
     "/v1/topics/{topic}" [(Get, OBSERVE_TOPIC), (Put, MANAGE), (Delete, MANAGE)]
-        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Itself);
+        => |[t, ..]| Place::Topic(topic(t)?, TopicPart::Itself);
     "/v1/topics/{topic}/quarantine" [(Get, MANAGE), (Delete, MANAGE)]
-        => |[t, _]| Place::Topic(topic(t)?, TopicPart::Quarantine);
+        => |[t, ..]| Place::Topic(topic(t)?, TopicPart::Quarantine);
     "/v1/topics/{topic}/subscriptions" [(Get, OBSERVE_TOPIC)]
-        => |[t, _]| Place::Topic(topics(t)?, TopicPart::Subscriptions);
+        => |[t, ..]| Place::Topic(topics(t)?, TopicPart::Subscriptions);
     "/v1/topics/{topic}/subscriptions/{subscription}"
         [(Get, OBSERVE_TOPIC), (Put, MANAGE), (Delete, MANAGE)]
-        => |[t, it]| Place::Topic(topics(t)?, TopicPart::Subscription(subscription(it)?));
+        => |[t, it, _]| Place::Topic(topics(t)?, TopicPart::Subscription(subscription(it)?));
     "/v1/topics/{topic}/subscriptions/{subscription}/pull" [(Post, SUBSCRIBE)]
-        => |[t, it]| Place::Topic(topics(t)?, TopicPart::Pull(subscription(it)?));
+        => |[t, it, _]| Place::Topic(topics(t)?, TopicPart::Pull(subscription(it)?));
     "/v1/topics/{topic}/subscriptions/{subscription}/ack" [(Post, SUBSCRIBE)]
-        => |[t, it]| Place::Topic(topics(t)?, TopicPart::Ack(subscription(it)?));
+        => |[t, it, _]| Place::Topic(topics(t)?, TopicPart::Ack(subscription(it)?));
     "/v1/topics/{topic}/subscriptions/{subscription}/seek" [(Post, SUBSCRIBE)]
-        => |[t, it]| Place::Topic(topics(t)?, TopicPart::Seek(subscription(it)?));
+        => |[t, it, _]| Place::Topic(topics(t)?, TopicPart::Seek(subscription(it)?));
+    "/v1/topics/{topic}/subscriptions/{subscription}/queue" [(Get, OBSERVE_TOPIC)]
+        => |[t, it, _]| own_queue(t, it, OwnPart::Itself)?;
+    "/v1/topics/{topic}/subscriptions/{subscription}/push/enable" [(Post, MANAGE)]
+        => |[t, it, _]| own_queue(t, it, OwnPart::EnablePush)?;
+    "/v1/topics/{topic}/subscriptions/{subscription}/messages/{id}/attempts"
+        [(Get, ATTEMPTS_TOPIC)]
+        => |[t, it, of]| own_queue(t, it, OwnPart::Attempts(id(of)?))?;
     "/v1/queues" [(Get, Needs::AnyToken)] => |_| Place::Queues;
     "/v1/topics" [(Get, Needs::AnyToken)] => |_| Place::Topics;
     "/v1/tokens" [(Post, Needs::AnyToken)] => |_| Place::Tokens;
@@ -364,6 +386,11 @@ fn topics(text: &str) -> Result<Cow<'_, str>, Fault> {
     Ok(name)
 }
 
+fn own_queue<'a>(topic: &'a str, name: &'a str, part: OwnPart) -> Result<Place<'a>, Fault> {
+    let part = TopicPart::OwnQueue(subscription(name)?, part);
+    Ok(Place::Topic(topics(topic)?, part))
+}
+
 fn subscription(text: &str) -> Result<Cow<'_, str>, Fault> {
     checked(text, "subscription")
 }
@@ -430,6 +457,10 @@ mod tests {
             (&message, queue("q", Part::Message(id))),
             (&confirm, queue("q", Part::Confirm(id))),
             (&attempts, queue("q", Part::Attempts(id))),
+            (
+                "/v1/topics/t/subscriptions/s/push/enable",
+                topic("t", TopicPart::OwnQueue("s".into(), OwnPart::EnablePush)),
+            ),
             ("/v1/queues/q/push/enable", queue("q", Part::EnablePush)),
             ("/v1/queues/q/push", None),
             ("/v1/queues/q/purge", queue("q", Part::Purge)),

@@ -7,12 +7,13 @@ use crate::error::Fault;
 use serde_json::Value;
 
 /// The fields that name a queue or a topic which messages go to.
-const TARGETS: [&str; 5] = [
+const TARGETS: [&str; 6] = [
     "/delivery/dead_letter_queue",
     "/delivery/callback_queue",
     "/delivery/failure_callback_queue",
     "/push/events_queue",
     "/target/queue",
+    "/target/events_queue",
 ];
 
 /// Checks what `patch`, a configuration, names.
@@ -65,6 +66,8 @@ mod tests {
             ),
             (r#"{"target": {"queue": "mine/in"}}"#, true),
             (r#"{"target": {"queue": "theirs"}}"#, false),
+            (r#"{"target": {"events_queue": "mine/ops"}}"#, true),
+            (r#"{"target": {"events_queue": "theirs"}}"#, false),
             ("{", true),
         ] {
             assert_eq!(check(&grant, patch).is_ok(), may, "{patch}");

@@ -3,7 +3,7 @@
 use super::grant::Grant;
 use super::open::{INLINE_BYTES_MAX, STRUCTURED_BYTES_MAX};
 use super::request::Request;
-use super::route::{Method, TopicPart};
+use super::route::{Method, OwnPart, TopicPart};
 use super::{Action, Call, Edge, Payload, Target, codec, no_path, patterns};
 use crate::command::pattern::is_pattern;
 use crate::command::placement::{queue_object, subscription_queue, topic_object};
@@ -81,6 +81,10 @@ impl Edge {
             (TopicPart::Subscriptions, _) => return self.subscriptions(request, topic),
             (TopicPart::Subscription(name), Method::Delete) => TopicCommand::Unsubscribe { name },
             (TopicPart::Subscription(name), _) => TopicCommand::Subscription { name },
+            (TopicPart::OwnQueue(name, part), _) => {
+                let call = self.own_queue_call(topic, name, request, part.command());
+                return Ok(Action::Call(call));
+            }
         };
         Ok(Action::Call(self.topic_call(
             topic,
@@ -454,6 +458,17 @@ pub(super) fn member(text: Option<String>) -> Result<Option<String>, Fault> {
             Err(Fault::bad("member", detail))
         }
         other => Ok(other),
+    }
+}
+
+impl OwnPart {
+    /// As any queue is asked.
+    const fn command<'a>(self) -> Command<'a> {
+        match self {
+            Self::Itself => Command::Describe,
+            Self::EnablePush => Command::EnablePush,
+            Self::Attempts(id) => Command::Attempts { id },
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::memory::{fill_output, report_panics, say, with_input};
 use super::sql::HostSql;
 use crate::command::reply::SinceStart;
 use crate::crypto::ticket::{SEED_BYTES, TicketKey};
-use crate::durable::{DirectoryObject, QueueObject, TopicObject};
+use crate::durable::{DirectoryObject, QueueObject, Reach, TopicObject};
 use crate::relay::{Outcome, Relay};
 use crate::store::StoreError;
 use crate::wire::base64;
@@ -98,7 +98,7 @@ extern "C" fn object_repair(len: usize, kind: u32, now_ms: f64) -> isize {
     }
 }
 
-/// Gives a queue what only the host has. Input: 32 random bytes, then lines with the settings
+/// Gives an object what only the host has. Input: 32 random bytes, then lines with the settings
 /// `PUSH_WORKERS` and `PUSH_QUEUES`, then `TICKET_KEY`, each of them or nothing; and whether
 /// endpoints on private networks may be called. Zero, or the size of the output,
 /// which says what is wrong with the setting.
@@ -109,17 +109,18 @@ extern "C" fn object_equip(len: usize, allows_private: u32) -> usize {
     let texts = String::from_utf8_lossy(texts);
     let mut texts = texts.splitn(3, '\n');
     let mut text = || texts.next().unwrap_or_default();
-    let bindings = [text(), text()];
+    let reach = Reach::new(allows_private != 0, text(), text());
     let key = match text() {
         "" => Ok(None),
         jwk => TicketKey::from_jwk(jwk).map(Some),
     };
     match key {
         Ok(key) => {
-            ROLE.with_borrow_mut(|role| {
-                if let Some(Role::Queue(queue)) = role {
-                    queue.equip(*entropy, key, allows_private != 0, bindings);
-                }
+            ROLE.with_borrow_mut(|role| match role {
+                Some(Role::Queue(queue)) => queue.equip(*entropy, key, reach),
+                Some(Role::Topic(topic)) => topic.equip(reach),
+                Some(Role::Directory(directory)) => directory.equip(reach),
+                Some(Role::Relay(_)) | None => {}
             });
             0
         }

@@ -188,7 +188,7 @@ impl PushConfig {
             }
             "events_queue" => self.events_queue = text(value, field)?,
             _ => {
-                let detail = format!("there is no field {field:?} in a queue's configuration");
+                let detail = format!("there is no field {field:?} in what is said of a push");
                 return Err(Fault::bad(field, detail));
             }
         }

@@ -178,7 +178,14 @@ fn event_headers(headers: &mut Headers, queue: &str, it: &Message<'_>) {
 /// The source of a queue's events.
 #[must_use]
 pub fn source(queue: &str) -> String {
-    format!("/v1/queues/{}", percent::encode(queue))
+    match queue.split_once('~') {
+        // A durable subscription's own: see `command/placement.rs`.
+        Some((topic, name)) => {
+            let (topic, name) = (percent::encode(topic), percent::encode(name));
+            format!("/v1/topics/{topic}/subscriptions/{name}")
+        }
+        None => format!("/v1/queues/{}", percent::encode(queue)),
+    }
 }
 
 /// The attributes of an event where the message does not bring them.

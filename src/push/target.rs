@@ -90,6 +90,19 @@ fn read(value: &Value, field: &str, make: Make) -> Result<Target, Fault> {
     Ok(target)
 }
 
+impl Reach {
+    /// What the settings `PUSH_WORKERS` and `PUSH_QUEUES` list, and `ALLOW_PRIVATE_TARGETS`. What
+    /// is wrong with them the edge says, to every request.
+    #[must_use]
+    pub fn new(allows_private: bool, workers: &str, queues: &str) -> Self {
+        Self {
+            allows_private,
+            workers: binding::names(workers).unwrap_or_default(),
+            queues: binding::names(queues).unwrap_or_default(),
+        }
+    }
+}
+
 impl Target {
     /// The field that names it.
     #[must_use]

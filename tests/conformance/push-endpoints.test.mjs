@@ -94,6 +94,12 @@ for (const [what, urls] of Object.entries(REFUSED)) {
       });
       assert.ok(problem.detail.length > 10, `${url}: ${problem.detail}`);
       assert.equal((await queue.request('GET')).status, 404, `${url} made a queue`);
+      const subscription = `/v1/topics/${queue.name}/subscriptions/s`;
+      const json = { target: { url } };
+      const refused = await tide.request('PUT', subscription, { json });
+      assertProblem(refused, { status: 400, type: 'bad-request', field: 'target.url' });
+      const topic = await tide.request('GET', `/v1/topics/${queue.name}`);
+      assert.equal(topic.status, 404, `${url} made a topic`);
     }
   });
 }

@@ -16,7 +16,7 @@ const SPECS = [
     name: "target",
     label: "Feeds the queue",
     placeholder: "shop/mail",
-    hint: "Empty: a queue of its own, pulled below the subscription",
+    hint: "Or a URL to be called. Empty: pulled below the subscription",
   },
   {
     name: "from",
@@ -136,11 +136,13 @@ class Subscriptions {
 function configurationOf(fields) {
   const [target, from, filter] = ["target", "from", "filter"].map((name) => fields.text(name));
   return {
-    ...(target !== "" && { target: { queue: target } }),
+    ...(target !== "" && { target: isUrl(target) ? { url: target } : { queue: target } }),
     ...(from !== "" && { from: numberOf(from) }),
     ...(filter !== "" && { filter: filter.startsWith("{") ? parseJson(filter, "filter") : filter }),
   };
 }
+
+const isUrl = (text) => /^https?:/i.test(text);
 
 /** A pattern's subscription may have the name of one of the topic's own. */
 const keyOf = ({ name, pattern }) => `${pattern ?? ""}\n${name}`;
@@ -215,7 +217,8 @@ function card(list, { name, filter, target, pattern }) {
 
 function targetText(target) {
   if (target === null) return "Has a queue of its own.";
-  if (!target.queue) return `Calls ${target.url}.`;
+  const called = target.url ?? target.worker ?? target.cloudflare_queue;
+  if (called) return `Calls ${called}.`;
   return ["Feeds ", h("a", { href: linkTo("queues", target.queue) }, target.queue), "."];
 }
 

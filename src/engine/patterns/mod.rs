@@ -14,6 +14,7 @@ use super::Stop;
 use super::filter::Filter;
 use super::outcome::Call;
 use super::topic::subscription_patch::Patch;
+use super::topic::target::Target;
 use crate::command::pattern::matches;
 use crate::command::patterns::{
     PatternCommand, PatternReply, PatternSet, PatternState, PatternSubscription,
@@ -21,6 +22,7 @@ use crate::command::patterns::{
 use crate::command::topic::Start;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::{PATTERN_STEPS_MAX, PATTERN_SUBSCRIPTIONS_MAX, PATTERN_TOPICS_MAX};
+use crate::push::target::Reach;
 use crate::store::{Sql, StoreError};
 use crate::time::{Millis, SECOND};
 use rows::Row;
@@ -67,6 +69,8 @@ pub struct Patterns {
     last_number: u32,
     armed_ms: Option<Millis>,
     more_work: bool,
+    /// What pushes of subscriptions may call.
+    reach: Box<Reach>,
 }
 
 /// What a turn brings about.
@@ -110,6 +114,11 @@ impl Patterns {
             telling: Telling::open(),
             ..Self::default()
         })
+    }
+
+    /// What pushes of subscriptions may call.
+    pub fn equip(&mut self, reach: Reach) {
+        *self.reach = reach;
     }
 
     /// The answer to a call of an earlier turn, for the next one.
@@ -271,16 +280,17 @@ impl Patterns {
             return Ok(false);
         }
         self.expect_room()?;
-        let target = patch.target.clone().flatten();
-        patch.check_delivery(target.as_deref())?;
-        let steps = match target {
+        let target = Target::new(patch.target.as_ref(), &self.reach)?;
+        patch.check_delivery(target.queue.as_deref())?;
+        let steps = match target.queue {
             // One of its name may be there still.
             None => vec![Step::Delete, Step::Configure, Step::Tell],
             Some(_) => vec![Step::Tell],
         };
         let row = Row {
             filter: patch.filter.flatten(),
-            target,
+            push: target.push.map(|push| push.stored()),
+            target: target.queue,
             delivery: patch.delivery.flatten(),
             paused: patch.paused.unwrap_or(false),
             start: patch.from.unwrap_or(Start::Latest),
@@ -316,24 +326,22 @@ impl Patterns {
     }
 
     fn change(&mut self, turn: &mut Turn<'_>, key: &Key, patch: Patch) -> Result<(), Stop> {
-        let entry = self.alive(key)?;
-        let mut row = entry.row.clone();
-        if patch.target.as_ref().is_some_and(|it| *it != row.target) {
-            let detail = "a subscription keeps its target; delete it and create another one";
-            return Err(Fault::bad("target", detail).into());
-        }
-        patch.check_delivery(row.target.as_deref())?;
+        let mut row = self.alive(key)?.row.clone();
+        let old = row.target()?;
+        let target = old.patched(patch.target.as_ref(), &self.reach)?;
+        patch.check_delivery(target.queue.as_deref())?;
+        let before = row.own_queue_patch()?;
+        row.push = target.push.map(|push| push.stored());
         if let Some(filter) = patch.filter {
             row.filter = filter;
         }
         row.paused = patch.paused.unwrap_or(row.paused);
-        if let Some(delivery) = patch.delivery
-            && row.delivery != delivery
-        {
-            row.delivery = delivery;
+        row.delivery = patch.delivery.unwrap_or_else(|| row.delivery.take());
+        if target.queue.is_none() && row.own_queue_patch()? != before {
             row.steps.push(Step::Configure);
         }
         row.steps.push(Step::Tell);
+        let entry = self.alive(key)?;
         entry.row = row;
         rows::write(turn.sql, key, &entry.row)?;
         Ok(())
@@ -512,6 +520,12 @@ fn state_of(key: &Key, entry: &Entry) -> PatternState {
         name: key.1.clone(),
         filter: entry.row.filter.clone(),
         target: entry.row.target.clone(),
+        push: entry
+            .row
+            .target()
+            .ok()
+            .and_then(|it| it.push)
+            .map(|push| push.shown()),
         paused: entry.row.paused,
         settled: entry.row.steps.is_empty(),
     }

@@ -5,6 +5,8 @@ use super::Key;
 use super::steps::Step;
 use crate::command::pattern::{matches, prefix};
 use crate::command::topic::Start;
+use crate::engine::topic::target::{Target, own_queue_patch};
+use crate::error::Fault;
 use crate::store::{Arg, Sql, StoreError, Value, scalar, seal};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,10 @@ pub(super) struct Row {
     pub filter: Option<String>,
     pub target: Option<String>,
     pub delivery: Option<String>,
+    /// What its own queue calls: what [`PushConfig::stored`] wrote.
+    ///
+    /// [`PushConfig::stored`]: crate::push::config::PushConfig::stored
+    pub push: Option<serde_json::Value>,
     pub paused: bool,
     /// Paused until its queue is empty.
     pub held: bool,
@@ -41,12 +47,37 @@ pub(super) struct Row {
     pub leaving: bool,
 }
 
+impl Row {
+    /// Where its messages go.
+    ///
+    /// # Errors
+    /// What was stored of it cannot be.
+    pub fn target(&self) -> Result<Target, Fault> {
+        let push = self.push.as_ref().map(Target::read_push).transpose()?;
+        Ok(Target {
+            queue: self.target.clone(),
+            push: push.flatten(),
+        })
+    }
+
+    /// What its own queue is configured with.
+    ///
+    /// # Errors
+    /// As [`Self::target`].
+    pub fn own_queue_patch(&self) -> Result<String, Fault> {
+        let push = self.target()?.push;
+        let delivery = self.delivery.as_deref();
+        Ok(own_queue_patch(delivery, push.as_deref(), self.paused))
+    }
+}
+
 impl Default for Row {
     fn default() -> Self {
         Self {
             filter: None,
             target: None,
             delivery: None,
+            push: None,
             paused: false,
             held: false,
             start: Start::Latest,

@@ -67,8 +67,8 @@ impl Patterns {
             return Ok(());
         }
         let queue = subscription_queue(&key.0, &key.1);
-        let delivery = entry.row.delivery.as_deref().unwrap_or("{}");
-        let patch = format!("{{\"delivery\":{delivery}}}");
+        let patch = entry.row.own_queue_patch();
+        let patch = patch.map_err(|fault| StoreError(fault.detail))?;
         let command = match step {
             Step::Delete => Command::Delete,
             Step::Purge => Command::Purge,

@@ -40,6 +40,8 @@ impl Topic {
                 self.settle_own(turn, ok);
             } else if self.rested(number, ok) {
                 self.state_changed |= ok;
+            } else if self.looked(turn, number, ok, &body)? {
+                // Somebody looks at a subscription: nothing changes.
             } else if let Some((_, queue)) = self
                 .subscriptions
                 .leaving
@@ -47,6 +49,7 @@ impl Topic {
             {
                 self.state.leaving.retain(|it| !ok || *it != queue);
                 self.settle_own(turn, ok);
+                self.left(turn, &queue, ok);
             } else {
                 self.settle_subscription(turn, number, ok, &body)?;
             }
@@ -103,27 +106,29 @@ impl Topic {
                 }
             }
         }
-        let is_answer = it.failures > 0 || it.config.step == Step::Ready;
-        if let Some(token) = it.asked.take_if(|_| is_answer) {
-            let failed = it.failures > 0;
-            self.answer_asked(turn, token, &name, failed)?;
+        let failed = it.failures > 0;
+        if failed || it.config.step == Step::Ready {
+            for (token, created) in std::mem::take(&mut it.asked) {
+                self.answer_asked(turn, token, &name, created, failed)?;
+            }
         }
         self.store(turn, &name)
     }
 
-    /// Answers who created a subscription: its queue is there, or is not yet.
+    /// Answers who created or changed a subscription: its queue is as it should be, or not yet.
     fn answer_asked(
         &mut self,
         turn: &mut Turn<'_>,
         token: u32,
         name: &str,
+        created: bool,
         failed: bool,
     ) -> Result<(), StoreError> {
         let reply = if failed {
             let detail = "the subscription is there, but its queue could not be reached yet";
             Err(Fault::new(ErrorCode::Unavailable, detail))
         } else {
-            match self.state_of(turn, name, true) {
+            match self.state_of(turn, name, created) {
                 Ok(reply) => Ok(reply),
                 Err(Stop::Fault(fault)) => Err(fault),
                 Err(Stop::Store(error)) => return Err(error),
@@ -276,8 +281,7 @@ impl Topic {
             Step::Delete => (encode(&queue, Command::Delete)?, Sent::Step),
             Step::Purge => (encode(&queue, Command::Purge)?, Sent::Step),
             Step::Configure => {
-                let delivery = it.config.delivery.as_deref().unwrap_or("{}");
-                let patch = format!("{{\"delivery\":{delivery}}}");
+                let patch = it.own_queue_patch();
                 (
                     encode(&queue, Command::Configure { patch: &patch })?,
                     Sent::Step,
@@ -372,6 +376,7 @@ impl Topic {
     pub(super) fn delete_queues(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let all = self.subscriptions.by_name.iter();
         // Those of patterns are the directory's.
+        // None of these pushes: those that did are gone.
         let own = all.filter(|(name, it)| it.config.target.is_none() && of_pattern(name).is_none());
         let own = own.map(|(name, _)| subscription_queue(&self.name, name));
         let queues: Vec<String> = own.chain(self.state.leaving.iter().cloned()).collect();
@@ -445,7 +450,7 @@ fn forward(
     encode_with(queue, auto_create, Command::Forward { source, messages })
 }
 
-fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
+pub(super) fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
     encode_with(queue, true, command)
 }
 

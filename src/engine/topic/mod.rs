@@ -11,6 +11,7 @@ mod last_value;
 mod live;
 mod log;
 mod operations;
+mod own_queue;
 mod pace;
 mod patterns;
 mod publish;
@@ -20,6 +21,7 @@ mod repair;
 mod rows;
 mod subscription;
 pub(super) mod subscription_patch;
+pub(super) mod target;
 
 use super::Stop;
 use super::idempotency::Idempotency;
@@ -30,6 +32,7 @@ use crate::command::topic::{Frame, TopicCommand, TopicEnvelope, TopicReply};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Secret;
 use crate::limits::{UNJOURNALED_MESSAGES_MAX, UNJOURNALED_SEGMENTS_MAX};
+use crate::push::target::Reach;
 use crate::store::{Sql, StoreError, meta};
 use crate::time::{HOUR, Millis, SECOND};
 use config::TopicConfig;
@@ -74,6 +77,8 @@ pub struct Topic {
     armed_ms: Option<Millis>,
     quarantined: quarantine::Figures,
     since: SinceStart,
+    /// What pushes of subscriptions may call.
+    reach: Reach,
 }
 
 /// What is stored beside the messages: as of the last time it was written. What was published since
@@ -126,6 +131,11 @@ impl Topic {
         self.state.now_ms
     }
 
+    /// What pushes of its subscriptions may call.
+    pub fn equip(&mut self, reach: Reach) {
+        self.reach = reach;
+    }
+
     /// Runs one turn: the requests that arrived together, by token. None at all when an alarm or a
     /// timer fired, or when only readers have something to say.
     ///
@@ -162,6 +172,7 @@ impl Topic {
                 Err(Stop::Store(error)) => return Err(error),
             }
         }
+        self.finish_deletion(&mut turn)?;
         self.end(&mut turn);
         if turn.out.wipe {
             self.dismiss_readers(&mut turn);
@@ -208,8 +219,10 @@ impl Topic {
             }
             TopicCommand::Publish { .. }
             | TopicCommand::PublishBatch(_)
-            | TopicCommand::Follow(_)
-            | TopicCommand::Subscribe { .. } => self.create_if(turn, envelope.auto_create)?,
+            | TopicCommand::Follow(_) => self.create_if(turn, envelope.auto_create)?,
+            TopicCommand::Subscribe { name, patch } => {
+                return self.subscribe(turn, token, name, patch, envelope.auto_create);
+            }
             _ => {}
         }
         if self.config.is_none() {
@@ -223,15 +236,12 @@ impl Topic {
             TopicCommand::Read(read) => return self.read(turn, token, &read),
             TopicCommand::Follow(follow) => return self.follow_or_wait(turn, token, &follow),
             TopicCommand::Describe => self.describe(turn, false)?,
-            TopicCommand::Delete => self.delete(turn)?,
-            TopicCommand::Subscribe { name, patch } => {
-                return self.subscribe(turn, token, name, patch);
-            }
-            TopicCommand::Subscription { name } => self.subscription(turn, name)?,
+            TopicCommand::Delete => return Ok(self.delete(turn, token)?),
+            TopicCommand::Subscription { name } => return self.subscription(turn, token, name),
             TopicCommand::Subscriptions { after, limit } => {
                 self.list_subscriptions(turn, after, limit)?
             }
-            TopicCommand::Unsubscribe { name } => self.unsubscribe(turn, name)?,
+            TopicCommand::Unsubscribe { name } => return self.unsubscribe(turn, token, name),
             TopicCommand::Seek { name, to } => self.seek(turn, name, to)?,
             TopicCommand::Patterns(set) => {
                 self.apply_patterns(turn, &set, false)?;
@@ -246,7 +256,9 @@ impl Topic {
                 self.quarantined.rows = 0;
                 TopicReply::Done
             }
-            TopicCommand::Configure { .. } | TopicCommand::Preflight => TopicReply::Done,
+            TopicCommand::Configure { .. }
+            | TopicCommand::Subscribe { .. }
+            | TopicCommand::Preflight => TopicReply::Done,
         };
         Ok(Some(reply))
     }

@@ -106,8 +106,16 @@ impl Topic {
         })
     }
 
-    /// Deletes the topic: the shell drops all storage. Whoever waits is told.
-    pub(super) fn delete(&mut self, turn: &mut Turn<'_>) -> Result<TopicReply, Stop> {
+    /// Deletes the topic: the shell drops all storage. Whoever waits is told. Queues that call
+    /// endpoints for it go first.
+    pub(super) fn delete(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: u32,
+    ) -> Result<Option<TopicReply>, StoreError> {
+        if self.delete_pushing(turn, token)? {
+            return Ok(None);
+        }
         for waiting in std::mem::take(&mut self.waiting) {
             let detail = "the topic was deleted while this request waited";
             let fault = Fault::new(ErrorCode::NotFound, detail);
@@ -116,7 +124,7 @@ impl Topic {
         self.delete_queues(turn)?;
         turn.out.wipe = true;
         self.config = None;
-        Ok(TopicReply::Done)
+        Ok(Some(TopicReply::Done))
     }
 }
 

@@ -73,6 +73,7 @@ impl Topic {
             armed_ms: None,
             quarantined: Default::default(),
             since: Default::default(),
+            reach: Default::default(),
         }
     }
 

@@ -6,10 +6,12 @@
 //! whatever fails in between. At most one call of a subscription is under way at a time; what is
 //! published meanwhile goes with the next one. Leases, retries and dead letters are the queue's.
 
+use super::own_queue::Asking;
 use super::pace::Pace;
 use super::patterns::is_live;
 use super::read::Cursor;
 use super::subscription_patch::Patch;
+use super::target::{Target, own_queue_patch};
 use super::{Topic, Turn};
 use crate::command::placement::{of_pattern, subscription_queue};
 use crate::command::topic::{Start, SubscriptionState, TopicReply};
@@ -17,10 +19,12 @@ use crate::engine::Stop;
 use crate::engine::filter::Filter;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::SUBSCRIPTIONS_MAX;
+use crate::push::config::PushConfig;
 use crate::store::{Arg, Sql, StoreError, Value, seal};
 use crate::time::{MINUTE, Millis, SECOND};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// What is stored of a subscription beside its cursor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +60,16 @@ impl Step {
             Self::Configure | Self::Purge | Self::Ready => Self::Ready,
         }
     }
+
+    /// This, with `wanted` to be done as well: a queue that is made anew is empty and as it should
+    /// be.
+    pub fn with(self, wanted: Self) -> Self {
+        match self {
+            Self::Ready => wanted,
+            _ if self == wanted => wanted,
+            _ => Self::Delete,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +89,10 @@ pub(super) struct Subscription {
     pub call: Option<(u32, Sent)>,
     pub retry_at_ms: Millis,
     pub failures: u32,
-    /// Who is answered when its queue is ready.
-    pub asked: Option<u32>,
+    /// What its own queue calls.
+    pub push: Option<Rc<PushConfig>>,
+    /// Who is answered when its queue is ready, and whether that created the subscription.
+    pub asked: Vec<(u32, bool)>,
 }
 
 #[derive(Debug)]
@@ -105,6 +121,7 @@ pub(super) struct Subscriptions {
     pub registering: Option<u32>,
     /// The queue being deleted, by the number of the call.
     pub leaving: Option<(u32, String)>,
+    pub asking: Asking,
     /// Calls to queues whose subscription was deleted meanwhile: the queue is deleted after them.
     pub orphans: Vec<(u32, String)>,
     pub own_retry_at_ms: Millis,
@@ -129,12 +146,13 @@ impl Subscriptions {
             let name = row
                 .pop()
                 .map_or(String::new(), |value| value.text().to_owned());
-            let config: Config = seal::decode("a subscription", &config)?;
+            let (config, push) = read_config(&config)?;
             let totals = seal::decode("a subscription's totals", &totals)?;
             let filter = config.filter.as_deref().map(Filter::compile).transpose();
             let filter = filter.map_err(|fault| damaged(fault.detail))?;
-            self.by_name
-                .insert(name, Subscription::new(config, filter, next, totals));
+            let mut it = Subscription::new(config, filter, next, totals);
+            it.push = push;
+            self.by_name.insert(name, it);
         }
         Ok(())
     }
@@ -173,7 +191,8 @@ impl Subscription {
             call: None,
             retry_at_ms: 0,
             failures: 0,
-            asked: None,
+            push: None,
+            asked: Vec::new(),
         }
     }
 
@@ -185,6 +204,29 @@ impl Subscription {
     pub fn failed(&mut self, now_ms: Millis) {
         self.failures = (self.failures + 1).min(8);
         self.retry_at_ms = now_ms + backoff_ms(self.failures);
+    }
+
+    /// Has its own queue told something before anything more is handed on. A call that tells it
+    /// what held before counts for nothing.
+    fn step(&mut self, step: Step) {
+        if let Some((_, sent @ Sent::Step)) = &mut self.call {
+            *sent = Sent::Stale;
+        }
+        self.config.step = self.config.step.with(step);
+        self.retry_at_ms = 0;
+    }
+
+    /// What its own queue is configured with.
+    pub fn own_queue_patch(&self) -> String {
+        let (delivery, push) = (self.config.delivery.as_deref(), self.push.as_deref());
+        own_queue_patch(delivery, push, self.config.paused)
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            queue: self.config.target.clone(),
+            push: self.push.clone(),
+        }
     }
 
     pub const fn cursor(&self) -> Cursor {
@@ -240,11 +282,14 @@ impl Topic {
         token: u32,
         name: &str,
         patch: &str,
+        auto_create: bool,
     ) -> Result<Option<TopicReply>, Stop> {
         let patch = Patch::read(patch)?;
         if self.subscriptions.by_name.contains_key(name) {
-            return self.change(turn, name, patch).map(Some);
+            return self.change(turn, token, name, patch);
         }
+        let (target, compiled) = self.checked(&patch)?;
+        self.create_if(turn, auto_create)?;
         if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
             let detail = format!("a topic has at most {SUBSCRIPTIONS_MAX} subscriptions");
             let fault = Fault::new(ErrorCode::Overloaded, detail);
@@ -252,15 +297,11 @@ impl Topic {
                 .with(|f| f.limit = Some(SUBSCRIPTIONS_MAX as u64))
                 .into());
         }
-        let target = patch.target.clone().flatten();
-        patch.check_delivery(target.as_deref())?;
-        let filter = patch.filter.flatten();
-        let compiled = filter.as_deref().map(Filter::compile).transpose()?;
         let cursor = self.start(turn, patch.from.unwrap_or(Start::Latest))?;
-        let is_ready = target.is_some();
+        let is_ready = target.queue.is_some();
         let config = Config {
-            filter,
-            target,
+            filter: patch.filter.flatten(),
+            target: target.queue,
             paused: patch.paused.unwrap_or(false),
             delivery: patch.delivery.flatten(),
             step: if is_ready { Step::Ready } else { Step::Delete },
@@ -272,14 +313,15 @@ impl Topic {
             ..Totals::default()
         };
         let mut subscription = Subscription::new(config, compiled, cursor.next, totals);
-        subscription.asked = (!is_ready).then_some(token);
+        subscription.push = target.push;
+        subscription.asked = (!is_ready).then_some((token, true)).into_iter().collect();
         self.subscriptions
             .by_name
             .insert(name.to_owned(), subscription);
-        // It deletes the queue of one that had its name by itself.
-        let queue = subscription_queue(&self.name, name);
-        self.state.leaving.retain(|it| *it != queue);
-        self.state_changed = true;
+        if !is_ready {
+            // It deletes the queue of one that had its name by itself.
+            self.stays(turn, &subscription_queue(&self.name, name));
+        }
         self.store(turn, name)?;
         if is_ready {
             self.state_of(turn, name, true).map(Some)
@@ -288,51 +330,46 @@ impl Topic {
         }
     }
 
+    /// What a new subscription is made of; a topic comes into being for none that is refused.
+    fn checked(&self, patch: &Patch) -> Result<(Target, Option<Filter>), Fault> {
+        let target = Target::new(patch.target.as_ref(), &self.reach)?;
+        patch.check_delivery(target.queue.as_deref())?;
+        let filter = patch.filter.as_ref().and_then(Option::as_deref);
+        Ok((target, filter.map(Filter::compile).transpose()?))
+    }
+
     fn change(
         &mut self,
         turn: &mut Turn<'_>,
+        token: u32,
         name: &str,
         patch: Patch,
-    ) -> Result<TopicReply, Stop> {
+    ) -> Result<Option<TopicReply>, Stop> {
         let filter = patch.filter.as_ref().and_then(Option::as_deref);
         let compiled = filter.map(Filter::compile).transpose()?;
-        let Some(subscription) = self.subscriptions.by_name.get_mut(name) else {
+        let Some(it) = self.subscriptions.by_name.get_mut(name) else {
             return Err(no_subscription(name).into());
         };
-        let config = &mut subscription.config;
-        if patch
-            .target
-            .as_ref()
-            .is_some_and(|target| *target != config.target)
-        {
-            let detail = "a subscription keeps its target; delete it and create another one";
-            return Err(Fault::bad("target", detail).into());
-        }
-        patch.check_delivery(config.target.as_deref())?;
+        let target = it.target().patched(patch.target.as_ref(), &self.reach)?;
+        patch.check_delivery(target.queue.as_deref())?;
+        let before = it.own_queue_patch();
         if let Some(filter) = patch.filter {
-            config.filter = filter;
-            subscription.filter = compiled;
+            it.config.filter = filter;
+            it.filter = compiled;
         }
-        config.paused = patch.paused.unwrap_or(config.paused);
-        if let Some(delivery) = patch.delivery
-            && config.delivery != delivery
-        {
-            config.delivery = delivery;
-            if config.step == Step::Ready {
-                config.step = Step::Configure;
-            }
+        it.config.paused = patch.paused.unwrap_or(it.config.paused);
+        it.config.delivery = patch.delivery.unwrap_or_else(|| it.config.delivery.take());
+        it.push = target.push;
+        let tells = target.queue.is_none() && it.own_queue_patch() != before;
+        if tells {
+            it.step(Step::Configure);
+            it.asked.push((token, false));
         }
         self.store(turn, name)?;
-        self.state_of(turn, name, false)
-    }
-
-    pub(super) fn subscription(
-        &mut self,
-        turn: &mut Turn<'_>,
-        name: &str,
-    ) -> Result<TopicReply, Stop> {
-        self.flush(turn)?;
-        self.state_of(turn, name, false)
+        if tells {
+            return Ok(None);
+        }
+        self.state_of(turn, name, false).map(Some)
     }
 
     pub(super) fn list_subscriptions(
@@ -360,28 +397,6 @@ impl Topic {
         })
     }
 
-    /// Deletes a subscription; its own queue follows.
-    pub(super) fn unsubscribe(
-        &mut self,
-        turn: &mut Turn<'_>,
-        name: &str,
-    ) -> Result<TopicReply, Stop> {
-        let Some(subscription) = self.subscriptions.by_name.remove(name) else {
-            return Err(no_subscription(name).into());
-        };
-        turn.sql
-            .exec("DELETE FROM subscriptions WHERE name = ?", &[name.into()])?;
-        let queue = subscription_queue(&self.name, name);
-        if let Some((number, _)) = subscription.call {
-            self.subscriptions.orphans.push((number, queue.clone()));
-        }
-        if subscription.config.target.is_none() {
-            self.state.leaving.push(queue);
-            self.state_changed = true;
-        }
-        Ok(TopicReply::Done)
-    }
-
     /// Has a subscription go on from elsewhere; what its own queue still holds is dropped first.
     pub(super) fn seek(
         &mut self,
@@ -399,10 +414,10 @@ impl Topic {
         }
         subscription.move_to(cursor);
         subscription.retry_at_ms = 0;
-        let config = &mut subscription.config;
-        config.epoch = config.epoch.wrapping_add(1);
-        if config.target.is_none() && config.step == Step::Ready {
-            config.step = Step::Purge;
+        let epoch = subscription.config.epoch.wrapping_add(1);
+        subscription.config.epoch = epoch;
+        if subscription.config.target.is_none() {
+            subscription.step(Step::Purge);
         }
         self.store(turn, name)?;
         Ok(TopicReply::Done)
@@ -438,6 +453,8 @@ impl Topic {
             pattern,
             filter: it.config.filter.clone(),
             target: it.config.target.clone(),
+            push: it.push.as_ref().map(|push| push.shown()),
+            endpoint: None,
             paused: it.config.paused,
             next_seq: it.next,
             lag: self.log.next_seq.saturating_sub(it.next),
@@ -455,7 +472,10 @@ impl Topic {
         let Some(it) = self.subscriptions.by_name.get(name) else {
             return Ok(());
         };
-        let config = seal::encode(&it.config)?;
+        let config = match &it.push {
+            None => seal::encode(&it.config)?,
+            Some(push) => seal::encode(&(&it.config, push.stored().to_string()))?,
+        };
         let totals = seal::encode(&it.totals)?;
         turn.sql.exec(
             "INSERT OR REPLACE INTO subscriptions (name, config, next_seq, cursor)
@@ -471,7 +491,22 @@ impl Topic {
     }
 }
 
-fn no_subscription(name: &str) -> Fault {
+/// What is stored of a subscription, and behind it what its own queue calls, as JSON text, where it
+/// calls anything.
+fn read_config(sealed: &[u8]) -> Result<(Config, Option<Rc<PushConfig>>), StoreError> {
+    let damaged = |e: String| StoreError(format!("a subscription is damaged: {e}"));
+    let bytes = seal::open("a subscription", sealed)?;
+    let (config, rest) = postcard::take_from_bytes(bytes).map_err(|e| damaged(e.to_string()))?;
+    if rest.is_empty() {
+        return Ok((config, None));
+    }
+    let text: String = postcard::from_bytes(rest).map_err(|e| damaged(e.to_string()))?;
+    let stored = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
+    let push = Target::read_push(&stored).map_err(|fault| damaged(fault.detail))?;
+    Ok((config, push))
+}
+
+pub(super) fn no_subscription(name: &str) -> Fault {
     let name: String = name.chars().take(128).collect();
     Fault::new(
         ErrorCode::NotFound,

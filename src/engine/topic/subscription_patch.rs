@@ -1,18 +1,18 @@
 //! What a request may say of a durable subscription.
 
-use crate::command::placement::check_name;
+use super::target::TargetPatch;
 use crate::command::topic::Start;
-use crate::engine::config::{COUNT_MAX, Config, object, text, uint};
+use crate::engine::config::{COUNT_MAX, Config, object, uint};
 use crate::error::Fault;
 use crate::limits::SEQ_MAX;
 use serde_json::Value;
 
 /// A checked patch. The outer `Option` says whether the field was named, the inner one what
 /// `null` stands for.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Patch {
     pub filter: Option<Option<String>>,
-    pub target: Option<Option<String>>,
+    pub target: Option<TargetPatch>,
     pub delivery: Option<Option<String>>,
     pub paused: Option<bool>,
     pub from: Option<Start>,
@@ -32,7 +32,7 @@ impl Patch {
                 "filter" => {
                     patch.filter = Some((!value.is_null()).then(|| value.to_string()));
                 }
-                "target" => patch.target = Some(target(value)?),
+                "target" => patch.target = Some(TargetPatch::read(value)?),
                 "delivery" => {
                     let is_set = !value.is_null();
                     if is_set {
@@ -80,35 +80,6 @@ impl Patch {
             _ => Ok(()),
         }
     }
-}
-
-fn target(value: &Value) -> Result<Option<String>, Fault> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    let mut queue = None;
-    for (name, value) in object(value, "target")? {
-        match name.as_str() {
-            "queue" => queue = text(value, "target.queue")?,
-            "url" => {
-                let detail = "push to a URL is not part of this version; name a queue, or leave \
-                              target out and pull";
-                return Err(Fault::bad("target.url", detail));
-            }
-            _ => {
-                let detail = "a target is {\"queue\": name}, or left out";
-                return Err(Fault::bad(format!("target.{name}"), detail));
-            }
-        }
-    }
-    let Some(queue) = queue else {
-        return Err(Fault::bad(
-            "target.queue",
-            "a target is {\"queue\": name}, or left out",
-        ));
-    };
-    check_name(&queue, "target.queue")?;
-    Ok(Some(queue))
 }
 
 fn from(value: &Value) -> Result<Option<Start>, Fault> {

@@ -78,7 +78,7 @@ fn write_state(out: &mut Vec<u8>, it: &PatternState) {
     member_string(out, "pattern", &it.pattern);
     name(out, "filter");
     out.extend_from_slice(it.filter.as_deref().unwrap_or("null").as_bytes());
-    write_target(out, it.target.as_deref());
+    write_target(out, it.target.as_deref(), it.push.as_ref());
     for (key, is) in [("paused", it.paused), ("settled", it.settled)] {
         name(out, key);
         out.extend_from_slice(if is { b"true" } else { b"false" });

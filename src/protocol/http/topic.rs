@@ -13,6 +13,7 @@ use crate::command::{Accepted, Delivery};
 use crate::error::Fault;
 use crate::wire::json_text::{member_number, member_string, name, number, string};
 use crate::wire::percent;
+use serde_json::Value;
 
 /// The response for `result`. `RenderContext::queue` is the topic's name.
 #[must_use]
@@ -179,7 +180,16 @@ fn write_subscription(out: &mut Vec<u8>, it: &SubscriptionState) {
         member_string(out, "pattern", pattern);
     }
     raw(out, "filter", it.filter.as_deref().unwrap_or("null"));
-    write_target(out, it.target.as_deref());
+    write_target(out, it.target.as_deref(), it.push.as_ref());
+    if it.push.is_some() {
+        name(out, "endpoint");
+        let endpoint = it.endpoint.as_ref();
+        out.extend(
+            endpoint
+                .map_or("null".to_owned(), ToString::to_string)
+                .bytes(),
+        );
+    }
     raw(out, "paused", if it.paused { "true" } else { "false" });
     raw(out, "retrying", if it.retrying { "true" } else { "false" });
     for (key, value) in [
@@ -195,15 +205,16 @@ fn write_subscription(out: &mut Vec<u8>, it: &SubscriptionState) {
 }
 
 /// Appends where a subscription's messages go.
-pub fn write_target(out: &mut Vec<u8>, queue: Option<&str>) {
+pub fn write_target(out: &mut Vec<u8>, queue: Option<&str>, push: Option<&Value>) {
     name(out, "target");
-    match queue {
-        None => out.extend_from_slice(b"null"),
-        Some(queue) => {
+    match (queue, push) {
+        (Some(queue), _) => {
             out.push(b'{');
             member_string(out, "queue", queue);
             out.push(b'}');
         }
+        (None, Some(push)) => out.extend(push.to_string().bytes()),
+        (None, None) => out.extend_from_slice(b"null"),
     }
 }
 
