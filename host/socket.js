@@ -58,7 +58,7 @@ class Session {
     try {
       const { core } = this;
       const [headLength, length] = core.putTwo(this.head, data);
-      core.exports.edge_frame(headLength, length);
+      core.exports.edge_frame(headLength, length, Date.now());
       step = readSocketStep(core);
     } catch (error) {
       log('error', 'edge_failed', { error });

@@ -47,7 +47,9 @@ impl Verb {
         }
     }
 
-    fn of(name: &str) -> Option<Self> {
+    /// The verb called `name`.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verb| verb.name() == name)
     }
 }

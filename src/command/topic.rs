@@ -21,7 +21,7 @@ pub const TOPIC_SEQ: &str = "tidegate-topic-seq";
 pub const TOPIC_ID: &str = "tidegate-topic-id";
 
 /// Version of the binary form, its first byte. See `codec.rs` for why it is there.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A command with what every command needs.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct TopicEnvelope<'a> {
     pub origin: Option<&'a str>,
     /// Whether a topic that was never configured comes into being by being published to.
     pub auto_create: bool,
+    /// Whether it comes from somebody without credentials, for what the topic has opened to all.
+    pub anonymous: bool,
     /// What is asked.
     #[serde(borrow)]
     pub command: TopicCommand<'a>,
@@ -228,6 +230,8 @@ pub enum News {
     Here { members: Vec<String> },
     /// The topic was deleted.
     Gone,
+    /// It is no longer open to readers without credentials.
+    Closed(Fault),
 }
 
 /// A topic's configuration and live figures.

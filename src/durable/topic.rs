@@ -2,7 +2,10 @@
 
 use super::{Arrival, How, Push, Turn};
 use crate::command::reply::SinceStart;
+use crate::command::scope::Verb;
 use crate::command::topic::{Form, News, TopicCommand, TopicEnvelope, TopicReply, decode};
+use crate::command::verdict;
+use crate::engine::access::{TopicAccess, Who};
 use crate::engine::topic::Topic;
 use crate::error::Fault;
 use crate::protocol::http::topic::{piece, render};
@@ -132,7 +135,7 @@ impl TopicObject {
         for frame in outcome.frames {
             turn.pushes.push(Push {
                 text: piece(&frame, &self.name),
-                is_last: matches!(frame.news, News::Gone),
+                is_last: matches!(frame.news, News::Gone | News::Closed(_)),
                 how: match frame.form {
                     Form::Events | Form::Lines => How::Piece,
                     Form::Frames => How::Frames,
@@ -180,6 +183,25 @@ impl TopicObject {
             preflight: asked.preflight,
             binary: false,
         };
-        turn.replies.push((token, render(result, &context)));
+        let mut response = render(result, &context);
+        // Who asks without an origin is an edge, and no page.
+        if let (true, None, Some(it)) = (asked.preflight, &asked.origin, self.topic.public()) {
+            response = response.with(verdict::ACCESS_HEADER, said_of(it));
+        }
+        turn.replies.push((token, response));
     }
+}
+
+/// The rate, and what it is for, as `edge/publics.rs` reads it.
+fn said_of(it: &TopicAccess) -> String {
+    let mut text = format!("{} {}", it.base.per_second, it.base.burst);
+    for (verb, who) in [
+        (Verb::Publish, it.base.publish),
+        (Verb::Subscribe, it.subscribe),
+    ] {
+        if who == Who::Public {
+            text = format!("{text} {}", verb.name());
+        }
+    }
+    text
 }

@@ -57,7 +57,7 @@ pub enum Action {
     Verify(Check),
     /// Read the key set at `url`, call `Edge::take_keys`, and take the step again.
     ReadKeys { url: String },
-    /// Ask a queue whether it is public, call `Edge::learn`, and take the step again.
+    /// Ask a queue or topic whether it is public, call `Edge::learn`, and take the step again.
     Learn(Call),
     /// Somebody is reading the key set: take the step again in a moment.
     AwaitKeys,

@@ -140,6 +140,11 @@ fn token<'a>(request: &Request<'a>, in_query: bool) -> Option<Cow<'a, str>> {
     }
 }
 
+/// Whether a request brings a token, right or wrong.
+pub(super) fn has_token(request: &Request<'_>, in_query: bool) -> bool {
+    token(request, in_query).is_some()
+}
+
 pub(super) fn no_token() -> Fault {
     unauthorized("send the header Authorization: Bearer <token>")
 }

@@ -20,12 +20,12 @@ pub struct Grant {
     pub key: Option<String>,
     /// Until when; `None`: for good.
     pub expires_at_ms: Option<Millis>,
-    /// Whether it is nobody's, for a queue that says it is for everybody.
+    /// Whether it is nobody's, for a queue or topic that says it is for everybody.
     #[serde(default)]
     pub anonymous: bool,
 }
 
-/// Anybody's, for such a queue.
+/// Anybody's, for such a queue or topic.
 pub static ANYBODY: Grant = Grant {
     everything: false,
     scopes: Vec::new(),

@@ -28,7 +28,10 @@ mod topic;
 mod verdict;
 mod watch;
 
+use crate::command::pattern::is_pattern;
 use crate::command::placement::queue_object;
+use crate::command::scope::Verb;
+use crate::command::topic::TopicCommand;
 use crate::command::verdict::OVERLOADED;
 use crate::command::{Command, Envelope, State, Verdict, codec};
 use crate::error::{ErrorCode, Fault};
@@ -43,6 +46,7 @@ use publics::{Look, Publics};
 use request::Request;
 use route::{Found, Method, Needs, Part, Place, TopicPart};
 use settings::Settings;
+use topic::Caller;
 use verdict::{Counts, Verdicts};
 
 pub use action::{Action, Call, Listing, Payload, Target};
@@ -54,6 +58,7 @@ pub struct Edge {
     settings: Settings,
     credentials: Credentials,
     publics: Publics,
+    public_topics: Publics,
     verdicts: Verdicts,
     /// What the last glance was refused with.
     refused_last: peek::Repeat,
@@ -70,6 +75,7 @@ impl Edge {
             settings: Settings::parse(settings_json)?,
             credentials: Credentials::default(),
             publics: Publics::default(),
+            public_topics: Publics::default(),
             verdicts: Verdicts::default(),
             refused_last: peek::Repeat::default(),
         })
@@ -267,8 +273,8 @@ impl Edge {
                 auth::check_is_set_up(&self.settings)?;
                 return Ok(Held::Fixed(&NOTHING));
             }
-            Needs::OrPublic(_) if self.is_anonymous(request) => {
-                return self.admit_anybody(found, now_ms);
+            Needs::OrPublic(verbs) if self.is_anonymous(request, &found.place) => {
+                return self.admit_anybody(found, verbs, now_ms);
             }
             Needs::AnyToken | Needs::One(_) | Needs::OrPublic(_) | Needs::All(_) => {}
         }
@@ -280,8 +286,8 @@ impl Edge {
         Ok(held)
     }
 
-    fn is_anonymous(&self, request: &Request<'_>) -> bool {
-        self.wants_clients() && request.authorization.is_none()
+    fn is_anonymous(&self, request: &Request<'_>, place: &Place<'_>) -> bool {
+        self.wants_clients() && !auth::has_token(request, place.streams(request))
     }
 
     /// Whether it matters where a request without credentials comes from.
@@ -290,25 +296,40 @@ impl Edge {
         !self.settings.open && self.settings.has_credentials()
     }
 
-    /// Lets somebody without credentials in where the queue is public.
-    fn admit_anybody(&mut self, found: &Found<'_>, now_ms: Millis) -> Result<Held, Stop> {
-        let queue = found.place.name().unwrap_or_default();
-        match self.publics.look(queue, now_ms) {
-            Look::Open => Ok(Held::Fixed(&ANYBODY)),
-            Look::Closed => Err(auth::no_token().into()),
-            Look::Ask => {
+    /// Lets somebody without credentials in where the queue or topic is public. A pattern never is:
+    /// it stands for topics that are not, too.
+    fn admit_anybody(
+        &mut self,
+        found: &Found<'_>,
+        verbs: &[Verb],
+        now_ms: Millis,
+    ) -> Result<Held, Stop> {
+        let (look, ask) = match &found.place {
+            Place::Queue(queue, _) => {
                 let ask = Command::Preflight;
                 let call = self.call_with(queue, None, (false, false), Counts::new(), ask);
-                Err(Stop::Act(Box::new(Action::Learn(call))))
+                (self.publics.look(queue, verbs, now_ms), call)
             }
+            Place::Topic(topic, _) if !is_pattern(topic) => {
+                let call = self.topic_call(topic, Caller::default(), TopicCommand::Preflight);
+                (self.public_topics.look(topic, verbs, now_ms), call)
+            }
+            _ => return Err(auth::no_token().into()),
+        };
+        match look {
+            Look::Open => Ok(Held::Fixed(&ANYBODY)),
+            Look::Closed => Err(auth::no_token().into()),
+            Look::Ask => Err(Stop::Act(Box::new(Action::Learn(ask)))),
         }
     }
 
-    /// What the queue said to [`Action::Learn`], in the header `tidegate-access`.
+    /// What the queue, or topic, said to [`Action::Learn`], in the header `tidegate-access`.
     pub fn learn(&mut self, head: &str, said: &str, now_ms: Millis) {
         let request = Request::parse(head);
-        if let Some(Place::Queue(queue, _)) = request.as_ref().and_then(place_of) {
-            self.publics.learn(&queue, said, now_ms);
+        match request.as_ref().and_then(place_of) {
+            Some(Place::Queue(queue, _)) => self.publics.learn(&queue, said, now_ms),
+            Some(Place::Topic(topic, _)) => self.public_topics.learn(&topic, said, now_ms),
+            _ => {}
         }
     }
 

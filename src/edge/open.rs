@@ -4,6 +4,7 @@ use super::action::Target;
 use super::receive::publishing;
 use super::request::Request;
 use super::route::{Found, Method, Part, Place};
+use super::topic::Caller;
 use super::{Action, Call, Edge, Listing, Payload, no_path, token};
 use crate::command::directory::DirectoryCommand;
 use crate::command::placement::{DIRECTORY, check_name, queue_object};
@@ -78,7 +79,12 @@ impl Edge {
                 })
             }
             Place::Queue(queue, part) => self.opened_queue(request, queue, *part, method, now_ms),
-            Place::Topic(topic, part) => self.opened_topic(request, topic, part, method),
+            Place::Topic(topic, part) => {
+                if request.grant.anonymous {
+                    self.public_topics.charge(topic, request.client, now_ms)?;
+                }
+                self.opened_topic(request, topic, part, method)
+            }
         }
     }
 
@@ -99,7 +105,7 @@ impl Edge {
         }
         if let (Place::Topic(topic, _), true) = (&found.place, request.is_preflight) {
             let preflight = TopicCommand::Preflight;
-            return Action::Call(self.topic_call(topic, request.origin, preflight));
+            return Action::Call(self.topic_call(topic, Caller::of(request), preflight));
         }
         Action::Respond(Response::empty().with("allow", found.route.allow()))
     }

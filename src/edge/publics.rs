@@ -1,9 +1,12 @@
-//! Queues that everybody may publish to: which they are, and how often each address may.
+//! Queues, or topics, that are open to everybody: which they are, for what, and how often each
+//! address may.
 //!
-//! Only a queue knows, so it is asked, at most once a second where it is public and at most
+//! Only the queue knows, so it is asked, at most once a second where it is public and at most
 //! `PUBLIC_ASKS_PER_SECOND_MAX` others a second, whatever is made up. The queue looks again at each
-//! publish: what is closed is closed at once. Rates are counted here, so that refusing costs no call.
+//! request: what is closed is closed at once. Rates are counted here, so that refusing costs no call.
 
+use super::auth;
+use crate::command::scope::Verb;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::{
     PUBLIC_ADDRESSES_MAX, PUBLIC_ASKS_PER_SECOND_MAX, PUBLIC_QUEUES_MAX, VERDICT_MS_MAX,
@@ -12,33 +15,52 @@ use crate::time::{Millis, SECOND};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-/// What one isolate knows.
+/// What one isolate knows of queues, or of topics.
 #[derive(Debug, Default)]
 pub struct Publics {
     queues: HashMap<String, Known>,
     /// The second in which was asked, and how often.
     asked: (Millis, u32),
-    /// By queue and address: the instant, in microseconds, up to which its publishes are paid for.
+    /// By queue and address: the instant, in microseconds, up to which its requests are paid for.
     paid_us: HashMap<String, u64>,
 }
 
 #[derive(Debug)]
 struct Known {
-    rate: Option<Rate>,
+    /// Nothing where nothing is open.
+    open: Option<Open>,
     until_ms: Millis,
 }
 
-/// How often one address may publish.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Rate {
+/// How often one address may come, and for what.
+#[derive(Clone, Debug, PartialEq)]
+struct Open {
     per_second: f64,
     burst: u64,
+    verbs: Vec<Verb>,
+}
+
+impl Open {
+    /// `None` where `text` says that nothing is open.
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let (per_second, burst) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let mut verbs: Vec<_> = words.filter_map(Verb::of).collect();
+        if verbs.is_empty() {
+            verbs.push(Verb::Publish);
+        }
+        (per_second > 0.0 && burst > 0).then_some(Self {
+            per_second,
+            burst,
+            verbs,
+        })
+    }
 }
 
 /// What is known of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Everybody may publish.
+    /// Everybody may.
     Open,
     /// Nobody without a token.
     Closed,
@@ -47,14 +69,16 @@ pub enum Look {
 }
 
 impl Publics {
-    /// Whether `queue` is public.
-    pub fn look(&mut self, queue: &str, now_ms: Millis) -> Look {
+    /// Whether `queue` is open for any of `verbs`.
+    pub fn look(&mut self, queue: &str, verbs: &[Verb], now_ms: Millis) -> Look {
         let known = self.queues.get(queue);
+        let open = known.and_then(|it| it.open.as_ref());
+        let is_open = open.is_some_and(|it| verbs.iter().any(|verb| it.verbs.contains(verb)));
         match known {
-            Some(it) if now_ms < it.until_ms && it.rate.is_some() => Look::Open,
+            Some(it) if now_ms < it.until_ms && is_open => Look::Open,
             Some(it) if now_ms < it.until_ms => Look::Closed,
             // Whatever is made up does not keep those out that are known to be public.
-            Some(it) if it.rate.is_some() => Look::Ask,
+            Some(_) if open.is_some() => Look::Ask,
             _ => self.may_ask(now_ms),
         }
     }
@@ -71,33 +95,30 @@ impl Publics {
         Look::Ask
     }
 
-    /// What the queue said: publishes a second and at once, with a space between; nothing where it
-    /// is not public.
+    /// What the queue said: requests a second and at once, and for which verbs they are (publishing,
+    /// where none is named), with a space between; nothing where it is not public.
     pub fn learn(&mut self, queue: &str, said: &str, now_ms: Millis) {
-        let rate = said.split_once(' ').and_then(|(per_second, burst)| {
-            let (per_second, burst) = (per_second.parse().ok()?, burst.parse().ok()?);
-            (per_second > 0.0 && burst > 0).then_some(Rate { per_second, burst })
-        });
+        let open = Open::parse(said);
         if self.queues.len() >= PUBLIC_QUEUES_MAX && !self.queues.contains_key(queue) {
             self.queues
-                .retain(|_, it| it.rate.is_some() || now_ms < it.until_ms);
+                .retain(|_, it| it.open.is_some() || now_ms < it.until_ms);
             if self.queues.len() >= PUBLIC_QUEUES_MAX {
                 self.queues.clear();
             }
         }
         let until_ms = now_ms + VERDICT_MS_MAX;
         self.queues
-            .insert(queue.to_owned(), Known { rate, until_ms });
+            .insert(queue.to_owned(), Known { open, until_ms });
     }
 
-    /// Lets one publish from `client` through, or says when the next one is (the generic cell rate
+    /// Lets one request from `client` through, or says when the next one is (the generic cell rate
     /// algorithm).
     ///
     /// # Errors
-    /// `rate-limited`.
+    /// `rate-limited`; `unauthorized` where nothing is open, as far as was heard.
     pub fn charge(&mut self, queue: &str, client: &str, now_ms: Millis) -> Result<(), Fault> {
-        let Some(rate) = self.queues.get(queue).and_then(|it| it.rate) else {
-            return Ok(());
+        let Some(open) = self.queues.get(queue).and_then(|it| it.open.as_ref()) else {
+            return Err(auth::no_token());
         };
         let now_us = now_ms * 1_000;
         if self.paid_us.len() >= PUBLIC_ADDRESSES_MAX {
@@ -106,8 +127,8 @@ impl Publics {
                 self.paid_us.clear();
             }
         }
-        let each_us = (1_000_000.0 / rate.per_second) as u64;
-        let ahead_us = each_us.saturating_mul(rate.burst - 1);
+        let each_us = (1_000_000.0 / open.per_second) as u64;
+        let ahead_us = each_us.saturating_mul(open.burst - 1);
         let name = format!("{queue} {}", address(client));
         let paid_us = self.paid_us.entry(name).or_default();
         let from_us = (*paid_us).max(now_us);
@@ -115,7 +136,7 @@ impl Publics {
             *paid_us = from_us + each_us;
             return Ok(());
         };
-        let detail = "too many publishes from this address; a token has no such limit";
+        let detail = "too many requests from this address; a token has no such limit";
         let fault = Fault::new(ErrorCode::RateLimited, detail);
         let retry_after_ms = (early_us + 1).div_ceil(1_000);
         Err(fault.with(|figures| figures.retry_after_ms = Some(retry_after_ms)))
@@ -143,6 +164,31 @@ mod tests {
 
     const NOW: Millis = 1_700_000_000_000;
 
+    fn look(it: &mut Publics, queue: &str, now_ms: Millis) -> Look {
+        it.look(queue, &[Verb::Publish], now_ms)
+    }
+
+    #[test]
+    fn what_is_open_is_what_was_said() {
+        let mut it = Publics::default();
+        for (said, publish, subscribe) in [
+            ("1 1", Look::Open, Look::Closed),
+            ("1 1 subscribe", Look::Closed, Look::Open),
+            ("1 1 publish subscribe", Look::Open, Look::Open),
+            ("", Look::Closed, Look::Closed),
+            ("1", Look::Closed, Look::Closed),
+            ("0 1 publish", Look::Closed, Look::Closed),
+        ] {
+            it.learn("chat", said, NOW);
+            assert_eq!(it.look("chat", &[Verb::Publish], NOW), publish, "{said}");
+            assert_eq!(
+                it.look("chat", &[Verb::Subscribe], NOW),
+                subscribe,
+                "{said}"
+            );
+        }
+    }
+
     #[test]
     fn names_that_are_made_up_cause_few_questions() {
         let mut it = Publics::default();
@@ -150,17 +196,17 @@ mod tests {
         let mut asked = 0;
         for at in 0..10_000 {
             let now_ms = NOW + at;
-            asked += u32::from(it.look(&format!("x{at}"), now_ms) == Look::Ask);
+            asked += u32::from(look(&mut it, &format!("x{at}"), now_ms) == Look::Ask);
             it.learn(&format!("x{at}"), "", now_ms);
-            if it.look("sale", now_ms) == Look::Ask {
+            if look(&mut it, "sale", now_ms) == Look::Ask {
                 it.learn("sale", "10 20", now_ms);
             }
-            assert_eq!(it.look("sale", now_ms), Look::Open);
+            assert_eq!(look(&mut it, "sale", now_ms), Look::Open);
             assert!(it.queues.len() <= PUBLIC_QUEUES_MAX);
         }
         assert_eq!(asked, 10 * PUBLIC_ASKS_PER_SECOND_MAX);
         it.learn("sale", "", NOW);
-        assert_eq!(it.look("sale", NOW), Look::Closed);
+        assert_eq!(look(&mut it, "sale", NOW), Look::Closed);
     }
 
     #[test]
@@ -185,7 +231,7 @@ mod tests {
         }
         assert!(it.charge("sale", "192.0.2.1", NOW + 99).is_err());
         assert!(it.charge("sale", "192.0.2.1", NOW + 100).is_ok());
-        assert!(it.charge("other", "192.0.2.1", NOW).is_ok());
+        assert!(it.charge("other", "192.0.2.1", NOW).is_err(), "not open");
         for number in 0..PUBLIC_ADDRESSES_MAX as u32 + 10 {
             let client = std::net::Ipv4Addr::from(number).to_string();
             let _ = it.charge("sale", &client, NOW);

@@ -211,6 +211,9 @@ const OBSERVE_TOPIC: Needs = Needs::One(&[Verb::Observe, Verb::Subscribe, Verb::
 const PUBLISH: Needs = Needs::One(&[Verb::Publish]);
 /// Of one message, that is: what is open to everybody is counted by requests.
 const PUBLISH_OR_PUBLIC: Needs = Needs::OrPublic(&[Verb::Publish]);
+const SUBSCRIBE_OR_PUBLIC: Needs = Needs::OrPublic(&[Verb::Subscribe]);
+/// What of it is open is seen at each frame.
+const SOCKET: Needs = Needs::OrPublic(&[Verb::Publish, Verb::Subscribe]);
 const CONSUME: Needs = Needs::One(&[Verb::Consume]);
 const SUBSCRIBE: Needs = Needs::One(&[Verb::Subscribe]);
 const MANAGE: Needs = Needs::One(&[Verb::Manage]);
@@ -262,13 +265,13 @@ pub static ROUTES: &[Route] = routes! {
         => |[q, ..]| Place::Queue(queue(q)?, Part::EnablePush);
     "/v1/queues/{queue}/quarantine" [(Get, MANAGE), (Delete, MANAGE)]
         => |[q, ..]| Place::Queue(queue(q)?, Part::Quarantine);
-    "/v1/topics/{topic}/messages" [(Get, SUBSCRIBE), (Post, PUBLISH)]
+    "/v1/topics/{topic}/messages" [(Get, SUBSCRIBE_OR_PUBLIC), (Post, PUBLISH_OR_PUBLIC)]
         => |[t, ..]| Place::Topic(topic(t)?, TopicPart::Messages);
     "/v1/topics/{topic}/messages/batch" [(Post, PUBLISH)]
         => |[t, ..]| Place::Topic(topic(t)?, TopicPart::Batch);
-    "/v1/topics/{topic}/events" [(Get, SUBSCRIBE)]
+    "/v1/topics/{topic}/events" [(Get, SUBSCRIBE_OR_PUBLIC)]
         => |[t, ..]| Place::Topic(topics(t)?, TopicPart::Events);
-    "/v1/topics/{topic}/socket" [(Get, Needs::One(&[Verb::Publish, Verb::Subscribe]))]
+    "/v1/topics/{topic}/socket" [(Get, SOCKET)]
         => |[t, ..]| Place::Topic(topics(t)?, TopicPart::Socket);
     "/v1/topics/{topic}" [(Get, OBSERVE_TOPIC), (Put, MANAGE), (Delete, MANAGE)]
         => |[t, ..]| Place::Topic(topic(t)?, TopicPart::Itself);

@@ -8,8 +8,8 @@ use super::grant::Grant;
 use super::patterns::expect_nobody_shown;
 use super::request::Request;
 use super::route::{self, Place};
-use super::topic::{member, parse_start, stream_text};
-use super::{Call, Edge};
+use super::topic::{Caller, member, parse_start, stream_text};
+use super::{Call, Edge, auth};
 use crate::command::pattern::check_name_or_pattern;
 use crate::command::placement::check_name;
 use crate::command::scope::Verb;
@@ -18,6 +18,7 @@ use crate::error::{ErrorCode, Fault};
 use crate::limits::SOCKET_FRAME_BYTES_MAX;
 use crate::protocol::http::fields::{Field, Item, Place as At};
 use crate::protocol::http::{batch, problem};
+use crate::time::Millis;
 use crate::wire::json_text::{member_string, name};
 
 /// Bytes of a `ref`, as JSON text.
@@ -47,17 +48,17 @@ struct Frame<'a> {
 
 impl Edge {
     /// What `text`, a frame of the socket that `head` opened, brings about.
-    #[must_use]
-    pub fn frame(&self, head: &str, text: &str) -> SocketStep {
+    pub fn frame(&mut self, head: &str, text: &str, now_ms: Millis) -> SocketStep {
         let mut reference = None;
-        self.checked_frame(head, text, &mut reference)
+        self.checked_frame(head, text, now_ms, &mut reference)
             .unwrap_or_else(|fault| SocketStep::Send(error(reference.as_deref(), &fault)))
     }
 
     fn checked_frame(
-        &self,
+        &mut self,
         head: &str,
         text: &str,
+        now_ms: Millis,
         reference: &mut Option<String>,
     ) -> Result<SocketStep, Fault> {
         let gone = || Fault::bad("url", "the socket has no topic");
@@ -79,7 +80,11 @@ impl Edge {
         let item: Item<'_> = serde_json::from_str(text).map_err(wrong)?;
         let frame = envelope(&item)?;
         *reference = frame.reference.map(str::to_owned);
-        let topic = frame.topic.unwrap_or_else(|| home.into_owned());
+        let topic = frame.topic.unwrap_or_else(|| home.clone().into_owned());
+        let caller = Caller {
+            origin: request.origin,
+            anonymous: grant.anonymous,
+        };
         match frame.kind.as_str() {
             "publish" => check_name(&topic, "topic")?,
             _ => check_name_or_pattern(&topic, "topic")?,
@@ -88,14 +93,14 @@ impl Edge {
         match frame.kind.as_str() {
             "ping" => Ok(SocketStep::Send("{\"type\":\"pong\"}".to_owned())),
             "publish" => {
-                grant.check_verbs(&[Verb::Publish], &topic)?;
+                self.admit_frame(&request, &grant, Verb::Publish, (&topic, &home), now_ms)?;
                 let message = batch::message(&without_envelope(item), At::TOP)?;
-                let call = self.publish_call(&topic, request.origin, &grant, &message)?;
+                let call = self.publish_call(&topic, caller, &grant, &message)?;
                 Ok(SocketStep::Publish { reference, call })
             }
             "subscribe" => {
-                grant.check_verbs(&[Verb::Subscribe], &topic)?;
-                let stream = stream_of(&item, &topic, request.origin)?;
+                self.admit_frame(&request, &grant, Verb::Subscribe, (&topic, &home), now_ms)?;
+                let stream = stream_of(&item, &topic, caller)?;
                 Ok(SocketStep::Follow { reference, stream })
             }
             "unsubscribe" => Ok(SocketStep::Leave { reference, topic }),
@@ -104,6 +109,28 @@ impl Edge {
                 "one of publish, subscribe, unsubscribe and ping",
             )),
         }
+    }
+}
+
+impl Edge {
+    /// Whether a frame may do this. Without credentials a socket is for the topic of its path: there
+    /// the topic says what is open, and the rate of the client's address counts.
+    fn admit_frame(
+        &mut self,
+        request: &Request<'_>,
+        grant: &Grant,
+        verb: Verb,
+        (topic, home): (&str, &str),
+        now_ms: Millis,
+    ) -> Result<(), Fault> {
+        if !grant.anonymous {
+            return grant.check_verbs(&[verb], topic);
+        }
+        if topic != home {
+            let detail = "without a token a socket is for the topic of its path only";
+            return Err(auth::unauthorized(detail));
+        }
+        self.public_topics.charge(topic, request.client, now_ms)
     }
 }
 
@@ -139,7 +166,7 @@ fn without_envelope(item: Item<'_>) -> Item<'_> {
     }
 }
 
-fn stream_of(item: &Item<'_>, topic: &str, origin: Option<&str>) -> Result<String, Fault> {
+fn stream_of(item: &Item<'_>, topic: &str, caller: Caller<'_>) -> Result<String, Fault> {
     let (mut start, mut filter, mut who) = ("latest".to_owned(), None, None);
     for field in item.fields(At::TOP)? {
         match field.name {
@@ -161,7 +188,7 @@ fn stream_of(item: &Item<'_>, topic: &str, origin: Option<&str>) -> Result<Strin
     }
     Ok(stream_text(
         topic,
-        origin,
+        caller,
         Form::Lines,
         &start,
         who.as_deref(),
@@ -200,6 +227,7 @@ mod tests {
     use crate::command::scope::Scope;
     use proptest::prelude::*;
 
+    const NOW: Millis = 1_700_000_000_000;
     const BARE: &str = "GET\nhttp://127.0.0.1/v1/topics/eu%2Fnews/socket\nupgrade: websocket";
     const HEAD: &str = "GET\nhttp://127.0.0.1/v1/topics/eu%2Fnews/socket\nupgrade: websocket\n\
         @grant: {\"everything\":true,\"scopes\":[],\"key\":null,\"expires_at_ms\":null}\n";
@@ -210,9 +238,9 @@ mod tests {
 
     #[test]
     fn frames_become_steps() {
-        let edge = edge();
+        let mut edge = edge();
         let publish = r#"{"type":"publish","ref":{"a":1},"body":"x"}"#;
-        let SocketStep::Publish { reference, call } = edge.frame(HEAD, publish) else {
+        let SocketStep::Publish { reference, call } = edge.frame(HEAD, publish, NOW) else {
             panic!("no publish");
         };
         assert_eq!(
@@ -220,20 +248,20 @@ mod tests {
             (r#"{"a":1}"#, "eu/news#0")
         );
         let subscribe = r#"{"type":"subscribe","topic":"b","from_seq":7,"filter":"a = 1"}"#;
-        let SocketStep::Follow { reference, stream } = edge.frame(HEAD, subscribe) else {
+        let SocketStep::Follow { reference, stream } = edge.frame(HEAD, subscribe, NOW) else {
             panic!("no subscription");
         };
         assert_eq!(
             (reference.as_str(), stream.as_str()),
-            ("null", "b\n\nlines\n7\n\n\"a = 1\"")
+            ("null", "b\n\n\nlines\n7\n\n\"a = 1\"")
         );
         assert!(edge.follow(&stream, None).is_some() && edge.follow(&stream, Some(9)).is_some());
-        assert!(edge.follow("b\n\nlines\nsoon\n\n", None).is_none());
+        assert!(edge.follow("b\n\n\nlines\nsoon\n\n", None).is_none());
     }
 
     #[test]
     fn a_frame_needs_the_credentials_of_its_socket() {
-        let edge = edge();
+        let mut edge = edge();
         let scopes = ["publish:eu/news", "subscribe:chat/#"].map(|it| Scope::parse(it).unwrap());
         let grant = Grant {
             scopes: scopes.to_vec(),
@@ -244,7 +272,7 @@ mod tests {
             "{BARE}\n@grant: {}\n",
             serde_json::to_string(&grant).unwrap()
         );
-        let refused = |head: &str, frame: &str| match edge.frame(head, frame) {
+        let mut refused = |head: &str, frame: &str| match edge.frame(head, frame, NOW) {
             SocketStep::Send(text) => text.contains("\"forbidden\""),
             _ => false,
         };
@@ -272,9 +300,9 @@ mod tests {
             "{", "}", "[", ",", ":", "\"type\"", "\"publish\"", "\"subscribe\"", "\"ref\"", "1",
             "\"topic\"", "\"a\"", "\"from_seq\"", "null", "\"filter\"", "\"body\"", "-1", "\\",
         ]), 0..24), text in ".{0,60}") {
-            let edge = edge();
-            let _ = edge.frame(HEAD, &words.concat());
-            let _ = edge.frame(HEAD, &text);
+            let mut edge = edge();
+            let _ = edge.frame(HEAD, &words.concat(), NOW);
+            let _ = edge.frame(HEAD, &text, NOW);
             let _ = edge.follow(&text, None);
         }
     }

@@ -21,6 +21,27 @@ use crate::protocol::http::{
     within,
 };
 
+/// What a stream of somebody without credentials says of them.
+const ANONYMOUS: &str = "anonymous";
+
+/// Who asks something of a topic, as far as the topic wants to know.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Caller<'a> {
+    /// The page's, where one of another site asks.
+    pub origin: Option<&'a str>,
+    /// Whether they have no credentials.
+    pub anonymous: bool,
+}
+
+impl<'a> Caller<'a> {
+    pub fn of(request: &Request<'a>) -> Self {
+        Self {
+            origin: request.origin,
+            anonymous: request.grant.anonymous,
+        }
+    }
+}
+
 /// Messages read where the request does not say how many.
 const READ_LIMIT_DEFAULT: u64 = 100;
 
@@ -88,7 +109,7 @@ impl Edge {
         };
         Ok(Action::Call(self.topic_call(
             topic,
-            request.origin,
+            Caller::of(request),
             command,
         )))
     }
@@ -122,8 +143,10 @@ impl Edge {
             member: member.as_deref(),
         };
         // The socket is open to who may publish, too; reading takes more.
-        request.grant.check_verbs(&[Verb::Subscribe], topic)?;
-        let call = self.topic_call(topic, request.origin, TopicCommand::Follow(follow));
+        if !request.grant.anonymous {
+            request.grant.check_verbs(&[Verb::Subscribe], topic)?;
+        }
+        let call = self.topic_call(topic, Caller::of(request), TopicCommand::Follow(follow));
         Ok(Action::Listen { call, ends_at_ms })
     }
 
@@ -138,7 +161,7 @@ impl Edge {
         });
         Ok(Action::Call(self.topic_call(
             topic,
-            request.origin,
+            Caller::of(request),
             command,
         )))
     }
@@ -153,7 +176,7 @@ impl Edge {
         };
         Ok(Action::Call(self.topic_call(
             topic,
-            request.origin,
+            Caller::of(request),
             command,
         )))
     }
@@ -173,7 +196,8 @@ impl Edge {
                 let payload = Payload::ClientBody {
                     bytes_max: MESSAGE_BYTES_MAX,
                 };
-                let call = self.publish_call(topic, request.origin, request.grant, &message)?;
+                let call =
+                    self.publish_call(topic, Caller::of(request), request.grant, &message)?;
                 Ok(Action::Call(Call { payload, ..call }))
             }
         }
@@ -200,7 +224,7 @@ impl Edge {
         part: &TopicPart<'_>,
         body: &[u8],
     ) -> Result<Action, Fault> {
-        let origin = request.origin;
+        let caller = Caller::of(request);
         let call = match part {
             TopicPart::Subscription(_) | TopicPart::Seek(_) if is_pattern(topic) => {
                 let body = within(body, JSON_BYTES_MAX)?;
@@ -214,21 +238,21 @@ impl Edge {
                 } else {
                     message.body = within(body, INLINE_BYTES_MAX)?.into();
                 }
-                self.publish_call(topic, origin, request.grant, &message)?
+                self.publish_call(topic, caller, request.grant, &message)?
             }
             TopicPart::Batch => self.received_topic_batch(request, topic, body)?,
             TopicPart::Itself => {
                 let patch = super::receive::configuration(within(body, JSON_BYTES_MAX)?)?;
-                self.topic_call(topic, origin, TopicCommand::Configure { patch })
+                self.topic_call(topic, caller, TopicCommand::Configure { patch })
             }
             TopicPart::Subscription(name) => {
                 let patch = super::receive::configuration(within(body, JSON_BYTES_MAX)?)?;
                 super::targets::check(request.grant, patch)?;
-                self.topic_call(topic, origin, TopicCommand::Subscribe { name, patch })
+                self.topic_call(topic, caller, TopicCommand::Subscribe { name, patch })
             }
             TopicPart::Seek(name) => {
                 let to = seek::read(within(body, JSON_BYTES_MAX)?)?;
-                self.topic_call(topic, origin, TopicCommand::Seek { name, to })
+                self.topic_call(topic, caller, TopicCommand::Seek { name, to })
             }
             TopicPart::Pull(name) => {
                 let body = within(body, JSON_BYTES_MAX)?;
@@ -270,31 +294,32 @@ impl Edge {
         };
         let bound = drafts.into_iter().map(|draft| request.grant.bind(draft?));
         let command = TopicCommand::PublishBatch(bound.collect());
-        Ok(self.topic_call(topic, request.origin, command))
+        Ok(self.topic_call(topic, Caller::of(request), command))
     }
 
     pub(super) fn publish_call(
         &self,
         topic: &str,
-        origin: Option<&str>,
+        caller: Caller<'_>,
         grant: &Grant,
         message: &Incoming<'_>,
     ) -> Result<Call, Fault> {
         let (draft, expect_seq) = (grant.bind(message.draft())?, message.expect_seq);
-        Ok(self.topic_call(topic, origin, TopicCommand::Publish { draft, expect_seq }))
+        Ok(self.topic_call(topic, caller, TopicCommand::Publish { draft, expect_seq }))
     }
 
     pub(super) fn topic_call(
         &self,
         topic: &str,
-        origin: Option<&str>,
+        caller: Caller<'_>,
         command: TopicCommand<'_>,
     ) -> Call {
         let auto_create = self.settings.auto_create;
         let envelope = TopicEnvelope {
             topic,
-            origin,
+            origin: caller.origin,
             auto_create,
+            anonymous: caller.anonymous,
             command,
         };
         // As with queues: the object refuses an empty command.
@@ -359,9 +384,9 @@ impl Edge {
     /// from there. `None` when `stream` is not what [`Action::Follow`] said.
     #[must_use]
     pub fn follow(&self, stream: &str, next_seq: Option<u64>) -> Option<Call> {
-        let mut parts = stream.splitn(6, '\n');
+        let mut parts = stream.splitn(7, '\n');
         let mut next = || parts.next();
-        let (topic, origin, form) = (next()?, next()?, next()?);
+        let (topic, origin, credentials, form) = (next()?, next()?, next()?, next()?);
         let (begin, member, filter) = (next()?, next()?, next()?);
         let start = match next_seq {
             Some(seq) => Start::Seq(seq),
@@ -379,7 +404,11 @@ impl Edge {
             form,
             member: some(member),
         };
-        Some(self.topic_call(topic, some(origin), TopicCommand::Follow(follow)))
+        let caller = Caller {
+            origin: some(origin),
+            anonymous: credentials == ANONYMOUS,
+        };
+        Some(self.topic_call(topic, caller, TopicCommand::Follow(follow)))
     }
 }
 
@@ -387,7 +416,7 @@ impl Edge {
 /// several.
 pub(super) fn stream_text(
     topic: &str,
-    origin: Option<&str>,
+    caller: Caller<'_>,
     form: Form,
     start: &str,
     member: Option<&str>,
@@ -398,10 +427,15 @@ pub(super) fn stream_text(
     } else {
         "lines"
     };
-    let (origin, member) = (origin.unwrap_or_default(), member.unwrap_or_default());
+    let credentials = if caller.anonymous { ANONYMOUS } else { "" };
+    let (origin, member) = (
+        caller.origin.unwrap_or_default(),
+        member.unwrap_or_default(),
+    );
     [
         topic,
         origin,
+        credentials,
         form,
         start,
         member,
@@ -440,7 +474,14 @@ fn events(request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
         ));
     }
     let (member, filter) = (member.as_deref(), filter.as_deref());
-    let stream = stream_text(topic, request.origin, Form::Events, &start, member, filter);
+    let stream = stream_text(
+        topic,
+        Caller::of(request),
+        Form::Events,
+        &start,
+        member,
+        filter,
+    );
     let ends_at_ms = request.grant.expires_at_ms;
     Ok(Action::Follow { stream, ends_at_ms })
 }

@@ -1,5 +1,5 @@
-//! What of a queue takes no credentials: publishing, where its configuration says so, at a rate for
-//! each client's address.
+//! What takes no credentials, where a configuration says so, at a rate for each client's address: of a
+//! queue publishing, of a topic publishing, or reading, or both.
 
 use super::config::{choice, float, object, uint, unknown};
 use crate::error::Fault;
@@ -60,13 +60,18 @@ impl Access {
     /// `bad-request` that names the field.
     pub(super) fn patch(&mut self, value: &Value) -> Result<(), Fault> {
         for (name, value) in object(value, "access")? {
-            match name.as_str() {
-                "publish" => {
-                    self.publish = choice(value, "access.publish", &Who::NAMES, Who::Token)?;
-                }
-                "rate_per_address" => self.patch_rate(value)?,
-                _ => return Err(unknown(&format!("access.{name}"))),
+            self.patch_field(name, value)?;
+        }
+        Ok(())
+    }
+
+    fn patch_field(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
+        match name {
+            "publish" => {
+                self.publish = choice(value, "access.publish", &Who::NAMES, Who::Token)?;
             }
+            "rate_per_address" => self.patch_rate(value)?,
+            _ => return Err(unknown(&format!("access.{name}"))),
         }
         Ok(())
     }
@@ -93,5 +98,48 @@ impl Access {
             "publish": self.publish.name(),
             "rate_per_address": {"per_second": self.per_second, "burst": self.burst},
         })
+    }
+}
+
+/// What of a topic is open to whom.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TopicAccess {
+    /// As of a queue; the rate counts reads and connections, too.
+    pub base: Access,
+    /// Who may read, and follow.
+    pub subscribe: Who,
+}
+
+impl Default for TopicAccess {
+    fn default() -> Self {
+        Self {
+            base: Access::default(),
+            subscribe: Who::Token,
+        }
+    }
+}
+
+impl TopicAccess {
+    /// As [`Access::patch`].
+    ///
+    /// # Errors
+    /// `bad-request` that names the field.
+    pub(super) fn patch(&mut self, value: &Value) -> Result<(), Fault> {
+        for (name, value) in object(value, "access")? {
+            if name == "subscribe" {
+                self.subscribe = choice(value, "access.subscribe", &Who::NAMES, Who::Token)?;
+            } else {
+                self.base.patch_field(name, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// In the shape a patch takes.
+    #[must_use]
+    pub(super) fn to_json(self) -> Value {
+        let mut json = self.base.to_json();
+        json["subscribe"] = self.subscribe.name().into();
+        json
     }
 }

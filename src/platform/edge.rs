@@ -286,10 +286,11 @@ extern "C" fn edge_follow(len: usize, next_seq: f64) -> usize {
 /// What becomes of a frame that a client sent on its socket. Input: the head that opened it, the
 /// frame's text.
 #[unsafe(no_mangle)]
-extern "C" fn edge_frame(head_len: usize, text_len: usize) -> usize {
+extern "C" fn edge_frame(head_len: usize, text_len: usize, now_ms: f64) -> usize {
     step(head_len + text_len, |role, input, out| {
         let (head, frame) = input.split_at(head_len);
-        frame::socket_step(out, &role.edge.frame(text(head), text(frame)));
+        let step = role.edge.frame(text(head), text(frame), now_ms as u64);
+        frame::socket_step(out, &step);
     })
 }
 
@@ -399,6 +400,7 @@ fn topic_call(name: &str, command: TopicCommand<'_>) -> Call {
         topic: name,
         origin: None,
         auto_create: false,
+        anonymous: false,
         command,
     };
     let command = topic::encode(&envelope).unwrap_or_default();

@@ -34,7 +34,9 @@ pub fn document() -> String {
                 Needs::One(verbs) => words(verbs, name(route.path)),
                 Needs::OrPublic(verbs) => {
                     let words = words(verbs, name(route.path));
-                    format!("{words}; nothing where its `access.publish` is `public`")
+                    let fields = verbs.iter().map(|it| format!("`access.{}`", it.name()));
+                    let fields = fields.collect::<Vec<_>>().join(" or ");
+                    format!("{words}; nothing where its {fields} is `public`")
                 }
                 Needs::All(verbs) => words(verbs, "*"),
             };

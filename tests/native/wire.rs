@@ -252,6 +252,7 @@ fn of_topic(command: TopicCommand<'_>) -> Vec<u8> {
         topic: "t",
         origin: None,
         auto_create: true,
+        anonymous: true,
         command,
     };
     topic::encode(&envelope).unwrap()

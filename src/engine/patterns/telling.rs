@@ -153,6 +153,7 @@ impl Patterns {
                 topic: &topic,
                 origin: None,
                 auto_create: false,
+                anonymous: false,
                 command: TopicCommand::Patterns(set),
             };
             let command = encode(&envelope).map_err(|fault| StoreError(fault.detail))?;

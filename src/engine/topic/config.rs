@@ -1,6 +1,7 @@
 //! A topic's configuration: what users may choose, checked once and kept in this form. Patches are
 //! as those of queues (`engine/config.rs`).
 
+use crate::engine::access::TopicAccess;
 use crate::engine::config::{COUNT_MAX, choice, object, origins, uint};
 use crate::error::Fault;
 use crate::limits::{MEMORY_TOPIC_BYTES_MAX, MESSAGE_BYTES_DEFAULT, MESSAGE_BYTES_MAX};
@@ -9,7 +10,7 @@ use crate::time::{DAY, MINUTE, Millis, SECOND};
 use serde_json::{Map, Value, json};
 
 /// A checked configuration. Every field holds a valid value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TopicConfig {
     /// How long a message can be read.
     pub retention_ms: Millis,
@@ -25,6 +26,8 @@ pub struct TopicConfig {
     pub dedup_window_ms: Millis,
     /// Origins whose pages may call this topic; `*` is every origin.
     pub cors_origins: Vec<String>,
+    /// What takes no credentials.
+    pub access: TopicAccess,
 }
 
 /// Where messages are kept.
@@ -57,6 +60,7 @@ impl Default for TopicConfig {
             persistence: Persistence::Durable,
             dedup_window_ms: 5 * MINUTE,
             cors_origins: Vec::new(),
+            access: TopicAccess::default(),
         }
     }
 }
@@ -99,6 +103,7 @@ impl TopicConfig {
                         uint(value, field, 0, DAY)?.unwrap_or(default.dedup_window_ms);
                 }
                 "cors_origins" => config.cors_origins = origins(value)?,
+                "access" => config.access.patch(value)?,
                 _ => {
                     let detail = format!("there is no field {field:?} in a topic's configuration");
                     return Err(Fault::bad(field, detail));
@@ -127,7 +132,7 @@ impl TopicConfig {
             "retention_ms": self.retention_ms, "max_messages": self.max_messages,
             "max_bytes": self.max_bytes, "max_message_bytes": self.max_message_bytes,
             "persistence": self.persistence.name(), "dedup_window_ms": self.dedup_window_ms,
-            "cors_origins": self.cors_origins,
+            "cors_origins": self.cors_origins, "access": self.access.to_json(),
         });
         if let Value::Object(map) = value {
             map
@@ -145,7 +150,7 @@ mod tests {
     fn patches_are_partial_and_checked() {
         let config = TopicConfig::default();
         let changed = config
-            .patched(r#"{"max_messages":5,"persistence":"memory"}"#)
+            .patched(r#"{"max_messages":5,"persistence":"memory","access":{"subscribe":"public"}}"#)
             .unwrap();
         assert_eq!(
             (changed.max_messages, changed.persistence),
@@ -154,7 +159,8 @@ mod tests {
         let text = Value::Object(changed.to_json()).to_string();
         assert_eq!(TopicConfig::default().patched(&text).unwrap(), changed);
         assert_eq!(
-            changed.patched(r#"{"max_messages":null,"persistence":null}"#),
+            changed
+                .patched(r#"{"max_messages":null,"persistence":null,"access":{"subscribe":null}}"#),
             Ok(config)
         );
         for (patch, field) in [
@@ -162,6 +168,8 @@ mod tests {
             (r#"{"retention_ms":999}"#, "retention_ms"),
             (r#"{"persistence":"disk"}"#, "persistence"),
             (r#"{"capacity":{}}"#, "capacity"),
+            (r#"{"access":{"subscribe":"all"}}"#, "access.subscribe"),
+            (r#"{"access":{"consume":"public"}}"#, "access.consume"),
             ("[]", "body"),
             ("{", "body"),
         ] {

@@ -9,10 +9,12 @@
 //! cannot sleep while one is behind, so that one which slept was up to date: what its socket
 //! remembers never changes, and a piece costs nothing but its sending.
 
+use super::access::takes_a_token;
 use super::read::{Cursor, Want};
 use super::{Topic, Turn};
 use crate::command::topic::{Follow, Form, Frame, News, Page, TopicReply};
 use crate::engine::Stop;
+use crate::engine::access::Who;
 use crate::engine::filter::Filter;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::{
@@ -37,6 +39,8 @@ struct Memory {
     member: Option<String>,
     /// Whether it was told that it lags, and has not caught up since.
     lags: bool,
+    /// Whether its client has no credentials.
+    anonymous: bool,
 }
 
 struct Follower {
@@ -48,6 +52,19 @@ struct Follower {
     is_new: bool,
     /// It has to be told anew who is here.
     wants_members: bool,
+}
+
+impl Follower {
+    /// The last thing it is told.
+    fn last(&self, token: u32, news: News) -> Frame {
+        Frame {
+            tokens: vec![token],
+            form: self.memory.form,
+            from_seq: self.told,
+            news,
+            memory: Vec::new(),
+        }
+    }
 }
 
 /// The live readers of a topic.
@@ -95,6 +112,7 @@ impl Topic {
         turn: &mut Turn<'_>,
         token: u32,
         follow: &Follow<'_>,
+        anonymous: bool,
     ) -> Result<TopicReply, Stop> {
         if self.followers.len() >= READERS_MAX {
             let detail = format!("{READERS_MAX} readers follow this topic already");
@@ -114,6 +132,7 @@ impl Topic {
             filter: follow.filter.map(str::to_owned),
             member,
             lags: false,
+            anonymous,
         };
         let wants_members = memory.member.is_some();
         let told = cursor.next;
@@ -133,6 +152,9 @@ impl Topic {
         let Ok(mut memory) = postcard::from_bytes::<Memory>(memory) else {
             return false;
         };
+        if memory.anonymous && self.config().access.subscribe != Who::Public {
+            return false;
+        }
         if memory.form.is_direct() {
             memory.cursor.next = self.log.next_seq;
         }
@@ -335,15 +357,20 @@ impl Topic {
     /// The topic is gone: so is what its readers follow.
     pub(super) fn dismiss_readers(&mut self, turn: &mut Turn<'_>) {
         for (token, follower) in std::mem::take(&mut self.followers.by_token) {
-            let (form, from_seq) = (follower.memory.form, follower.told);
-            let (tokens, memory, news) = (vec![token], Vec::new(), News::Gone);
-            turn.out.frames.push(Frame {
-                tokens,
-                form,
-                from_seq,
-                news,
-                memory,
-            });
+            turn.out.frames.push(follower.last(token, News::Gone));
+        }
+    }
+
+    /// Those without credentials may follow it no longer.
+    pub(super) fn dismiss_anonymous_readers(&mut self, turn: &mut Turn<'_>) {
+        let readers = self.followers.by_token.iter();
+        let anonymous = readers.filter(|(_, it)| it.memory.anonymous);
+        let frames: Vec<_> = anonymous
+            .map(|(token, it)| it.last(*token, News::Closed(takes_a_token())))
+            .collect();
+        for frame in frames {
+            frame.tokens.iter().for_each(|token| self.detach(*token));
+            turn.out.frames.push(frame);
         }
     }
 }

@@ -80,9 +80,10 @@ impl Topic {
         turn: &mut Turn<'_>,
         token: u32,
         follow: &Follow<'_>,
+        anonymous: bool,
     ) -> Result<Option<TopicReply>, Stop> {
         if !is_pattern(&self.name) || self.state.registered {
-            return self.follow(turn, token, follow).map(Some);
+            return self.follow(turn, token, follow, anonymous).map(Some);
         }
         if self.live.asking.len() >= WAITERS_MAX {
             let detail = format!("{WAITERS_MAX} requests wait here already");
@@ -107,7 +108,7 @@ impl Topic {
                 member: None,
             };
             let reply = if ok {
-                self.follow(turn, it.token, &follow)
+                self.follow(turn, it.token, &follow, false)
             } else {
                 let detail = "the topics could not be reached just now; try again";
                 Err(Fault::new(ErrorCode::Unavailable, detail).into())
@@ -215,6 +216,7 @@ pub(super) fn forward_live(
         topic: pattern,
         origin: None,
         auto_create: false,
+        anonymous: false,
         command: TopicCommand::Forward { source, messages },
     };
     encode(&envelope).map_err(|fault| StoreError(fault.detail))

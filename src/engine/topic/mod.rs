@@ -4,6 +4,7 @@
 //! those who wait, to live readers and to durable subscriptions; the commit. Nothing that is read
 //! holds up a publish. Out of scope: sockets and calls, which the shell carries out.
 
+mod access;
 pub mod config;
 mod follow;
 mod handing;
@@ -210,6 +211,9 @@ impl Topic {
         token: u32,
         envelope: TopicEnvelope<'_>,
     ) -> Result<Option<TopicReply>, Stop> {
+        if envelope.anonymous {
+            self.expect_public(&envelope.command)?;
+        }
         match envelope.command {
             TopicCommand::Configure { patch } => return self.configure(turn, patch).map(Some),
             TopicCommand::Preflight => return Ok(Some(TopicReply::Done)),
@@ -233,8 +237,12 @@ impl Topic {
                 TopicReply::Accepted(self.publish(turn, &draft, expect_seq)?)
             }
             TopicCommand::PublishBatch(drafts) => self.publish_batch(turn, drafts)?,
-            TopicCommand::Read(read) => return self.read(turn, token, &read),
-            TopicCommand::Follow(follow) => return self.follow_or_wait(turn, token, &follow),
+            TopicCommand::Read(read) => {
+                return self.read(turn, token, &read, envelope.anonymous);
+            }
+            TopicCommand::Follow(follow) => {
+                return self.follow_or_wait(turn, token, &follow, envelope.anonymous);
+            }
             TopicCommand::Describe => self.describe(turn, false)?,
             TopicCommand::Delete => return Ok(self.delete(turn, token)?),
             TopicCommand::Subscription { name } => return self.subscription(turn, token, name),

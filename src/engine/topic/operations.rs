@@ -35,6 +35,7 @@ impl Topic {
             self.flush(turn)?;
             self.retain(turn)?;
             self.state_changed = true;
+            self.dismiss_anonymous(turn);
         }
         self.describe(turn, created)
     }

@@ -37,6 +37,8 @@ pub(super) struct Want<'f> {
 pub(super) struct Waiting {
     pub token: u32,
     pub until_ms: Millis,
+    /// Whose client has no credentials.
+    pub anonymous: bool,
     cursor: Cursor,
     filter: Option<Filter>,
     limit: u32,
@@ -49,6 +51,7 @@ impl Topic {
         turn: &mut Turn<'_>,
         token: u32,
         read: &Read<'_>,
+        anonymous: bool,
     ) -> Result<Option<TopicReply>, Stop> {
         let filter = read.filter.map(Filter::compile).transpose()?;
         let limit = read.limit.clamp(1, BROWSE_MESSAGES_MAX);
@@ -73,6 +76,7 @@ impl Topic {
             self.waiting.push(Waiting {
                 token,
                 until_ms,
+                anonymous,
                 cursor,
                 filter,
                 limit,

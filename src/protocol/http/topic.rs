@@ -281,6 +281,20 @@ fn write_news(out: &mut Vec<u8>, frame: &Frame, topic: &str) {
             write_list(out, "members", members, |out, member| string(out, member));
         }),
         News::Gone => event(out, frame.form, topic, "gone", |_| {}),
+        News::Closed(fault) => write_closed(out, frame.form, fault),
+    }
+}
+
+/// The problem that ends what somebody without credentials follows.
+fn write_closed(out: &mut Vec<u8>, form: Form, fault: &Fault) {
+    if form == Form::Events {
+        out.extend_from_slice(b"event: problem\ndata: ");
+        problem::write(out, fault);
+        out.extend_from_slice(b"\n\n");
+    } else {
+        out.extend_from_slice(b"{\"type\":\"error\",\"ref\":null,\"problem\":");
+        problem::write(out, fault);
+        out.extend_from_slice(b"}\n");
     }
 }
 

@@ -79,7 +79,7 @@ fn head(bytes: &[u8]) {
     for settings in [OPEN, LOCKED] {
         ask(&mut edge(settings), &head, body);
         // Where the head opens a socket, the body is a frame that comes in by it.
-        let _ = edge(settings).frame(&head, &String::from_utf8_lossy(body));
+        let _ = edge(settings).frame(&head, &String::from_utf8_lossy(body), NOW_MS);
     }
 }
 

@@ -91,6 +91,7 @@ impl Bench {
                 topic: NAME,
                 origin: None,
                 auto_create: true,
+                anonymous: false,
                 command,
             };
             requests.push((self.next_token, envelope));

@@ -214,6 +214,7 @@ impl World {
             topic,
             origin: None,
             auto_create: true,
+            anonymous: false,
             command,
         };
         let callee = format!("/{topic}#0");

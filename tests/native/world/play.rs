@@ -43,6 +43,7 @@ fn ask_topic(command: TopicCommand<'_>) -> Vec<u8> {
         topic: "news",
         origin: None,
         auto_create: true,
+        anonymous: false,
         command,
     };
     topic::encode(&envelope).unwrap()
