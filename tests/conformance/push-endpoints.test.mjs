@@ -118,3 +118,14 @@ test('a public URL is taken', async () => {
     assert.deepEqual([status, json.push?.url], [201, url]);
   }
 });
+
+test('not called by a pattern’s subscription either, nor by one that is changed', async () => {
+  const path = `/v1/topics/${tide.name('p')}%2F%23/subscriptions/s`;
+  const put = (url) => tide.request('PUT', path, { json: { target: { url } } });
+  const field = 'target.url';
+  assertProblem(await put('https://10.1.2.3/'), { status: 400, type: 'bad-request', field });
+  assert.equal((await tide.request('GET', path)).status, 404);
+  assert.equal((await put('https://example.com/')).status, 201);
+  assertProblem(await put('https://10.1.2.3/'), { status: 400, type: 'bad-request', field });
+  assert.equal((await tide.request('GET', path)).json.target.url, 'https://example.com/');
+});

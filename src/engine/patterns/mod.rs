@@ -216,10 +216,11 @@ impl Patterns {
                 let key = (pattern.to_owned(), name.to_owned());
                 let entry = self.alive(&key)?;
                 entry.row.leaving = true;
-                entry.row.steps.push(Step::Leave);
                 if entry.row.target.is_none() {
+                    // First, so that it calls nobody while topics are told.
                     entry.row.steps.push(Step::Delete);
                 }
+                entry.row.steps.push(Step::Leave);
                 rows::write(turn.sql, &key, &entry.row)?;
                 self.wait(turn, token, key, None);
                 Ok(None)

@@ -115,7 +115,7 @@ impl Topic {
         Ok(None)
     }
 
-    /// Removes a subscription, and has its own queue deleted; whether that pushed.
+    /// Removes a subscription, and has its own queue deleted; whether that may call.
     fn remove(&mut self, turn: &mut Turn<'_>, name: &str) -> Result<Option<bool>, StoreError> {
         let Some(subscription) = self.subscriptions.by_name.remove(name) else {
             return Ok(None);
@@ -133,7 +133,7 @@ impl Topic {
             self.state.leaving.push(queue);
             self.state_changed = true;
         }
-        Ok(Some(subscription.push.is_some()))
+        Ok(Some(subscription.may_call()))
     }
 
     /// A queue has gone, or could not be reached.
@@ -173,7 +173,7 @@ impl Topic {
         token: u32,
     ) -> Result<bool, StoreError> {
         let all = self.subscriptions.by_name.iter();
-        let pushing = all.filter(|(_, it)| it.push.is_some());
+        let pushing = all.filter(|(_, it)| it.may_call());
         let pushing: Vec<String> = pushing.map(|(name, _)| name.clone()).collect();
         for name in &pushing {
             self.remove(turn, name)?;

@@ -216,6 +216,11 @@ impl Subscription {
         self.retry_at_ms = 0;
     }
 
+    /// Whether its own queue pushes, or may do so still since it has not heard otherwise.
+    pub fn may_call(&self) -> bool {
+        self.push.is_some() || self.config.step != Step::Ready
+    }
+
     /// What its own queue is configured with.
     pub fn own_queue_patch(&self) -> String {
         let (delivery, push) = (self.config.delivery.as_deref(), self.push.as_deref());
@@ -360,13 +365,18 @@ impl Topic {
         it.config.paused = patch.paused.unwrap_or(it.config.paused);
         it.config.delivery = patch.delivery.unwrap_or_else(|| it.config.delivery.take());
         it.push = target.push;
-        let tells = target.queue.is_none() && it.own_queue_patch() != before;
-        if tells {
+        let is_own = target.queue.is_none();
+        if is_own && it.own_queue_patch() != before {
             it.step(Step::Configure);
+        }
+        // What was asked before may not have come to the queue either.
+        let waits = is_own && it.config.step != Step::Ready;
+        if waits {
+            it.retry_at_ms = 0;
             it.asked.push((token, false));
         }
         self.store(turn, name)?;
-        if tells {
+        if waits {
             return Ok(None);
         }
         self.state_of(turn, name, false).map(Some)

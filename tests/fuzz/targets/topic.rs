@@ -144,8 +144,14 @@ fn reading() -> Vec<TopicCommand<'static>> {
 fn subscribing() -> Vec<TopicCommand<'static>> {
     let (name, patch) = ("mail", r#"{"target":{"queue":"q"},"from":"earliest"}"#);
     let (after, limit, to) = (None, 10, Start::Seq(1));
+    let calling = |patch| TopicCommand::Subscribe {
+        name: "hook",
+        patch,
+    };
     vec![
         publish(None),
+        calling(r#"{"target":{"url":"https://a.example/","secret":"whsec_AAAA"},"delivery":{}}"#),
+        calling(r#"{"target":{"headers":{"a":"b"},"rate_per_second":1},"paused":true}"#),
         TopicCommand::Subscribe { name, patch },
         TopicCommand::Seek { name, to },
         TopicCommand::Subscription { name },

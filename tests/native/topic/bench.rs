@@ -36,7 +36,7 @@ pub struct Bench {
     /// Calls of the last turns that nobody has answered.
     pub calls: Vec<Call>,
     pub failed_turns: u64,
-    next_token: u32,
+    pub next_token: u32,
 }
 
 impl Bench {

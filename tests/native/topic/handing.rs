@@ -9,10 +9,10 @@ use tidegate::command::topic::{Start, TopicCommand, TopicReply};
 use tidegate::command::{Command, Reply, codec};
 
 /// What the directory answers a topic that no pattern stands for.
-const NO_PATTERNS: &[u8] = br#"{"version":1,"subscriptions":[]}"#;
+pub const NO_PATTERNS: &[u8] = br#"{"version":1,"subscriptions":[]}"#;
 
 /// Carries out a call to the queue; whether its answer arrives is for the caller to say.
-fn deliver(queue: &mut QueueBench, command: &[u8]) -> (bool, Vec<u8>) {
+pub fn deliver(queue: &mut QueueBench, command: &[u8]) -> (bool, Vec<u8>) {
     let envelope = codec::decode(command).unwrap();
     match queue.ask(envelope.command) {
         Ok(Reply::Moved(moved)) => (true, format!("{{\"moved\":{moved}}}").into_bytes()),

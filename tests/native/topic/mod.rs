@@ -5,3 +5,4 @@ mod damage;
 mod handing;
 mod log;
 mod patterns;
+mod pushing;
