@@ -9,7 +9,7 @@ export interface TidegateOptions {
   url: string | URL;
   /** A bearer token, or what gets one for each request. */
   token?: string | (() => string | undefined | Promise<string | undefined>);
-  /** Instead of the platform's `fetch`. */
+  /** Instead of the platform's `fetch`, or, in Node, of its HTTP client, which costs less. */
   fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** Instead of the platform's `WebSocket`. */
   WebSocket?: new (url: string) => WebSocketLike;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before } from 'node:test';
 import { Tidegate } from '../../clients/typescript/index.js';
+import { nodeFetch } from '../../clients/typescript/src/node-fetch.js';
 import { startServer } from '../harness/server.mjs';
 
 export { until } from '../harness/api.mjs';
@@ -47,9 +48,9 @@ export function useServer(env = {}) {
 
 /**
  * A fetch that remembers what it was asked.
- * @param {typeof fetch} [inner] what really asks
+ * @param {typeof fetch} [inner] what really asks; without one, what a client here would take
  */
-export function recorder(inner = fetch) {
+export function recorder(inner = nodeFetch()) {
   const seen = [];
   return {
     seen,

@@ -1,6 +1,7 @@
 // Settling leases: acks, retries and extensions that come together go out as one call, and each
 // gets an answer of its own.
 
+import { Bag } from './bag.js';
 import { EXTEND, FINISH, RETRY, acknowledgementOf, entryBytes, readAckErrors } from './batch.js';
 import { Collector } from './collector.js';
 import { LeaseExpiredError, TidegateError } from './errors.js';
@@ -25,6 +26,8 @@ const LISTS = {
 
 /** One thing that is asked of a lease. */
 class Entry {
+  /** In the bag of those that are not decided. */
+  place = 0;
   result;
   timeMs;
   release = false;
@@ -53,8 +56,8 @@ export class Acks {
   #http;
   #path;
   #collector;
-  /** @type {Set<Entry>} */
-  #undecided = new Set();
+  /** @type {Bag<Entry>} */
+  #undecided = new Bag();
   /**
    * Who may have a call of their own that a batch can go with.
    * @type {Set<import('./consumer.js').Consumer>}
@@ -110,7 +113,7 @@ export class Acks {
   /** Waits until all that was asked up to now is answered. */
   async flush() {
     this.#collector.sendNow();
-    await Promise.allSettled(Array.from(this.#undecided, (entry) => entry.promise));
+    await Promise.allSettled(this.#undecided.all().map((entry) => entry.promise));
   }
 
   #end(entry, error) {

@@ -1,6 +1,7 @@
 // Consuming: pulls as much as handlers are free, prolongs the leases of those that take long, and
 // settles each message by what became of its handler.
 
+import { Bag } from './bag.js';
 import { LeaseExpiredError, TidegateError } from './errors.js';
 import { LeasedMessage } from './message.js';
 import { badRequest } from './problem.js';
@@ -21,11 +22,17 @@ const FATAL = new Set(['bad-request', 'unauthorized', 'forbidden', 'client-close
 
 /** What a handler is told of its message's lease. */
 class Lease {
+  /** In the bag of those that a handler works on. */
+  place = 0;
   #lost;
   #controller;
 
-  /** @param {number} until when it ends, as `performance.now()` counts */
-  constructor(until) {
+  /**
+   * @param {import('./message.js').LeasedMessage} message
+   * @param {number} until when it ends, as `performance.now()` counts
+   */
+  constructor(message, until) {
+    this.message = message;
     this.until = until;
   }
 
@@ -62,8 +69,8 @@ export class Consumer {
   #handler;
   #options;
   #leaseMs;
-  /** @type {Map<import('./message.js').LeasedMessage, Lease>} */
-  #leases = new Map();
+  /** @type {Bag<Lease>} */
+  #leases = new Bag();
   #checks;
   /** What the next pull carries: batches of acknowledgements. */
   #carried = [];
@@ -198,16 +205,17 @@ export class Consumer {
   }
 
   #start(message, leasedAt) {
-    const lease = new Lease(leasedAt + (this.#leaseMs ?? 0));
-    this.#leases.set(message, lease);
+    const lease = new Lease(message, leasedAt + (this.#leaseMs ?? 0));
+    this.#leases.add(lease);
     if (this.#options.autoExtend) {
       const extend = () => this.#extendLeases();
       this.#checks ??= setInterval(extend, this.#leaseMs / CHECKS_PER_LEASE);
     }
-    this.#handle(message, lease);
+    this.#handle(lease);
   }
 
-  async #handle(message, lease) {
+  async #handle(lease) {
+    const { message } = lease;
     try {
       const result = await this.#handler(message, new Context(lease));
       if (!message.settled) await LeasedMessage.finish(message, result);
@@ -217,12 +225,12 @@ export class Consumer {
         await message.retry().catch((failed) => this.#report(failed, message));
       }
     } finally {
-      this.#end(message);
+      this.#end(lease);
     }
   }
 
-  #end(message) {
-    this.#leases.delete(message);
+  #end(lease) {
+    this.#leases.delete(lease);
     this.#freed();
     if (this.#leases.size > 0) return;
     clearInterval(this.#checks);
@@ -232,13 +240,13 @@ export class Consumer {
 
   #extendLeases() {
     const soon = performance.now() + this.#leaseMs / 2;
-    for (const [message, lease] of this.#leases) {
-      if (message.settled || lease.until > soon) continue;
-      this.#extend(message, lease);
+    for (const lease of this.#leases.all()) {
+      if (!lease.message.settled && lease.until <= soon) this.#extend(lease);
     }
   }
 
-  async #extend(message, lease) {
+  async #extend(lease) {
+    const { message } = lease;
     const before = lease.until;
     lease.until = performance.now() + this.#leaseMs;
     try {

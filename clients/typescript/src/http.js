@@ -2,6 +2,7 @@
 
 import { BATCH_TYPE } from './batch.js';
 import { ConnectionError, RedirectedError, TidegateError, TimeoutError } from './errors.js';
+import { nodeFetch } from './node-fetch.js';
 import { errorOf } from './problem.js';
 import { RETRY_DEFAULT, delayMs, isFailure, mayBeDone } from './retry.js';
 import { onAbort, sleep } from './time.js';
@@ -44,7 +45,7 @@ export class Http {
     this.#token = token;
     this.#headers = headers;
     // Looked up late and called without a receiver, as browsers insist.
-    this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
+    this.#fetch = fetch ?? nodeFetch() ?? ((...args) => globalThis.fetch(...args));
     this.#timeoutMs = timeoutMs;
     this.WebSocket = options.WebSocket ?? globalThis.WebSocket;
     this.retry = { ...RETRY_DEFAULT, ...retry };
@@ -133,7 +134,7 @@ export class Http {
       const response = await this.#send(method, path, { headers: sent, body }, guard.signal);
       const { status } = response;
       if (response.headers.get('content-type') === BATCH_TYPE) {
-        return { status, bytes: new Uint8Array(await response.arrayBuffer()) };
+        return { status, bytes: await bytesOf(response) };
       }
       const text = await response.text();
       if (!response.ok) throw failure(response, text);
@@ -206,6 +207,10 @@ class Guard {
       if (!streams) forget();
     }
   }
+}
+
+async function bytesOf(response) {
+  return response.bytes ? response.bytes() : new Uint8Array(await response.arrayBuffer());
 }
 
 function contentOf({ headers, body, json }) {

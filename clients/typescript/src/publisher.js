@@ -1,6 +1,7 @@
 // Publishing: every message gets a key that makes its repetition harmless, goes out with others
 // that came with it, and comes back with a verdict of its own.
 
+import { Bag } from './bag.js';
 import { MessageWriter, batchOf, readVerdicts } from './batch.js';
 import { Collector } from './collector.js';
 import { ClientClosedError, TidegateError } from './errors.js';
@@ -33,6 +34,8 @@ const SERVER_BYTES_MAX = 4_194_304 - 64;
 /** A message that is published and not decided yet. */
 class Entry {
   attempts = 0;
+  /** In the bag of those that are not decided. */
+  place = 0;
   /** Whether its verdict is there, or nobody waits for it any more. */
   gone = false;
   /** @type {Promise<import('../index.js').Accepted>} */
@@ -63,8 +66,8 @@ export class Publisher {
   #collector;
   #room;
   #writer = new MessageWriter();
-  /** @type {Set<Entry>} */
-  #undecided = new Set();
+  /** @type {Bag<Entry>} */
+  #undecided = new Bag();
   #keys = keys();
   #isClosed = false;
 
@@ -140,7 +143,7 @@ export class Publisher {
   /** Waits until all that was published up to now is decided. */
   async flush() {
     this.#collector.sendNow();
-    await Promise.allSettled(Array.from(this.#undecided, (entry) => entry.promise));
+    await Promise.allSettled(this.#undecided.all().map((entry) => entry.promise));
   }
 
   close() {
