@@ -72,7 +72,9 @@ impl Credentials {
     }
 
     fn bearer(&mut self, settings: &Settings, token: &str, now_ms: Millis) -> Result<Held, Stop> {
-        if let Some(grant) = self.known.get(token) {
+        if self.keys.vouch(now_ms)
+            && let Some(grant) = self.known.get(token)
+        {
             claims::check_time(&grant, now_ms).map_err(unauthorized)?;
             return Ok(Held::Own(grant));
         }
@@ -121,6 +123,11 @@ impl Credentials {
         let grant = claims::read(&jws.payload, settings, now_ms).map_err(unauthorized)?;
         self.known.put(&token, grant, now_ms);
         Ok(())
+    }
+
+    /// The host is on its way to read the key set.
+    pub fn begin_reading(&mut self, now_ms: Millis) {
+        self.keys.begin(now_ms);
     }
 
     /// The host read the key set, or could not (`None`). What was known to be genuine by the keys
@@ -220,6 +227,7 @@ fn same(given: &[u8], expected: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::base64;
 
     fn code(
         settings: &str,
@@ -240,6 +248,54 @@ mod tests {
             Stop::Fault(fault) => fault,
             Stop::Act(action) => panic!("{action:?}"),
         })
+    }
+
+    /// A key set with one key, and a token that says it is of that key.
+    fn set(kid: &str) -> String {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"{x}"}}]}}"#)
+    }
+
+    fn token_of(kid: &str) -> String {
+        let part = |text: &str| base64::encode_url(text.as_bytes());
+        let header = format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#);
+        let claims = r#"{"exp":100000,"scope":"publish:q"}"#;
+        format!("{}.{}.{}", part(&header), part(claims), part("signature"))
+    }
+
+    #[test]
+    fn a_key_that_is_gone_ends_what_is_known_to_be_genuine_by_it() {
+        let settings = r#"{"JWKS_URL": "https://id.example/keys"}"#;
+        let settings = Settings::parse(settings).unwrap();
+        let (text, value) = (format!("GET\n{URL}"), format!("Bearer {}", token_of("a")));
+        let mut request = Request::parse(&text).unwrap();
+        request.authorization = Some(&value);
+        let mut it = Credentials::default();
+        let mut asked =
+            |it: &mut Credentials, now_ms| match it.grant(&settings, &request, false, now_ms) {
+                Ok(_) => "let in",
+                Err(Stop::Fault(fault)) => fault.code.slug(),
+                Err(Stop::Act(action)) => match *action {
+                    Action::ReadKeys { .. } => "read",
+                    Action::Verify(_) => {
+                        it.verified(&settings, &request, true, now_ms).unwrap();
+                        "verify"
+                    }
+                    other => panic!("{other:?}"),
+                },
+            };
+        it.take_keys(Some(set("a").as_bytes()), Some(60_000), 0);
+        assert_eq!(asked(&mut it, 1), "verify");
+        assert_eq!(asked(&mut it, 59_999), "let in");
+        // Nobody has come with a token that is not known: the set is read again all the same.
+        assert_eq!(asked(&mut it, 60_000), "read");
+        it.begin_reading(60_000);
+        assert_eq!(asked(&mut it, 60_001), "let in");
+        it.take_keys(Some(set("a").as_bytes()), Some(60_000), 60_002);
+        assert_eq!(asked(&mut it, 60_003), "let in");
+        assert_eq!(asked(&mut it, 120_002), "read");
+        it.take_keys(Some(set("b").as_bytes()), Some(60_000), 120_002);
+        assert_eq!(asked(&mut it, 120_003), "unauthorized");
     }
 
     const TOKEN: &str = r#"{"ADMIN_TOKEN": "t0ken"}"#;

@@ -52,7 +52,6 @@ impl Keys {
         };
         let may_read = self.retry_at_ms <= now_ms;
         if (misses || is_stale) && may_read && self.reading_until_ms <= now_ms {
-            self.reading_until_ms = now_ms + KEY_SET_READ_MS_MAX;
             return Err(act(Action::ReadKeys {
                 url: url.to_owned(),
             }));
@@ -70,6 +69,21 @@ impl Keys {
                 Miss::Refused(why) => why,
             }))
         })
+    }
+
+    /// Somebody carries out the order to read it.
+    pub fn begin(&mut self, now_ms: Millis) {
+        self.reading_until_ms = now_ms + KEY_SET_READ_MS_MAX;
+    }
+
+    /// Whether what was genuine by this set still is: the set is the latest, or another one is on
+    /// its way or cannot be had, and it is not too old.
+    #[must_use]
+    pub const fn vouch(&self, now_ms: Millis) -> bool {
+        let is_latest = now_ms < self.fresh_until_ms
+            || now_ms < self.retry_at_ms
+            || now_ms < self.reading_until_ms;
+        self.set.is_some() && is_latest && now_ms < self.read_at_ms + KEY_SET_STALE_MS_MAX
     }
 
     /// Takes what was read; `None` where nothing could be. Whether the keys are others now.
@@ -126,7 +140,10 @@ mod tests {
             Ok(_) => "key",
             Err(Stop::Fault(fault)) => fault.code.slug(),
             Err(Stop::Act(action)) => match *action {
-                Action::ReadKeys { .. } => "read",
+                Action::ReadKeys { .. } => {
+                    keys.begin(now_ms);
+                    "read"
+                }
                 Action::AwaitKeys => "await",
                 _ => "?",
             },

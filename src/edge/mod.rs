@@ -238,7 +238,12 @@ impl Edge {
                 });
                 match done {
                     Ok(action) => action,
-                    Err(Stop::Act(action)) => *action,
+                    Err(Stop::Act(action)) => {
+                        if matches!(*action, Action::ReadKeys { .. }) {
+                            self.credentials.begin_reading(now_ms);
+                        }
+                        *action
+                    }
                     Err(Stop::Fault(fault)) => {
                         Action::Respond(self.refusal(&request, &found, &fault, now_ms))
                     }

@@ -211,3 +211,22 @@ fn what_is_given_again_is_what_would_be_answered() {
     }
     assert!(repeated > 100);
 }
+
+#[test]
+fn a_glance_takes_nobody_the_reading_of_the_keys() {
+    let settings = r#"{"JWKS_URL": "https://id.example/keys"}"#;
+    let mut edge = edge(settings, &verdict(Some(ErrorCode::QueueFull), false, &[]));
+    let part = |text: &str| base64::encode_url(text.as_bytes());
+    let header = part(r#"{"alg":"ES256","kid":"k"}"#);
+    let head = format!(
+        "POST\nhttp://localhost/v1/queues/full/messages\nauthorization: Bearer {header}.{}.{}\n",
+        part(r#"{"exp":1800000000,"scope":"publish:full"}"#),
+        part("signature")
+    );
+    assert!(edge.peek(&head, NOW + 1).is_none());
+    let order = edge.open(&head, NOW + 1);
+    assert!(matches!(order, Action::ReadKeys { .. }), "{order:?}");
+    assert!(edge.peek(&head, NOW + 2).is_none());
+    let order = edge.open(&head, NOW + 2);
+    assert!(matches!(order, Action::AwaitKeys), "{order:?}");
+}
