@@ -85,7 +85,11 @@ async function beside({ port, flooded: path, ...it }, connections, seconds) {
 /** What is compared: each has its turn in each round. */
 async function subjects(port) {
   const server = await startServer({ port });
-  const configure = { method: 'PUT', body: '{"capacity":{"max_messages":10000000}}' };
+  const configure = {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: '{"capacity":{"max_messages":10000000}}',
+  };
   for (const queue of ['flooded', 'quiet']) {
     await fetch(`${server.url}/v1/queues/${queue}`, configure);
   }

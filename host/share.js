@@ -10,7 +10,9 @@
 import { callObject, fetchShared } from './call.js';
 import { stepsBack } from './clock.js';
 import { headersOf } from './frames.js';
+import { Gathering } from './gathering.js';
 import { log } from './log.js';
+import { hasNeighbour } from './neighbours.js';
 import { targetOf } from './place.js';
 import { overloaded, unavailable } from './problem.js';
 
@@ -22,8 +24,8 @@ const ALONE_TO_RELAY_MAX = 1;
 const GATHERED_MIN = 3;
 /**
  * Before it sends, it waits for more until so many turns of the event loop in a row brought nothing
- * and half of those that were just answered came again, but no longer than this. An idle turn takes
- * about 15 µs.
+ * and half of those that were just answered came again, but no longer than this. Between slices of
+ * answers it waits in the same way. An idle turn takes about 15 µs.
  */
 const STILL_TURNS = 4;
 const LINGER_TURNS_MAX = 64;
@@ -94,18 +96,6 @@ class Lane {
   }
 }
 
-/** Publishes that will travel together. */
-class Gathering {
-  constructor() {
-    /** @type {string[]} */
-    this.commands = [];
-    /** When they left; 0 before. */
-    this.leftAt = 0;
-    /** @type {Promise<string[] | null>} made by the conductor, and settled while it lives */
-    this.answers = new Promise((resolve) => (this.settle = resolve));
-  }
-}
-
 class Conductor {
   constructor(lane, now) {
     this.lane = lane;
@@ -115,47 +105,63 @@ class Conductor {
     this.held = 0;
     /** So many are worth waiting for: half of those that were just answered. */
     this.expected = 0;
-    this.gathering = new Gathering();
+    this.gathering = this.gather(now);
+  }
+
+  /** What lies behind a relay runs elsewhere: nobody there is disturbed. */
+  gather(now) {
+    const { isRelay, target } = this.lane;
+    return new Gathering(!isRelay && hasNeighbour(target.object, now));
   }
 
   /** Sends what gathers behind `call`, and then what gathers meanwhile, until little does. */
   async conduct(call) {
     await call;
     while (this.lane.conductor === this || this.gathering.commands.length > 0) {
-      await this.linger();
+      await this.linger((there, isStill) => isStill && there >= this.expected);
       const gathering = this.gathering;
       const { commands } = gathering;
       if (commands.length === 0) break;
       const now = Date.now();
       gathering.leftAt = now;
-      this.gathering = new Gathering();
+      this.gathering = this.gather(now);
       this.lateAt = now + CALL_MS_MAX;
       if (now > this.endsAt || commands.length < GATHERED_MIN) this.end();
-      gathering.settle(await inTime(sendAll(this.lane.target, commands)));
+      const answers = await inTime(sendAll(this.lane.target, commands));
+      await gathering.tell(answers, (count) => this.awaitReturn(count));
       this.release(commands.length);
       this.expected = commands.length / 2;
     }
     this.end();
   }
 
-  /** Waits while others keep coming: clients that were just answered come again. */
-  async linger() {
+  /**
+   * Waits while others keep coming: clients that were just answered come again. How many are there,
+   * and whether nobody came for a while, says whether that is over.
+   */
+  async linger(isOver) {
     const { commands } = this.gathering;
     for (let turn = 0, still = 0; turn < LINGER_TURNS_MAX; turn++) {
-      if (still >= STILL_TURNS && commands.length >= this.expected) return;
+      if (isOver(commands.length, still >= STILL_TURNS)) return;
       const before = commands.length;
       await scheduler.wait(0);
       still = commands.length === before ? still + 1 : 0;
     }
   }
 
+  /** Waits until as many came as were just answered, or nobody does. */
+  awaitReturn(count) {
+    const enough = this.gathering.commands.length + count;
+    return this.linger((there, isStill) => isStill || there >= enough);
+  }
+
   /** Its call does not return. What gathered behind it has not been published, and will not be. */
   giveUp() {
     this.end();
-    const { commands, settle } = this.gathering;
-    this.gathering = new Gathering();
-    settle(null);
-    this.release(commands.length);
+    const gathering = this.gathering;
+    this.gathering = this.gather(Date.now());
+    gathering.tellAll(null);
+    this.release(gathering.commands.length);
   }
 
   /** Nobody joins it any more. */
@@ -240,12 +246,12 @@ async function follow(env, ctx, call, conductor, place, sent) {
     return overloaded();
   }
   const { gathering } = conductor;
-  const at = gathering.commands.push(call.command) - 1;
+  const at = gathering.take(call.command);
   conductor.held += 1;
   waiting += 1;
   let answers;
   try {
-    answers = await gathering.answers;
+    answers = await gathering.told(at);
   } catch {
     // Its request is over, whatever it was about to do.
     conductor.bury();

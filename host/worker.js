@@ -13,6 +13,7 @@ import * as frames from './frames.js';
 import { gather } from './gather.js';
 import { consume } from './inbound.js';
 import { levels, log, setLevel } from './log.js';
+import { noteUse } from './neighbours.js';
 import { placeOf } from './place.js';
 import { ACCESS_HEADER, VERDICT_HEADER, internal, problem, unavailable, withoutVerdict } from './problem.js';
 import { reportsAreScheduled, scheduleReports } from './reports.js';
@@ -253,6 +254,7 @@ async function listing(env, head, directoryCalls) {
 /** Hands the object's response through, unless it says what the edge shall answer for a while. */
 async function callFor(request, env, ctx, head, call) {
   const sent = { at: Date.now() };
+  noteUse(call.object, sent.at);
   const response = await (call.shareable
     ? publish(env, ctx, call, placeOf(request.cf), sent)
     : callObject(env, call, request));
