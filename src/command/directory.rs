@@ -1,7 +1,8 @@
 //! What can be asked of the directory, the object that knows the names of all queues.
 
+use super::codec;
 use super::patterns::PatternCommand;
-use crate::error::{ErrorCode, Fault};
+use crate::error::Fault;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -50,37 +51,22 @@ impl DirectoryCommand<'_> {
     /// # Errors
     /// `internal` when it cannot be written, which is a defect.
     pub fn encode(&self) -> Result<Vec<u8>, Fault> {
-        postcard::to_extend(self, vec![VERSION]).map_err(|e| {
-            Fault::new(
-                ErrorCode::Internal,
-                format!("a command could not be encoded: {e}"),
-            )
-        })
+        codec::write(VERSION, self)
     }
 }
 
 /// Reads a command; it borrows from `bytes`.
 ///
 /// # Errors
-/// `unavailable` for another version, `internal` for bytes that are no command.
+/// `unavailable` for another version, and for bytes that are no command of this one.
 pub fn decode(bytes: &[u8]) -> Result<DirectoryCommand<'_>, Fault> {
-    match bytes.split_first() {
-        Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|e| {
-            Fault::new(
-                ErrorCode::Internal,
-                format!("a command could not be decoded: {e}"),
-            )
-        }),
-        _ => Err(Fault::new(
-            ErrorCode::Unavailable,
-            "the directory runs another version just now; try again",
-        )),
-    }
+    codec::read(VERSION, "directory", bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorCode;
 
     #[test]
     fn commands_round_trip() {
@@ -106,7 +92,9 @@ mod tests {
         ] {
             assert_eq!(decode(&command.encode().unwrap()), Ok(command));
         }
-        assert_eq!(decode(&[9]).unwrap_err().code, ErrorCode::Unavailable);
-        assert_eq!(decode(&[VERSION]).unwrap_err().code, ErrorCode::Internal);
+        // Another version, and a command that this one does not know.
+        for bytes in [&[9][..], &[VERSION], &[VERSION, 99]] {
+            assert_eq!(decode(bytes).unwrap_err().code, ErrorCode::Unavailable);
+        }
     }
 }

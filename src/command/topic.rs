@@ -3,6 +3,7 @@
 //! A topic is a log: messages are appended, read from an offset, and let go by retention. Shares
 //! [`Draft`], [`Accepted`] and [`Delivery`] with queues. Out of scope: HTTP, storage.
 
+use super::codec;
 use super::patterns::PatternSet;
 use super::quarantined::Quarantined;
 use super::reply::SinceStart;
@@ -307,29 +308,13 @@ pub struct SubscriptionState {
 /// # Errors
 /// `internal` when it cannot be written, which is a defect.
 pub fn encode(envelope: &TopicEnvelope<'_>) -> Result<Vec<u8>, Fault> {
-    postcard::to_extend(envelope, vec![VERSION]).map_err(|e| {
-        Fault::new(
-            ErrorCode::Internal,
-            format!("a command could not be encoded: {e}"),
-        )
-    })
+    codec::write(VERSION, envelope)
 }
 
 /// Reads an envelope; it borrows from `bytes`.
 ///
 /// # Errors
-/// `unavailable` for another version, `internal` for bytes that are no command.
+/// `unavailable` for another version, and for bytes that are no command of this one.
 pub fn decode(bytes: &[u8]) -> Result<TopicEnvelope<'_>, Fault> {
-    match bytes.split_first() {
-        Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|e| {
-            Fault::new(
-                ErrorCode::Internal,
-                format!("a command could not be decoded: {e}"),
-            )
-        }),
-        _ => Err(Fault::new(
-            ErrorCode::Unavailable,
-            "the topic runs another version just now; try again",
-        )),
-    }
+    codec::read(VERSION, "topic", bytes)
 }

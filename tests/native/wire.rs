@@ -324,3 +324,21 @@ fn a_command_of_another_version_is_one_to_be_tried_again() {
         }
     }
 }
+
+#[test]
+fn so_is_one_that_this_version_cannot_read() {
+    for kind in ["queue", "topic", "directory"] {
+        for bytes in forms(kind) {
+            for length in 0..bytes.len() {
+                let code = refused(kind, &bytes[..length]);
+                assert_eq!(
+                    code,
+                    Some(ErrorCode::Unavailable),
+                    "{kind} {bytes:?} {length}"
+                );
+            }
+        }
+    }
+    let unknown = [forms("directory")[0][0], 99];
+    assert_eq!(refused("directory", &unknown), Some(ErrorCode::Unavailable));
+}
