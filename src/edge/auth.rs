@@ -271,7 +271,7 @@ mod tests {
         let mut request = Request::parse(&text).unwrap();
         request.authorization = Some(&value);
         let mut it = Credentials::default();
-        let mut asked =
+        let asked =
             |it: &mut Credentials, now_ms| match it.grant(&settings, &request, false, now_ms) {
                 Ok(_) => "let in",
                 Err(Stop::Fault(fault)) => fault.code.slug(),
