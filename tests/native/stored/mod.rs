@@ -15,12 +15,13 @@ use std::path::Path;
 /// What a dump is of, and how it is written.
 type Kind = (&'static str, fn() -> String);
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     ("queue", queue::dump),
     ("sale", sale::dump),
     ("draw", sale::dump_draw),
     ("push", push::dump),
     ("topic", topic::dump),
+    ("calling", topic::dump_calling),
     ("directory", directory::dump),
 ];
 
