@@ -87,6 +87,8 @@ pub struct PatternState {
     pub target: Option<String>,
     /// What its own queue calls, without what is secret.
     pub push: Option<serde_json::Value>,
+    /// How things stand with what is called, as far as its queue was asked.
+    pub endpoint: Option<serde_json::Value>,
     /// Whether it hands nothing on.
     pub paused: bool,
     /// Whether all topics know of it as it is.

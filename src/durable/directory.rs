@@ -17,7 +17,7 @@ use serde::Serialize;
 #[derive(Debug)]
 pub struct DirectoryObject {
     arrivals: Vec<Arrival>,
-    patterns: Patterns,
+    patterns: Box<Patterns>,
 }
 
 impl DirectoryObject {
@@ -30,7 +30,7 @@ impl DirectoryObject {
         key_set::open(sql)?;
         Ok(Self {
             arrivals: Vec::new(),
-            patterns: Patterns::open(sql)?,
+            patterns: Box::new(Patterns::open(sql)?),
         })
     }
 
@@ -49,8 +49,8 @@ impl DirectoryObject {
     }
 
     /// The answer to a call of an earlier turn; it counts from the next turn on.
-    pub fn called(&mut self, number: u32, ok: bool) {
-        self.patterns.called(number, ok);
+    pub fn called(&mut self, number: u32, ok: bool, body: &[u8]) {
+        self.patterns.called(number, ok, body);
     }
 
     /// The caller of a waiting request has gone.

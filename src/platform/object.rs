@@ -277,7 +277,7 @@ extern "C" fn object_called(len: usize, number: u32, outcome: u32) {
                 };
                 relay.called(number, outcome, body);
             }
-            Some(Role::Directory(directory)) => directory.called(number, outcome == ANSWERED),
+            Some(Role::Directory(directory)) => directory.called(number, outcome == ANSWERED, body),
             None => {}
         });
     });

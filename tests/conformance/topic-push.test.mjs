@@ -238,7 +238,8 @@ test('a pattern’s subscription calls with what its topics get', async () => {
   for (const name of ['a', 'b']) await new Topic(tide, `${stem}/${name}`).publish(name);
   await got(endpoint, 2);
   assert.deepEqual(bodiesOf(endpoint).sort(), ['a', 'b']);
-  assert.equal((await pattern.subscription('s')).target.url, endpoint.url);
+  const shown = await pattern.subscription('s');
+  assert.deepEqual([shown.target.url, shown.endpoint.state], [endpoint.url, 'active']);
   assert.equal((await ownQueue(pattern, 's')).endpoint.state, 'active');
   const wrong = await put(pattern, 's', { target: { timeout_ms: 1 } });
   assertProblem(wrong, { status: 400, type: 'bad-request', field: 'target.timeout_ms' });

@@ -6,6 +6,7 @@
 //! out of order harms: a topic is told all that it has to know, as of a version. A new topic asks by
 //! itself, when it registers. Out of scope: cursors and messages, which are the topics'.
 
+mod looking;
 mod rows;
 mod steps;
 mod telling;
@@ -21,10 +22,11 @@ use crate::command::patterns::{
 };
 use crate::command::topic::Start;
 use crate::error::{ErrorCode, Fault};
-use crate::limits::{PATTERN_STEPS_MAX, PATTERN_SUBSCRIPTIONS_MAX, PATTERN_TOPICS_MAX};
+use crate::limits::{PATTERN_STEPS_MAX, PATTERN_SUBSCRIPTIONS_MAX};
 use crate::push::target::Reach;
 use crate::store::{Sql, StoreError};
 use crate::time::{Millis, SECOND};
+use looking::Look;
 use rows::Row;
 use std::collections::BTreeMap;
 use steps::Step;
@@ -65,7 +67,8 @@ pub struct Patterns {
     entries: BTreeMap<Key, Entry>,
     telling: Telling,
     waiting: Vec<Waiting>,
-    answers: Vec<(u32, bool)>,
+    answers: Vec<(u32, bool, Vec<u8>)>,
+    looks: Vec<Look>,
     last_number: u32,
     armed_ms: Option<Millis>,
     more_work: bool,
@@ -122,13 +125,14 @@ impl Patterns {
     }
 
     /// The answer to a call of an earlier turn, for the next one.
-    pub fn called(&mut self, number: u32, ok: bool) {
-        self.answers.push((number, ok));
+    pub fn called(&mut self, number: u32, ok: bool, body: &[u8]) {
+        self.answers.push((number, ok, body.to_vec()));
     }
 
     /// The caller of a waiting request has gone.
     pub fn cancel(&mut self, token: u32) {
         self.waiting.retain(|it| it.token != token);
+        self.looks.retain(|it| it.token != token);
     }
 
     /// All that the topic `name` has to know.
@@ -250,7 +254,7 @@ impl Patterns {
                 pattern,
                 name,
                 after,
-            } => self.topics(turn, pattern, name, after).map(Some),
+            } => self.look(turn, token, (pattern, name), after),
             PatternCommand::List {
                 pattern,
                 after,
@@ -406,29 +410,6 @@ impl Patterns {
         }
     }
 
-    fn topics(
-        &mut self,
-        turn: &mut Turn<'_>,
-        pattern: &str,
-        name: &str,
-        after: Option<&str>,
-    ) -> Result<PatternReply, Stop> {
-        let key = (pattern.to_owned(), name.to_owned());
-        let Some(entry) = self.entries.get(&key).filter(|it| !it.row.leaving) else {
-            let detail = format!("there is no subscription {name:?} of this pattern");
-            return Err(Fault::new(ErrorCode::NotFound, detail).into());
-        };
-        let state = state_of(&key, entry);
-        let (names, more) =
-            rows::names(turn.sql, pattern, after.unwrap_or(""), PATTERN_TOPICS_MAX)?;
-        let cursor = more.filter(|_| !names.is_empty());
-        Ok(PatternReply::Topics {
-            state,
-            names,
-            cursor,
-        })
-    }
-
     fn list(&self, pattern: &str, after: Option<&str>, limit: u32) -> PatternReply {
         let after = after.unwrap_or_default();
         let of_it = self.entries.iter().filter(|((of, name), entry)| {
@@ -527,6 +508,7 @@ fn state_of(key: &Key, entry: &Entry) -> PatternState {
             .ok()
             .and_then(|it| it.push)
             .map(|push| push.shown()),
+        endpoint: None,
         paused: entry.row.paused,
         settled: entry.row.steps.is_empty(),
     }

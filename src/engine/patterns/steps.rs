@@ -66,7 +66,6 @@ impl Patterns {
         if !is_idle || open >= CALLS_MAX {
             return Ok(());
         }
-        let queue = subscription_queue(&key.0, &key.1);
         let patch = entry.row.own_queue_patch();
         let patch = patch.map_err(|fault| StoreError(fault.detail))?;
         let command = match step {
@@ -74,25 +73,11 @@ impl Patterns {
             Step::Purge => Command::Purge,
             _ => Command::Configure { patch: &patch },
         };
-        let envelope = Envelope {
-            queue: &queue,
-            origin: None,
-            auto_create: true,
-            binary: false,
-            anonymous: false,
-            refused: Vec::new(),
-            command,
-        };
-        let command = codec::encode(&envelope).map_err(|fault| StoreError(fault.detail))?;
         let number = self.number();
+        turn.out.calls.push(ask(number, key, command)?);
         if let Some(entry) = self.entries.get_mut(key) {
             entry.call = Some(number);
         }
-        turn.out.calls.push(Call {
-            number,
-            object: queue_object(&queue),
-            command,
-        });
         Ok(())
     }
 
@@ -139,7 +124,10 @@ impl Patterns {
 
     /// Applies the answers to calls of earlier turns.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        for (number, ok) in std::mem::take(&mut self.answers) {
+        for (number, ok, body) in std::mem::take(&mut self.answers) {
+            if self.looked(turn, number, ok, &body)? {
+                continue;
+            }
             if self.telling.settle(turn.sql, turn.now_ms, number, ok)? {
                 continue;
             }
@@ -159,6 +147,26 @@ impl Patterns {
         }
         Ok(())
     }
+}
+
+/// A call of a subscription's queue.
+pub(super) fn ask(number: u32, key: &Key, command: Command<'_>) -> Result<Call, StoreError> {
+    let queue = subscription_queue(&key.0, &key.1);
+    let envelope = Envelope {
+        queue: &queue,
+        origin: None,
+        auto_create: true,
+        binary: false,
+        anonymous: false,
+        refused: Vec::new(),
+        command,
+    };
+    let command = codec::encode(&envelope).map_err(|fault| StoreError(fault.detail))?;
+    Ok(Call {
+        number,
+        object: queue_object(&queue),
+        command,
+    })
 }
 
 fn complete(row: &mut Row) {

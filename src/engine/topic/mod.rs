@@ -12,7 +12,7 @@ mod last_value;
 mod live;
 mod log;
 mod operations;
-mod own_queue;
+pub(super) mod own_queue;
 mod pace;
 mod patterns;
 mod publish;

@@ -208,7 +208,7 @@ fn unreached() -> Fault {
 }
 
 /// How things stand with the endpoint, as a queue describes itself.
-fn endpoint_of(description: &[u8]) -> Option<Value> {
+pub fn endpoint_of(description: &[u8]) -> Option<Value> {
     #[derive(Deserialize)]
     struct Description {
         endpoint: Option<Value>,

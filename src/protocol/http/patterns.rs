@@ -3,7 +3,7 @@
 
 use super::render::write_list;
 use super::response::Response;
-use super::topic::write_target;
+use super::topic::{write_endpoint, write_target};
 use super::{DecidedBy, problem};
 use crate::command::Delivery;
 use crate::command::patterns::{PatternReply, PatternState};
@@ -79,6 +79,7 @@ fn write_state(out: &mut Vec<u8>, it: &PatternState) {
     name(out, "filter");
     out.extend_from_slice(it.filter.as_deref().unwrap_or("null").as_bytes());
     write_target(out, it.target.as_deref(), it.push.as_ref());
+    write_endpoint(out, it.push.is_some(), it.endpoint.as_ref());
     for (key, is) in [("paused", it.paused), ("settled", it.settled)] {
         name(out, key);
         out.extend_from_slice(if is { b"true" } else { b"false" });

@@ -181,15 +181,7 @@ fn write_subscription(out: &mut Vec<u8>, it: &SubscriptionState) {
     }
     raw(out, "filter", it.filter.as_deref().unwrap_or("null"));
     write_target(out, it.target.as_deref(), it.push.as_ref());
-    if it.push.is_some() {
-        name(out, "endpoint");
-        let endpoint = it.endpoint.as_ref();
-        out.extend(
-            endpoint
-                .map_or("null".to_owned(), ToString::to_string)
-                .bytes(),
-        );
-    }
+    write_endpoint(out, it.push.is_some(), it.endpoint.as_ref());
     raw(out, "paused", if it.paused { "true" } else { "false" });
     raw(out, "retrying", if it.retrying { "true" } else { "false" });
     for (key, value) in [
@@ -215,6 +207,14 @@ pub fn write_target(out: &mut Vec<u8>, queue: Option<&str>, push: Option<&Value>
         }
         (None, Some(push)) => out.extend(push.to_string().bytes()),
         (None, None) => out.extend_from_slice(b"null"),
+    }
+}
+
+/// Appends how things stand with what a subscription calls, where it calls anything.
+pub fn write_endpoint(out: &mut Vec<u8>, calls: bool, endpoint: Option<&Value>) {
+    if calls {
+        let text = endpoint.map_or("null".to_owned(), Value::to_string);
+        raw(out, "endpoint", &text);
     }
 }
 

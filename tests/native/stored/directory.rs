@@ -63,7 +63,7 @@ fn directories_of_every_version_are_opened() {
         let mut called = Vec::new();
         for _ in 0..4 {
             for call in turn(&mut directory, &mut database, NOW_MS + 60_000).calls {
-                directory.called(call.number, true);
+                directory.called(call.number, true, b"");
                 called.push(call.object);
             }
         }

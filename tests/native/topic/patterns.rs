@@ -169,7 +169,7 @@ impl World {
             return;
         }
         match &mut node.object {
-            Object::Directory(it) => it.called(call.number, answer.0),
+            Object::Directory(it) => it.called(call.number, answer.0, &answer.1),
             Object::Topic(it) => it.called(call.number, answer.0, &answer.1),
             Object::Queue(it) => it.called(call.number, answer.0, &answer.1),
         }

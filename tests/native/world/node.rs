@@ -84,7 +84,7 @@ impl Node {
         match &mut self.core {
             Some(Core::Queue(it)) => it.called(number, ok, body),
             Some(Core::Topic(it)) => it.called(number, ok, body),
-            Some(Core::Directory(it)) => it.called(number, ok),
+            Some(Core::Directory(it)) => it.called(number, ok, body),
             None => {}
         }
     }
