@@ -39,6 +39,7 @@ const CLIENT = '/client/';
  * @returns {Promise<Response>}
  */
 export async function serveAsset(request, env) {
+  if (!URL.canParse(request.url)) return noUrl();
   const { pathname } = new URL(request.url);
   const path = fileAt(pathname);
   const type = TYPES[path.slice(path.lastIndexOf('.') + 1)];
@@ -82,4 +83,10 @@ function tagOf(headers) {
 
 function notFound(path) {
   return problem(404, 'not-found', 'There is no such thing', `nothing is at ${path}`);
+}
+
+/** Two `Host` headers, for one. */
+function noUrl() {
+  const detail = 'host and path are no URL; the header Host stands there once';
+  return problem(400, 'bad-request', 'The request is malformed', detail);
 }

@@ -179,7 +179,8 @@ function noted(request, response) {
   const isRefused = status === 401 || status === 403;
   const changes = response.ok && (method === 'PUT' || method === 'DELETE');
   if (!isRefused && !changes) return response;
-  const { pathname: path } = new URL(request.url);
+  // Two `Host` headers make a URL that is none.
+  const path = URL.canParse(request.url) ? new URL(request.url).pathname : '';
   if (isRefused) log('warn', 'access_refused', { method, path, status });
   else if (CONFIGURED.test(path)) log('info', 'configuration_changed', { method, path, status });
   return response;

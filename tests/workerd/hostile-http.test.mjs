@@ -40,7 +40,7 @@ function exchange(bytes) {
     const done = (isClosed) => {
       clearTimeout(timer);
       socket.destroy();
-      const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+      const statuses = [...text.matchAll(/HTTP\/1\.[01] (\d+)/g)].map(([, status]) => Number(status));
       resolve({ statuses, isClosed });
     };
     timer = setTimeout(() => done(false), LISTEN_MS);
@@ -99,6 +99,64 @@ for (const [name, size] of [['no number', 'zz'], ['beyond numbers', 'fffffffffff
 test('two requests in one piece are two', async () => {
   const { statuses } = await exchange(`${PUBLISH}Content-Length: 1\r\n\r\na${NEXT}`);
   assert.deepEqual(statuses, [202, 200]);
+});
+
+const JSON_PUT = 'Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
+
+/** One answer with this status, whatever the request is in. */
+for (const [name, bytes, status] of [
+  ['an absolute URL', `GET http://127.0.0.1/healthz HTTP/1.1\r\n${HOST}\r\n`, 200],
+  ['two hosts', `GET /v1/queues HTTP/1.1\r\n${HOST}Host: evil.example\r\n\r\n`, 403],
+  ['two hosts, for a page', `GET /no-page.html HTTP/1.1\r\n${HOST}Host: evil.example\r\n\r\n`, 400],
+  ['a path that begins twice', `GET //v1/queues HTTP/1.1\r\n${HOST}\r\n`, 404],
+  ['a path that goes up', `GET /v1/queues/../../metrics/ HTTP/1.1\r\n${HOST}\r\n`, 404],
+  ['a path that goes up in disguise', `GET /v1/queues/%2e%2e/queues HTTP/1.1\r\n${HOST}\r\n`, 404],
+  ['a path in disguise', `GET /%76%31/queues HTTP/1.1\r\n${HOST}\r\n`, 404],
+  ['a name in disguise is the name', `PUT /v1/queues/%65dges HTTP/1.1\r\n${HOST}${JSON_PUT}`, 200],
+  ['a name encoded twice', `GET /v1/queues/a%252Fb HTTP/1.1\r\n${HOST}\r\n`, 400],
+  ['a NUL in a path', `GET /v1/queues/a\0b HTTP/1.1\r\n${HOST}\r\n`, 400],
+  ['a NUL in a name', `GET /v1/queues/a%00b HTTP/1.1\r\n${HOST}\r\n`, 400],
+  ['a slash in too many bytes', `GET /v1/queues/a%C0%AFb HTTP/1.1\r\n${HOST}\r\n`, 400],
+  ['half a pair of UTF-16', `GET /v1/queues/%ED%A0%80 HTTP/1.1\r\n${HOST}\r\n`, 400],
+  ['HTTP/1.0', `GET /healthz HTTP/1.0\r\n${HOST}\r\n`, 200],
+  ['HTTP/1.0 without a host', 'GET /v1/queues HTTP/1.0\r\n\r\n', 400],
+  ['HTTP/0.9', 'GET /healthz\r\n', 400],
+  ['HEAD', `HEAD /v1/queues HTTP/1.1\r\n${HOST}\r\n`, 200],
+  ['OPTIONS', `OPTIONS /v1/queues HTTP/1.1\r\n${HOST}\r\n`, 204],
+  ['TRACE, which would show headers', `TRACE /v1/queues HTTP/1.1\r\n${HOST}\r\n`, 405],
+  ['PATCH', `PATCH /v1/queues/${QUEUE} HTTP/1.1\r\n${HOST}Content-Length: 0\r\n\r\n`, 405],
+  ['a method that is none', `FLY /v1/queues HTTP/1.1\r\n${HOST}\r\n`, 501],
+  ['a name of our own for a header', `GET /v1/queues HTTP/1.1\r\n${HOST}@grant: {}\r\n\r\n`, 400],
+  ['the command of the inner hop', `${PUBLISH}Tidegate-Command: AAAA\r\nContent-Length: 1\r\n\r\na`, 400],
+  ['two priorities', `${PUBLISH}${'Tidegate-Priority: 1\r\n'.repeat(2)}Content-Length: 1\r\n\r\na`, 400],
+  ['another protocol', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', undefined],
+]) {
+  test(`${name}: ${status ?? 'no answer'}`, async () => {
+    const { statuses } = await exchange(bytes.replace(HOST, `${HOST}Connection: close\r\n`));
+    assert.deepEqual(statuses, status === undefined ? [] : [status]);
+  });
+}
+
+test('a header that stands twice is one value with both, and no way around a check', async () => {
+  const twice = 'Idempotency-Key: a\r\nIdempotency-Key: b\r\n';
+  const before = await accepted();
+  const both = `${PUBLISH}${twice}Content-Length: 1\r\n\r\na`;
+  await exchange(both);
+  await tide.publish(QUEUE, 'x', { 'idempotency-key': 'a, b' });
+  assert.equal(await accepted(), before + 1);
+});
+
+test('of two Authorization headers neither counts', async (t) => {
+  const closed = await startServer({ env: { ADMIN_TOKEN: 'correct-horse-battery-staple' } });
+  t.after(() => closed.stop());
+  const right = 'Bearer correct-horse-battery-staple';
+  const asked = async (headers) =>
+    (await fetch(`${closed.url}/v1/queues`, { headers })).status;
+  const twice = (...values) => values.map((value) => ['authorization', value]);
+  assert.equal(await asked(twice(right)), 200);
+  for (const two of [[right, right], [right, 'Bearer x'], ['Bearer x', right]]) {
+    assert.equal(await asked(twice(...two)), 401);
+  }
 });
 
 const long = (chars) => 'a'.repeat(chars);
