@@ -8,6 +8,11 @@ import { Feed } from './feed.js';
 const COMMENT = ':\n\n';
 /** Proxies drop what is silent for longer. */
 const COMMENT_MS = 15_000;
+/**
+ * A client that closes its connection may still want to read: only writing tells that it has gone.
+ * Where others are shown who is here, that is sooner.
+ */
+const COMMENT_SHOWN_MS = 3_000;
 const encoder = new TextEncoder();
 
 /**
@@ -33,7 +38,7 @@ export async function events(core, env, { text: stream, endsAt }) {
   comments = setInterval(() => {
     // One that is not taken yet is as good as a second.
     if (writer.desiredSize > 0) write(COMMENT).catch(() => {});
-  }, COMMENT_MS);
+  }, feed.isShown ? COMMENT_SHOWN_MS : COMMENT_MS);
   stay = atExpiry(endsAt, () => {
     write(`event: problem\ndata: ${EXPIRED}\n\n`).catch(() => {});
     feed.finish();
@@ -43,7 +48,7 @@ export async function events(core, env, { text: stream, endsAt }) {
     stay();
     feed.close();
   };
-  // A client that has gone is noticed with the next write, a comment at the latest.
+  // One that was cut off is noticed at once; one that left with a write, a comment at the latest.
   writer.closed.catch(leave);
   // So that the client sees at once that the stream is open.
   write(COMMENT).catch(() => {});

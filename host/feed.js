@@ -50,6 +50,12 @@ export class Feed {
     return this.stream.slice(0, this.stream.indexOf('\n'));
   }
 
+  /** Whether others are shown who reads. */
+  get isShown() {
+    const [, , , , , member] = this.stream.split('\n', 6);
+    return member !== '';
+  }
+
   /** Opens the socket; the object's response, with a socket where it lets the reader in. */
   async open() {
     const { core } = this;

@@ -162,6 +162,19 @@ test('those who are here see who comes and goes', async (t) => {
   assert.equal((await ada.until('leave')).member, 'bob');
 });
 
+test('that somebody left an event stream is told soon', async (t) => {
+  const topic = useTopic(t);
+  const ada = await topic.socket();
+  ada.send({ type: 'subscribe', ref: 1, member: 'ada' });
+  await ada.until('here');
+  const bob = await topic.events({ member: 'bob' });
+  assert.equal((await ada.until('join')).member, 'bob');
+  bob.close();
+  // The comment that others get would tell after 15 s.
+  assert.equal((await ada.until('leave', 6_000))?.member, 'bob');
+  assert.equal((await topic.figures()).readers, 1);
+});
+
 test('a slow reader is told that it lags, and misses nothing', async (t) => {
   const topic = useTopic(t);
   const socket = await topic.socket();
