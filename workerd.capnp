@@ -49,6 +49,7 @@ const tidegate :Workerd.Worker = (
     (name = "host/log.js", esModule = embed "host/log.js"),
     (name = "host/neighbours.js", esModule = embed "host/neighbours.js"),
     (name = "host/object.js", esModule = embed "host/object.js"),
+    (name = "host/openapi.js", esModule = embed "host/openapi.js"),
     (name = "host/place.js", esModule = embed "host/place.js"),
     (name = "host/problem.js", esModule = embed "host/problem.js"),
     (name = "host/repair.js", esModule = embed "host/repair.js"),

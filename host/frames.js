@@ -20,6 +20,7 @@ export const VERIFY = 12;
 export const READ_KEYS = 13;
 export const AWAIT_KEYS = 14;
 export const LEARN = 15;
+export const DOCUMENT = 16;
 
 /** What becomes of a client's frame. */
 export const SEND = 0;

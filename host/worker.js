@@ -14,6 +14,7 @@ import { gather } from './gather.js';
 import { consume } from './inbound.js';
 import { levels, log, setLevel } from './log.js';
 import { noteUse } from './neighbours.js';
+import { document } from './openapi.js';
 import { placeOf } from './place.js';
 import { ACCESS_HEADER, VERDICT_HEADER, internal, problem, unavailable, withoutVerdict } from './problem.js';
 import { reportsAreScheduled, scheduleReports } from './reports.js';
@@ -165,6 +166,8 @@ function step(request, env, ctx, head, retake) {
       return after(env, readKeys(core, at, env), retake);
     case frames.LEARN:
       return learned(env, frames.readCall(core, at), head, retake);
+    case frames.DOCUMENT:
+      return document();
     case frames.AWAIT_KEYS:
       return after(env, awaitKeys(), retake);
     default:

@@ -51,6 +51,8 @@ pub enum Action {
         call: Call,
         ends_at_ms: Option<Millis>,
     },
+    /// Answer with the document of the interface.
+    Document,
     /// Serve the page or file at the request's path.
     Asset,
     /// Check the signature of the request's token, call `Edge::verified`, and take the step again.

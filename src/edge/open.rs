@@ -16,9 +16,7 @@ use crate::limits::{
     BATCH_BYTES_MAX, BROWSE_MESSAGES_MAX, JSON_BYTES_MAX, LIST_QUEUES_MAX, MESSAGE_BYTES_MAX,
     SEQ_MAX, WAIT_MS_MAX,
 };
-use crate::protocol::http::{
-    Response, batch, binary, cors, incoming, media, openapi, publish, too_large,
-};
+use crate::protocol::http::{Response, batch, binary, cors, incoming, media, publish, too_large};
 use crate::time::Millis;
 
 /// Bodies up to this size travel inside the command; larger ones are handed on as a stream, never
@@ -66,7 +64,10 @@ impl Edge {
                     }),
                 }
             }
-            Place::OpenApi => Ok(Action::Respond(openapi::response())),
+            Place::OpenApi if request.head.method == "HEAD" => {
+                Ok(Action::Respond(Response::json(200, Vec::new())))
+            }
+            Place::OpenApi => Ok(Action::Document),
             Place::Queues => list(request, Listing::Queues),
             Place::Topics => list(request, Listing::Topics),
             Place::Queue(queue, Part::Message(id)) if place.streams(request) => {
@@ -83,7 +84,7 @@ impl Edge {
                 if request.grant.anonymous {
                     self.public_topics.charge(topic, request.client, now_ms)?;
                 }
-                self.opened_topic(request, topic, part, method)
+                self.opened_topic(request, topic, part, method, now_ms)
             }
         }
     }

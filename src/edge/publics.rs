@@ -111,12 +111,42 @@ impl Publics {
             .insert(queue.to_owned(), Known { open, until_ms });
     }
 
-    /// Lets one request from `client` through, or says when the next one is (the generic cell rate
-    /// algorithm).
+    /// Lets one request from `client` through, or says when the next one is.
     ///
     /// # Errors
     /// `rate-limited`; `unauthorized` where nothing is open, as far as was heard.
     pub fn charge(&mut self, queue: &str, client: &str, now_ms: Millis) -> Result<(), Fault> {
+        self.charge_for(1, queue, client, now_ms)
+    }
+
+    /// As [`Self::charge`], for all messages of a batch but the first, which its request has paid for.
+    ///
+    /// # Errors
+    /// As there; `request-too-large` for a batch that is more than comes at once at any time.
+    pub fn charge_batch(
+        &mut self,
+        messages: u64,
+        queue: &str,
+        client: &str,
+        now_ms: Millis,
+    ) -> Result<(), Fault> {
+        let open = self.queues.get(queue).and_then(|it| it.open.as_ref());
+        if let Some(burst) = open.map(|it| it.burst).filter(|burst| messages > *burst) {
+            let detail = format!("without a token a batch has at most {burst} messages here");
+            let fault = Fault::new(ErrorCode::RequestTooLarge, detail);
+            return Err(fault.with(|figures| figures.limit = Some(burst)));
+        }
+        self.charge_for(messages.saturating_sub(1), queue, client, now_ms)
+    }
+
+    /// The generic cell rate algorithm.
+    fn charge_for(
+        &mut self,
+        count: u64,
+        queue: &str,
+        client: &str,
+        now_ms: Millis,
+    ) -> Result<(), Fault> {
         let Some(open) = self.queues.get(queue).and_then(|it| it.open.as_ref()) else {
             return Err(auth::no_token());
         };
@@ -128,12 +158,14 @@ impl Publics {
             }
         }
         let each_us = (1_000_000.0 / open.per_second) as u64;
-        let ahead_us = each_us.saturating_mul(open.burst - 1);
+        let cost_us = each_us.saturating_mul(count);
+        let ahead_us = each_us.saturating_mul(open.burst);
         let name = format!("{queue} {}", address(client));
         let paid_us = self.paid_us.entry(name).or_default();
         let from_us = (*paid_us).max(now_us);
-        let Some(early_us) = (from_us - now_us).checked_sub(ahead_us + 1) else {
-            *paid_us = from_us + each_us;
+        let until_us = from_us.saturating_add(cost_us);
+        let Some(early_us) = (until_us - now_us).checked_sub(ahead_us.saturating_add(1)) else {
+            *paid_us = until_us;
             return Ok(());
         };
         let detail = "too many requests from this address; a token has no such limit";
@@ -207,6 +239,26 @@ mod tests {
         assert_eq!(asked, 10 * PUBLIC_ASKS_PER_SECOND_MAX);
         it.learn("sale", "", NOW);
         assert_eq!(look(&mut it, "sale", NOW), Look::Closed);
+    }
+
+    #[test]
+    fn a_batch_pays_for_each_message() {
+        let mut it = Publics::default();
+        it.learn("chat", "10 5 publish", NOW);
+        let mut batch = |messages, now_ms| {
+            it.charge("chat", "192.0.2.1", now_ms)
+                .and_then(|()| it.charge_batch(messages, "chat", "192.0.2.1", now_ms))
+                .map_err(|fault| (fault.code, fault.figures.retry_after_ms))
+        };
+        assert_eq!(batch(5, NOW), Ok(()));
+        let limited = |ms| Err((ErrorCode::RateLimited, Some(ms)));
+        assert_eq!(batch(1, NOW), limited(100));
+        assert_eq!(batch(3, NOW + 200), limited(100));
+        assert_eq!(batch(0, NOW + 1_000), Ok(()));
+        assert_eq!(
+            batch(6, NOW + 1_000),
+            Err((ErrorCode::RequestTooLarge, None))
+        );
     }
 
     #[test]

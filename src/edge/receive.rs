@@ -24,7 +24,7 @@ impl Edge {
     ) -> Result<Action, Fault> {
         match place {
             Place::Queue(queue, part) => self.received_queue(request, queue, *part, body, now_ms),
-            Place::Topic(topic, part) => self.received_topic(request, topic, part, body),
+            Place::Topic(topic, part) => self.received_topic(request, topic, part, body, now_ms),
             Place::Tokens => {
                 let body = within(body, token::BODY_BYTES_MAX)?;
                 let made = token::make(&self.settings, request.grant, body, now_ms)?;

@@ -209,7 +209,7 @@ const NAMES_MAX: usize = 3;
 const OBSERVE: Needs = Needs::One(&[Verb::Observe, Verb::Consume, Verb::Manage]);
 const OBSERVE_TOPIC: Needs = Needs::One(&[Verb::Observe, Verb::Subscribe, Verb::Manage]);
 const PUBLISH: Needs = Needs::One(&[Verb::Publish]);
-/// Of one message, that is: what is open to everybody is counted by requests.
+/// Of a queue one message, that is: what is open to everybody is counted by requests there.
 const PUBLISH_OR_PUBLIC: Needs = Needs::OrPublic(&[Verb::Publish]);
 const SUBSCRIBE_OR_PUBLIC: Needs = Needs::OrPublic(&[Verb::Subscribe]);
 /// What of it is open is seen at each frame.
@@ -267,7 +267,7 @@ pub static ROUTES: &[Route] = routes! {
         => |[q, ..]| Place::Queue(queue(q)?, Part::Quarantine);
     "/v1/topics/{topic}/messages" [(Get, SUBSCRIBE_OR_PUBLIC), (Post, PUBLISH_OR_PUBLIC)]
         => |[t, ..]| Place::Topic(topic(t)?, TopicPart::Messages);
-    "/v1/topics/{topic}/messages/batch" [(Post, PUBLISH)]
+    "/v1/topics/{topic}/messages/batch" [(Post, PUBLISH_OR_PUBLIC)]
         => |[t, ..]| Place::Topic(topic(t)?, TopicPart::Batch);
     "/v1/topics/{topic}/events" [(Get, SUBSCRIBE_OR_PUBLIC)]
         => |[t, ..]| Place::Topic(topics(t)?, TopicPart::Events);

@@ -20,6 +20,7 @@ use crate::protocol::http::{
     Response, ack, batch, binary, cloud_events, incoming, media, publish, pull, seek, too_large,
     within,
 };
+use crate::time::Millis;
 
 /// What a stream of somebody without credentials says of them.
 const ANONYMOUS: &str = "anonymous";
@@ -47,11 +48,12 @@ const READ_LIMIT_DEFAULT: u64 = 100;
 
 impl Edge {
     pub(super) fn opened_topic(
-        &self,
+        &mut self,
         request: &Request<'_>,
         topic: &str,
         part: &TopicPart<'_>,
         method: Method,
+        now_ms: Millis,
     ) -> Result<Action, Fault> {
         if is_pattern(topic)
             && let Some(action) = self.opened_pattern(request, topic, part, method)?
@@ -60,14 +62,14 @@ impl Edge {
         }
         let command = match (part, method) {
             (TopicPart::Messages, Method::Post) => {
-                return self.opened_topic_publish(request, topic);
+                return self.opened_topic_publish(request, topic, now_ms);
             }
             (TopicPart::Batch, _) => {
                 if !binary::is(request.content_type) {
                     batch::Form::of(request.content_type)?;
                 }
                 publish::refuse_in_batch(&request.head)?;
-                return self.need_topic_body(request, topic, part, BATCH_BYTES_MAX);
+                return self.need_topic_body(request, topic, part, BATCH_BYTES_MAX, now_ms);
             }
             (TopicPart::Ack(name), _) if binary::is(request.content_type) => {
                 return self.hand_to_own_queue(topic, name, request, Command::AckBinary);
@@ -76,7 +78,7 @@ impl Edge {
             (TopicPart::Pull(_), _)
                 if binary::is(request.content_type) && request.wait_ms_max < WAIT_MS_MAX =>
             {
-                return self.need_topic_body(request, topic, part, JSON_BYTES_MAX);
+                return self.need_topic_body(request, topic, part, JSON_BYTES_MAX, now_ms);
             }
             (TopicPart::Pull(name), _) if binary::is(request.content_type) => {
                 return self.hand_to_own_queue(topic, name, request, Command::PullBinary);
@@ -84,7 +86,7 @@ impl Edge {
             (TopicPart::Pull(_) | TopicPart::Ack(_) | TopicPart::Seek(_), _)
             | (TopicPart::Itself | TopicPart::Subscription(_), Method::Put) => {
                 media::expect_json(request.content_type)?;
-                return self.need_topic_body(request, topic, part, JSON_BYTES_MAX);
+                return self.need_topic_body(request, topic, part, JSON_BYTES_MAX, now_ms);
             }
             (TopicPart::Messages, _) => return self.read(request, topic),
             (TopicPart::Events, _) => return events(request, topic),
@@ -181,15 +183,21 @@ impl Edge {
         )))
     }
 
-    fn opened_topic_publish(&self, request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
+    fn opened_topic_publish(
+        &mut self,
+        request: &Request<'_>,
+        topic: &str,
+        now_ms: Millis,
+    ) -> Result<Action, Fault> {
         if media::is(request.content_type, media::CLOUD_EVENT) {
             let part = &TopicPart::Messages;
-            return self.need_topic_body(request, topic, part, STRUCTURED_BYTES_MAX);
+            return self.need_topic_body(request, topic, part, STRUCTURED_BYTES_MAX, now_ms);
         }
         match request.content_length {
             Some(bytes) if bytes > MESSAGE_BYTES_MAX as u64 => Err(incoming::too_large()),
             Some(bytes) if bytes <= INLINE_BYTES_MAX as u64 => {
-                self.need_topic_body(request, topic, &TopicPart::Messages, INLINE_BYTES_MAX)
+                let part = &TopicPart::Messages;
+                self.need_topic_body(request, topic, part, INLINE_BYTES_MAX, now_ms)
             }
             _ => {
                 let message = publish::read(&request.head)?;
@@ -204,25 +212,27 @@ impl Edge {
     }
 
     fn need_topic_body(
-        &self,
+        &mut self,
         request: &Request<'_>,
         topic: &str,
         part: &TopicPart<'_>,
         bytes_max: usize,
+        now_ms: Millis,
     ) -> Result<Action, Fault> {
         match request.content_length {
-            Some(0) => self.received_topic(request, topic, part, &[]),
+            Some(0) => self.received_topic(request, topic, part, &[], now_ms),
             Some(bytes) if bytes > bytes_max as u64 => Err(too_large(bytes_max)),
             _ => Ok(Action::NeedBody { bytes_max }),
         }
     }
 
     pub(super) fn received_topic(
-        &self,
+        &mut self,
         request: &Request<'_>,
         topic: &str,
         part: &TopicPart<'_>,
         body: &[u8],
+        now_ms: Millis,
     ) -> Result<Action, Fault> {
         let caller = Caller::of(request);
         let call = match part {
@@ -240,7 +250,7 @@ impl Edge {
                 }
                 self.publish_call(topic, caller, request.grant, &message)?
             }
-            TopicPart::Batch => self.received_topic_batch(request, topic, body)?,
+            TopicPart::Batch => self.received_topic_batch(request, topic, body, now_ms)?,
             TopicPart::Itself => {
                 let patch = super::receive::configuration(within(body, JSON_BYTES_MAX)?)?;
                 self.topic_call(topic, caller, TopicCommand::Configure { patch })
@@ -275,10 +285,11 @@ impl Edge {
     }
 
     fn received_topic_batch(
-        &self,
+        &mut self,
         request: &Request<'_>,
         topic: &str,
         body: &[u8],
+        now_ms: Millis,
     ) -> Result<Call, Fault> {
         let body = within(body, BATCH_BYTES_MAX)?;
         let messages;
@@ -292,6 +303,11 @@ impl Edge {
             });
             drafts.collect()
         };
+        if request.grant.anonymous {
+            let count = drafts.len() as u64;
+            let topics = &mut self.public_topics;
+            topics.charge_batch(count, topic, request.client, now_ms)?;
+        }
         let bound = drafts.into_iter().map(|draft| request.grant.bind(draft?));
         let command = TopicCommand::PublishBatch(bound.collect());
         Ok(self.topic_call(topic, Caller::of(request), command))

@@ -42,6 +42,8 @@ pub const READ_KEYS: u32 = 13;
 pub const AWAIT_KEYS: u32 = 14;
 /// See [`RESPOND`].
 pub const LEARN: u32 = 15;
+/// See [`RESPOND`].
+pub const DOCUMENT: u32 = 16;
 
 /// Kinds of frames that say what becomes of a client's frame.
 pub const SEND: u32 = 0;
@@ -206,6 +208,7 @@ pub fn action(out: &mut Vec<u8>, action: &Action) {
             out.extend_from_slice(url.as_bytes());
         }
         Action::AwaitKeys => words(out, &[AWAIT_KEYS]),
+        Action::Document => words(out, &[DOCUMENT]),
         Action::Learn(it) => call(out, LEARN, it),
     }
 }

@@ -100,6 +100,29 @@ describe('the chat of a server with a token', () => {
   const ADMIN_TOKEN = 'a-token-that-is-in-no-address-0123456789';
   const closed = stage({ ADMIN_TOKEN });
 
+  test('lets everybody into a room that is open to everybody', async (t) => {
+    const json = { access: { publish: 'public', subscribe: 'public' } };
+    for (const name of ['demo%2Fchat%2Fplaza', 'demo%2Fchat-typing%2Fplaza']) {
+      const answer = await closed.api.sendJson('PUT', `/v1/topics/${name}`, json);
+      assert.equal(answer.status, 201, String(answer));
+    }
+    const enter = async (name) => {
+      const page = await closed.visit(t, '/demo/chat/#plaza');
+      await page.getByLabel('Name', { exact: true }).fill(name);
+      await page.getByRole('button', { name: 'Go in' }).click();
+      await page.locator('.people li', { hasText: 'you' }).waitFor();
+      return page;
+    };
+    const ada = await enter('Ada');
+    const grace = await enter('Grace');
+    await reads(ada.locator('[data-here-short]'), 'Here with Grace');
+    await say(ada, 'no token');
+    await isSaid(grace, 'no token');
+    await field(grace).pressSequentially('hm');
+    await reads(ada.locator('[data-typing]'), 'Grace is typing…');
+    for (const page of [ada, grace]) assert.equal(await page.getByLabel('Admin token').isVisible(), false);
+  });
+
   test('asks for it, and never has it in an address', async (t) => {
     const page = await closed.visit(t, '/demo/chat/#guarded');
     const addresses = [];

@@ -74,7 +74,6 @@ describe('a public topic', () => {
     assert.equal((await publish(topic)).status, 202);
     for (const [method, rest, options] of [
       ['GET', ''], ['PUT', '', { json: { access: {} } }], ['DELETE', ''],
-      ['POST', '/messages/batch', { json: { messages: [{ body: 'x' }] } }],
       ['GET', '/subscriptions'], ['GET', '/subscriptions/s'], ['PUT', '/subscriptions/s', { json: {} }],
       ['POST', '/subscriptions/s/pull', { json: {} }], ['POST', '/subscriptions/s/ack', { json: {} }],
       ['POST', '/subscriptions/s/seek', { json: { from: 'earliest' } }],
@@ -198,6 +197,7 @@ describe('a public topic', () => {
     for (const rest of ['/events', '/messages']) {
       assertProblem(await tide.request('GET', path(topic, rest)), LIMITED);
     }
+    assertProblem(await batch(topic, 1), LIMITED);
     for (const rest of ['/socket', '/socket?from_seq=latest']) {
       await assert.rejects(connect(url(topic, rest)), { statusCode: 429 });
     }
@@ -209,6 +209,23 @@ describe('a public topic', () => {
     socket.cut();
     assert.equal((await bodies(topic)).length, 4);
   });
+
+  test('counts each message of a batch', async () => {
+    const topic = await open({ ...BOTH, ...SLOW });
+    assertProblem(await batch(topic, 4), { status: 413, type: 'request-too-large', limit: 3 });
+    const other = await open({ ...BOTH, ...SLOW });
+    assert.equal((await batch(other, 3)).status, 200);
+    assertProblem(await batch(other, 1), LIMITED);
+    assertProblem(await publish(other), LIMITED);
+    assert.deepEqual([await bodies(topic), await bodies(other)], [[], ['x', 'x', 'x']]);
+    const news = await open({ subscribe: 'public' });
+    assertProblem(await batch(news, 1), UNAUTHORIZED);
+  });
+
+  const batch = (topic, count) => {
+    const json = { messages: Array.from({ length: count }, () => ({ body: 'x' })) };
+    return tide.request('POST', path(topic, '/messages/batch'), { json });
+  };
 
   /** The status of a publish from another address of this machine. */
   function fromElsewhere(topic) {

@@ -17,7 +17,7 @@ impl Topic {
     pub(super) fn expect_public(&self, command: &TopicCommand<'_>) -> Result<(), Fault> {
         let access = self.config().access;
         let who = match command {
-            TopicCommand::Publish { .. } => access.base.publish,
+            TopicCommand::Publish { .. } | TopicCommand::PublishBatch(_) => access.base.publish,
             TopicCommand::Read(_) | TopicCommand::Follow(_) => access.subscribe,
             _ => Who::Token,
         };

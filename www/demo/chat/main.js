@@ -23,6 +23,8 @@ const client = openClient({
   onUnauthorized: () => access.demand(),
   tries: TRIES,
 });
+/** For what is nice to have: nobody is asked for a token because of it. */
+const quiet = openClient({ token: () => access.token() });
 const log = new Log((seq) => room?.forgetBefore(seq));
 const composer = find("composer");
 const text = composer.elements.namedItem("text");
@@ -63,11 +65,11 @@ async function enter() {
   if (person.name === "") return;
   const name = roomName(location.hash.slice(1)) ?? ROOMS[0];
   rooms = [...new Set([...rooms, name])];
-  const mine = new Room(client, name, person, listener(() => room === mine));
+  const mine = new Room(client, quiet, name, person, listener(() => room === mine));
   room = mine;
   showRoom(name);
   try {
-    existingRooms(client).then((known) => room === mine && showRooms(known, name), () => {});
+    existingRooms(quiet).then((known) => room === mine && showRooms(known, name), () => {});
     await mine.enter();
   } catch (error) {
     if (room === mine) showTrouble(wordsOf(error));

@@ -1,6 +1,7 @@
 // One room: its topic, followed from a little before now, and a second topic, kept in memory only,
 // on which readers say that they are typing. Draws nothing.
 
+import { NotFoundError } from "/client/index.js";
 import { cleanName, freshMark, memberOf, personOf } from "./identity.js";
 
 const PREFIX = "demo/chat/";
@@ -70,14 +71,16 @@ export class Room {
 
   /**
    * @param {import("/client/index.js").Tidegate} client
+   * @param {import("/client/index.js").Tidegate} quiet one that asks nobody for a token, for what can
+   *   be done without
    * @param {string} name
    * @param {import("./identity.js").Person} person
    * @param {Listener} listener
    */
-  constructor(client, name, person, listener) {
+  constructor(client, quiet, name, person, listener) {
     // One after another: what is written first stands first.
     this.#topic = client.topic(PREFIX + name, { ordered: true });
-    this.#typing = client.topic(TYPING_PREFIX + name);
+    this.#typing = quiet.topic(TYPING_PREFIX + name);
     this.#person = person;
     this.#listener = listener;
   }
@@ -93,8 +96,7 @@ export class Room {
   /** Comes in: the last messages, then all that follow, until `leave`. Rejects what is final. */
   async enter() {
     const { signal } = this.#leave;
-    // A room that nobody was in yet comes into being with this.
-    const there = await this.#topic.configure({}, { signal });
+    const there = await found(this.#topic, {}, signal);
     this.#first = there.firstSeq;
     this.#oldest = Math.max(this.#first, there.lastSeq - HISTORY_MESSAGES + 1);
     this.#followTyping();
@@ -197,7 +199,7 @@ export class Room {
   async #followTyping() {
     const { signal } = this.#leave;
     try {
-      await this.#typing.configure({ persistence: "memory", maxMessages: 100 }, { signal });
+      await found(this.#typing, { persistence: "memory", maxMessages: 100 }, signal);
       for await (const message of this.#typing.subscribe({ signal })) {
         if (message.key !== this.#person.mark) this.#hearTyping(message);
       }
@@ -224,6 +226,17 @@ export class Room {
 
   #tellTyping() {
     this.#listener.onTyping([...this.#typists.values()].map(({ name }) => name));
+  }
+}
+
+/** The bounds of a topic's log. One that nobody was in yet comes into being with this. */
+async function found(topic, config, signal) {
+  try {
+    // Who has no token, in a room that is open to everybody, may read and not configure.
+    return await topic.read({ fromSeq: "latest", limit: 1, signal });
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    return topic.configure(config, { signal });
   }
 }
 
