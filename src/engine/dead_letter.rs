@@ -213,10 +213,15 @@ impl Queue {
         builder.push(seq, head, body);
         let single = builder.finish(SINGLE, accepted_ms, 0);
         let (head, body) = single.stored();
-        turn.sql.exec(
-            "INSERT INTO dead (seq, target, head, body) VALUES (?, ?, ?, ?)",
+        let written = turn.sql.exec(
+            "INSERT OR IGNORE INTO dead (seq, target, head, body) VALUES (?, ?, ?, ?)
+             RETURNING seq",
             &[seq.into(), target.into(), Arg::Blob(head), Arg::Blob(body)],
         )?;
+        if written.is_empty() {
+            // A repair that knew no better had it handed out once more.
+            return Ok(());
+        }
         if target.is_empty() {
             self.meta.dead_kept += 1;
         } else {

@@ -88,6 +88,6 @@ macro_rules! targets {
 }
 
 targets!(
-    batch, head, body, verdict, settings, command, directory, segment, filter, text, topic, relay,
-    endpoint, push, answer, token, keys, scope
+    batch, head, body, verdict, settings, command, directory, segment, tables, filter, text, topic,
+    relay, endpoint, push, answer, token, keys, scope
 );

@@ -12,6 +12,7 @@ mod filter;
 mod push;
 mod relay;
 mod stored;
+mod tables;
 mod text;
 mod token;
 mod topic;
@@ -36,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     command::COMMAND,
     command::DIRECTORY,
     stored::SEGMENT,
+    tables::TABLES,
     filter::FILTER,
     text::TEXT,
     topic::TOPIC,
