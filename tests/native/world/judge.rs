@@ -4,6 +4,11 @@
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+/// How long a refusal may be repeated.
+const VERDICT_MS_MAX: u64 = 1_000;
+/// The status of a refusal that only says that too much is waiting.
+const OVERLOADED: u16 = 503;
+
 /// A message as its publisher knows it; its body is its name.
 #[derive(Debug, Default)]
 struct Message {
@@ -12,6 +17,15 @@ struct Message {
     /// How many of it were accepted: each has an identifier of its own.
     accepted: HashSet<String>,
     acked: usize,
+    /// What was decided before it was accepted, by number.
+    accepted_after: usize,
+}
+
+/// A refusal for everybody, by an object.
+#[derive(Debug)]
+struct Refusal {
+    number: usize,
+    now_ms: u64,
 }
 
 #[derive(Debug)]
@@ -36,6 +50,10 @@ pub struct Judge {
     /// The node that keeps the order of each key.
     ordered: usize,
     pub deliveries: usize,
+    /// Those that may still be repeated, and how many there were.
+    refusals: Vec<Refusal>,
+    refused: usize,
+    pub repeated: usize,
     pub violations: Vec<String>,
 }
 
@@ -68,6 +86,9 @@ impl Judge {
         let id = answer["id"].as_str().unwrap().to_owned();
         let message = self.messages.entry(body.to_owned()).or_default();
         message.once = once;
+        if message.accepted.is_empty() {
+            message.accepted_after = self.refused;
+        }
         message.accepted.insert(id.clone());
         if once && message.accepted.len() > 1 {
             let ids = message.accepted.clone();
@@ -77,6 +98,72 @@ impl Judge {
             && other != body
         {
             self.violated(format!("{other} and {body} are both {id}"));
+        }
+    }
+
+    /// An object refuses a publish because it would refuse everybody.
+    pub fn refused(&mut self, body: &str, once: bool, now_ms: u64) {
+        self.refused += 1;
+        let number = self.refused;
+        self.refusals.push(Refusal { number, now_ms });
+        if once
+            && self
+                .messages
+                .get(body)
+                .is_some_and(|it| !it.accepted.is_empty())
+        {
+            self.violated(format!("{body} was refused after it was accepted"));
+        }
+    }
+
+    /// Somebody who was told repeats it: for a second at most, and to nobody who was accepted
+    /// before it was said.
+    pub fn repeated(&mut self, body: &str, status: u16, now_ms: u64, by: &str) {
+        if status == OVERLOADED {
+            return;
+        }
+        self.repeated += 1;
+        let since = |it: &&Refusal| it.now_ms + VERDICT_MS_MAX > now_ms;
+        let message = self.messages.get(body);
+        let accepted = message.filter(|it| it.once && !it.accepted.is_empty());
+        let accepted_after = accepted.map_or(usize::MAX, |it| it.accepted_after);
+        let mut said = self.refusals.iter().filter(since);
+        if said.clone().next().is_none() {
+            let last = self.refusals.last().map(|it| it.now_ms);
+            self.violated(format!(
+                "{body} was refused with {status} by {by} at {now_ms}, and that was said at {last:?}"
+            ));
+        } else if !said.any(|it| it.number <= accepted_after) {
+            self.violated(format!(
+                "{body} was refused from memory after it was accepted"
+            ));
+        }
+    }
+
+    /// What was said more than a second ahead of the clock is repeated no more.
+    pub fn clock_went_back(&mut self, now_ms: u64) {
+        self.refusals
+            .retain(|it| it.now_ms <= now_ms + VERDICT_MS_MAX);
+    }
+
+    /// A call of the endpoint was answered in time: its message is done.
+    pub fn taken(&mut self, body: &str) {
+        if let Some(message) = self.messages.get_mut(body) {
+            message.acked += 1;
+        }
+    }
+
+    /// The endpoint is called for a message, for which so many calls are out.
+    pub fn called(&mut self, body: &str, held: usize) {
+        self.deliveries += 1;
+        let Some(message) = self.messages.get(body) else {
+            return self.violated(format!("{body} was called for and never accepted"));
+        };
+        let (accepted, acked) = (message.accepted.len(), message.acked);
+        if acked >= accepted {
+            self.violated(format!("{body} was called for after it was done"));
+        } else if acked + held >= accepted {
+            self.violated(format!("{body} is called for twice at a time"));
         }
     }
 

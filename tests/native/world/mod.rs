@@ -1,26 +1,35 @@
 //! A world of objects and a bad network: two queues (one is the other's dead-letter queue), a topic
-//! that is handed on to the first, their directories, and clients.
+//! that is handed on to the first, their directories, a queue that pushes to an endpoint, and
+//! clients. Some publish to the first queue through isolates at the edge, which remember refusals,
+//! and through relays.
 //!
 //! Everything is as in production but for the host: encoded commands, turns in transactions,
 //! rendered answers. The seed decides what clients do and what goes wrong: requests and answers lost,
 //! doubled, late and out of order; instances that go before or after a commit; storage that fails in
-//! the middle of a turn; alarms late or twice; clocks set back and forward; callers whose commands
-//! have a version that the object does not know. `judge.rs` says what must hold all the same.
+//! the middle of a turn; isolates and relays that go; an endpoint that fails, is late or answers
+//! twice; alarms late or twice; clocks set back and forward; callers whose commands have a version
+//! that the object does not know. `judge.rs` says what must hold all the same.
 
+mod edges;
+mod endpoint;
 mod judge;
 mod node;
 mod play;
 
 use crate::random::Random;
+use edges::{Hop, Isolate, apart};
+use endpoint::{Calls, Ring, Rung};
 use judge::{Judge, Settle};
 use node::{Done, Fault, Node};
 use serde_json::Value;
+use std::collections::HashMap;
 use tidegate::engine::outcome::Call;
 
 /// Numbers of nodes.
 const ORDERS: usize = 0;
 const GRAVES: usize = 1;
 const NEWS: usize = 2;
+const BELLS: usize = 5;
 const LEASE_MS: u64 = 2_000;
 /// Turns in which the world may come to rest at the end.
 const REST_MAX: usize = 4_000;
@@ -29,6 +38,21 @@ const REST_MAX: usize = 4_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
     Client(usize),
+    /// A client's publish through an isolate, which asked at `sent_ms`; with others, if it goes
+    /// through a relay.
+    Edge {
+        at: usize,
+        edge: usize,
+        life: u32,
+        sent_ms: u64,
+        is_shared: bool,
+    },
+    /// Publishes that a relay asks for together.
+    Relay {
+        relay: usize,
+        life: u32,
+        number: u32,
+    },
     Object {
         node: usize,
         instance: u32,
@@ -40,7 +64,8 @@ pub enum From {
 pub struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
-    pub is_refusal: bool,
+    /// What the object says to isolates and relays with it.
+    pub verdict: Option<String>,
 }
 
 impl Answer {
@@ -48,7 +73,7 @@ impl Answer {
     const NONE: Self = Self {
         status: 0,
         body: Vec::new(),
-        is_refusal: false,
+        verdict: None,
     };
 
     fn document(&self) -> Value {
@@ -61,12 +86,21 @@ enum Packet {
     Ask {
         to: usize,
         from: From,
-        command: Vec<u8>,
+        /// One, but for a relay's.
+        commands: Vec<Vec<u8>>,
+    },
+    /// The same to a relay.
+    Gather {
+        relay: usize,
+        from: From,
+        commands: Vec<Vec<u8>>,
     },
     Answer {
         from: From,
         answer: Answer,
     },
+    Ring(Ring),
+    Rung(Rung),
 }
 
 /// What a client asked.
@@ -83,6 +117,8 @@ struct Asked {
     to: usize,
     op: Op,
     command: Vec<u8>,
+    /// The head of a publish that goes through an isolate.
+    head: Option<String>,
     /// How often it may be repeated for want of an answer.
     repeats_left: u32,
 }
@@ -93,6 +129,13 @@ struct World {
     nodes: Vec<Node>,
     net: Vec<Packet>,
     asked: Vec<Asked>,
+    /// Publishes through isolates, by their bodies.
+    by_body: HashMap<String, usize>,
+    isolates: Vec<Isolate>,
+    hops: Vec<Hop>,
+    /// Whose publishes were in a relay's call.
+    shared: HashMap<(usize, u32, u32), Vec<Option<usize>>>,
+    calls: Calls,
     /// Leases that clients know of, by node.
     held: Vec<(usize, String)>,
     now_ms: u64,
@@ -123,28 +166,36 @@ impl World {
     }
 
     /// A turn of a node, with what is judged about it.
-    fn turn(&mut self, node: usize, asked: Vec<(From, Vec<u8>)>, fault: Fault) -> bool {
+    fn turn(&mut self, node: usize, asked: Vec<(From, Vec<Vec<u8>>)>, fault: Fault) -> bool {
         let room = self.room_for(node, &asked);
         let done = self.nodes[node].turn(asked, self.now_ms, fault);
         let done = match done {
             Ok(done) => done,
             Err(unanswered) => {
+                self.calls_rolled_back();
                 self.leave_unanswered(unanswered);
                 return false;
             }
         };
         self.judge.clocks[node] = self.nodes[node].now_ms;
         self.judge_answers(node, &done, room);
+        if node == BELLS {
+            let instance = self.nodes[node].instance;
+            self.judge_calls(instance, self.nodes[node].now_ms, &done.dispatches);
+        }
         self.tell(node, done);
         true
     }
 
     /// Whether a publish that is alone in its turn has to be let in.
-    fn room_for(&mut self, node: usize, asked: &[(From, Vec<u8>)]) -> Option<bool> {
-        let [(From::Client(at), _)] = asked else {
+    fn room_for(&mut self, node: usize, asked: &[(From, Vec<Vec<u8>>)]) -> Option<bool> {
+        let clients: Vec<_> = asked.iter().flat_map(|it| self.clients_of(it.0)).collect();
+        let mut clients = clients.into_iter().flatten();
+        let (Some(at), None) = (clients.next(), clients.next()) else {
             return None;
         };
-        if node != ORDERS || !matches!(self.asked[*at].op, Op::Publish { .. }) {
+        let is_alone = asked.len() == 1;
+        if node != ORDERS || !is_alone || !matches!(self.asked[at].op, Op::Publish { .. }) {
             return None;
         }
         let it = self.describe(node)?;
@@ -156,8 +207,14 @@ impl World {
         // As a turn does it: acknowledgements, then publishes, then pulls.
         for rank in 0..3 {
             for (from, answer) in &done.answers {
-                if let From::Client(at) = *from {
-                    self.judge_answer(node, at, answer, rank, room);
+                let answers = match from {
+                    From::Relay { .. } => apart(answer),
+                    _ => vec![answer.clone()],
+                };
+                for (at, answer) in self.clients_of(*from).into_iter().zip(answers) {
+                    if let Some(at) = at {
+                        self.judge_answer(node, at, &answer, rank, room);
+                    }
                 }
             }
         }
@@ -183,8 +240,11 @@ impl World {
             (1, Op::Publish { body, once }) if is_good => {
                 self.judge.published(node, &body, once, &answer.document());
             }
-            (1, Op::Publish { body, .. }) if answer.is_refusal && room == Some(true) => {
-                self.violated(format!("{body} was refused while there was room"));
+            (1, Op::Publish { body, once }) if answer.verdict.is_some() => {
+                if room == Some(true) {
+                    self.violated(format!("{body} was refused while there was room"));
+                }
+                self.judge.refused(&body, once, self.now_ms);
             }
             (2, Op::Pull) if is_good => {
                 let document = answer.document();
@@ -213,9 +273,10 @@ impl World {
                 instance,
                 number,
             };
-            let command = call.command;
-            self.net.push(Packet::Ask { to, from, command });
+            let commands = vec![call.command];
+            self.net.push(Packet::Ask { to, from, commands });
         }
+        self.ring(instance, done.dispatches);
     }
 
     fn leave_unanswered(&mut self, unanswered: Vec<From>) {
@@ -232,11 +293,16 @@ impl World {
         let packet = self.net.swap_remove(at);
         let fate = self.random.below(if self.is_calm { 1 } else { 12 });
         match (packet, fate) {
-            (packet @ Packet::Ask { .. }, 1) => {
+            (packet @ (Packet::Ask { .. } | Packet::Gather { .. }), 1) => {
                 self.net.push(packet.clone());
                 self.arrive(packet);
             }
-            (Packet::Ask { from, .. } | Packet::Answer { from, .. }, 2) => {
+            (
+                Packet::Ask { from, .. }
+                | Packet::Gather { from, .. }
+                | Packet::Answer { from, .. },
+                2,
+            ) => {
                 self.arrive(Packet::Answer {
                     from,
                     answer: Answer::NONE,
@@ -246,13 +312,14 @@ impl World {
                 Packet::Ask {
                     to,
                     from,
-                    mut command,
+                    mut commands,
                 },
                 3,
             ) => {
                 // Written by code of another version.
-                command[0] = command[0].wrapping_add(1 + self.random.below(254) as u8);
-                self.arrive(Packet::Ask { to, from, command });
+                let version = &mut commands[0][0];
+                *version = version.wrapping_add(1 + self.random.below(254) as u8);
+                self.arrive(Packet::Ask { to, from, commands });
             }
             (packet, _) => self.arrive(packet),
         }
@@ -260,6 +327,21 @@ impl World {
 
     fn arrive(&mut self, packet: Packet) {
         match packet {
+            Packet::Ring(ring) => self.rings(&ring),
+            Packet::Rung(rung) => self.rung(rung),
+            Packet::Gather {
+                relay,
+                from,
+                commands,
+            } => self.gather(relay, from, commands),
+            Packet::Answer {
+                from: from @ From::Edge { .. },
+                answer,
+            } => self.edge_heard(from, &answer),
+            Packet::Answer {
+                from: from @ From::Relay { .. },
+                answer,
+            } => self.relay_heard(from, &answer),
             Packet::Answer {
                 from: From::Client(at),
                 answer,
@@ -281,16 +363,16 @@ impl World {
                 let fault = self.fault();
                 self.turn(node, Vec::new(), fault);
             }
-            Packet::Ask { to, from, command } => {
-                let mut asked = vec![(from, command)];
+            Packet::Ask { to, from, commands } => {
+                let mut asked = vec![(from, commands)];
                 while self.random.below(4) == 0
                     && let Some(at) = self
                         .net
                         .iter()
                         .position(|it| matches!(it, Packet::Ask { to: other, .. } if *other == to))
                 {
-                    if let Packet::Ask { from, command, .. } = self.net.swap_remove(at) {
-                        asked.push((from, command));
+                    if let Packet::Ask { from, commands, .. } = self.net.swap_remove(at) {
+                        asked.push((from, commands));
                     }
                 }
                 let fault = self.fault();
@@ -301,6 +383,7 @@ impl World {
 
     /// Fires what alarms are due.
     fn alarms(&mut self) {
+        self.relay_timers();
         for node in 0..self.nodes.len() {
             let Some(at_ms) = self.nodes[node].alarm_at_ms.filter(|at| *at <= self.now_ms) else {
                 continue;

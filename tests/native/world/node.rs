@@ -4,10 +4,13 @@
 use super::{Answer, From};
 use crate::database::Database;
 use std::collections::HashMap;
+use tidegate::command::Verdict;
 use tidegate::command::reply::SinceStart;
 use tidegate::durable::{DirectoryObject, QueueObject, TopicObject, Turn};
-use tidegate::engine::outcome::Call;
+use tidegate::engine::outcome::{Call, Dispatch};
+use tidegate::push::target::Reach;
 use tidegate::store::StoreError;
+use tidegate::wire::base64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -38,6 +41,8 @@ pub struct Done {
     /// Responses that were committed, by whom they are for.
     pub answers: Vec<(From, Answer)>,
     pub calls: Vec<Call>,
+    /// Calls of the endpoint.
+    pub dispatches: Vec<Dispatch>,
     /// Whether anybody is told: not, if the instance went after the commit.
     pub is_told: bool,
 }
@@ -89,21 +94,32 @@ impl Node {
         }
     }
 
+    /// The answer to a call of the endpoint that this instance made. Whether anybody is there.
+    pub fn dispatched(&mut self, number: u32, head: &str) -> bool {
+        match &mut self.core {
+            Some(Core::Queue(it)) => it.dispatched(number, head, &[]),
+            _ => return false,
+        }
+        true
+    }
+
     /// One turn in one transaction. `Err`: it is rolled back, and these get no answer.
     pub fn turn(
         &mut self,
-        asked: Vec<(From, Vec<u8>)>,
+        asked: Vec<(From, Vec<Vec<u8>>)>,
         now_ms: u64,
         fault: Fault,
     ) -> Result<Done, Vec<From>> {
         if let Fault::Storage(after) = fault {
             self.database.fail_at = Some(self.database.statements + 1 + after);
         }
-        for (from, _) in &asked {
-            self.last_token += 1;
-            self.waiting.insert(self.last_token, *from);
+        let mut arrivals = Vec::new();
+        for (from, commands) in asked {
+            let first = self.last_token + 1;
+            self.last_token += commands.len() as u32;
+            self.waiting.insert(first, from);
+            arrivals.push((first, from, commands));
         }
-        let first = self.last_token - asked.len() as u32;
         let (mut core, name, kind) = (self.core.take(), self.name, self.kind);
         let is_new = core.is_none();
         self.instance += u32::from(is_new);
@@ -115,8 +131,8 @@ impl Node {
                 Some(core) => core,
                 none => none.insert(Core::open(sql, name, kind, entropy, now_ms)?),
             };
-            for (at, (_, command)) in asked.into_iter().enumerate() {
-                core.push(first + 1 + at as u32, command);
+            for (first, from, commands) in arrivals {
+                core.push(first, from, commands);
             }
             core.run(sql, now_ms)
         });
@@ -129,6 +145,7 @@ impl Node {
         self.core = core;
         let mut done = Done {
             calls: turn.calls,
+            dispatches: turn.dispatches,
             is_told: fault != Fault::Crash,
             ..Done::default()
         };
@@ -136,8 +153,8 @@ impl Node {
             if let Some(from) = self.waiting.remove(&token) {
                 let answer = Answer {
                     status: response.status,
+                    verdict: response.header(VERDICT).map(str::to_owned),
                     body: response.body,
-                    is_refusal: response.headers.iter().any(|it| it.0 == VERDICT),
                 };
                 done.answers.push((from, answer));
             }
@@ -147,7 +164,12 @@ impl Node {
 }
 
 /// The header by which an object has the edge render a refusal.
-const VERDICT: &str = tidegate::command::verdict::HEADER;
+pub const VERDICT: &str = tidegate::command::verdict::HEADER;
+
+/// What that header says.
+pub fn verdict(header: &str) -> Option<Verdict> {
+    Verdict::decode(&base64::decode_url(header)?)
+}
 
 impl Core {
     fn open(
@@ -159,13 +181,25 @@ impl Core {
     ) -> Result<Self, StoreError> {
         let object = name.trim_start_matches('/');
         Ok(match kind {
-            Kind::Queue => Self::Queue(Box::new(QueueObject::open(sql, object, entropy, now_ms)?)),
+            Kind::Queue => {
+                let mut queue = Box::new(QueueObject::open(sql, object, entropy, now_ms)?);
+                let reach = Reach {
+                    allows_private: true,
+                    ..Reach::default()
+                };
+                queue.equip([1; 32], None, reach);
+                Self::Queue(queue)
+            }
             Kind::Topic => Self::Topic(Box::new(TopicObject::open(sql, object, entropy, now_ms)?)),
             Kind::Directory => Self::Directory(DirectoryObject::open(sql)?),
         })
     }
 
-    fn push(&mut self, token: u32, command: Vec<u8>) {
+    fn push(&mut self, token: u32, from: From, mut commands: Vec<Vec<u8>>) {
+        if let (Self::Queue(it), From::Relay { .. }) = (&mut *self, from) {
+            return it.push_shared(token, commands.into_iter());
+        }
+        let command = commands.swap_remove(0);
         match self {
             Self::Queue(it) => it.push(token, command, Vec::new()),
             Self::Topic(it) => it.push(token, command, Vec::new()),

@@ -1,20 +1,25 @@
 //! What clients and the operator do, what time does, and how a world comes to rest.
 
+use super::endpoint::{CONCURRENCY, Calls, TIMEOUT_MS};
 use super::judge::{Judge, Settle};
 use super::node::{Fault, Kind, Node};
-use super::{Answer, Asked, From, GRAVES, LEASE_MS, NEWS, ORDERS, Op, Packet, REST_MAX, World};
+use super::{
+    Answer, Asked, BELLS, From, GRAVES, LEASE_MS, NEWS, ORDERS, Op, Packet, REST_MAX, World, edges,
+};
 use crate::random::Random;
 use serde_json::Value;
+use std::collections::HashMap;
 use tidegate::command::placement::{DIRECTORY, TOPIC_DIRECTORY};
 use tidegate::command::topic::{self, TopicCommand, TopicEnvelope};
 use tidegate::command::{Ack, AckEntry, Command, Draft, Envelope, Pull, codec};
 
-const NODES: [(&str, Kind); 5] = [
+const NODES: [(&str, Kind); 6] = [
     ("orders#0", Kind::Queue),
     ("graves#0", Kind::Queue),
     ("/news#0", Kind::Topic),
     (DIRECTORY, Kind::Directory),
     (TOPIC_DIRECTORY, Kind::Directory),
+    ("bells#0", Kind::Queue),
 ];
 /// It is at rest when nothing happened in so many rounds of so much time: twenty minutes, longer
 /// than any call waits before it is made again.
@@ -50,7 +55,12 @@ fn ask_topic(command: TopicCommand<'_>) -> Vec<u8> {
 }
 
 fn ask(node: usize, command: Command<'_>) -> Vec<u8> {
-    ask_queue(["orders", "graves"][node], command)
+    let name = match node {
+        ORDERS => "orders",
+        GRAVES => "graves",
+        _ => "bells",
+    };
+    ask_queue(name, command)
 }
 
 impl World {
@@ -63,6 +73,11 @@ impl World {
             nodes: NODES.map(|(name, kind)| Node::new(name, kind)).into(),
             net: Vec::new(),
             asked: Vec::new(),
+            by_body: HashMap::new(),
+            isolates: edges::isolates(),
+            hops: edges::hops(),
+            shared: HashMap::new(),
+            calls: Calls::default(),
             held: Vec::new(),
             now_ms: 1_700_000_000_000,
             published: 0,
@@ -80,10 +95,15 @@ impl World {
             r#"{{"delivery":{{"max_attempts":1000,"visibility_timeout_ms":{LEASE_MS}}},
                 "capacity":{{"max_messages":{GRAVES_MAX}}}}}"#
         );
+        let bells = format!(
+            r#"{{"delivery":{{"max_attempts":1000}},"push":{{"url":"http://127.0.0.1:9/",
+                "format":"raw","timeout_ms":{TIMEOUT_MS},"concurrency":{CONCURRENCY}}}}}"#
+        );
         let subscription = r#"{"target":{"queue":"orders"}}"#;
         for (node, command) in [
             (ORDERS, ask(ORDERS, Command::Configure { patch: &orders })),
             (GRAVES, ask(GRAVES, Command::Configure { patch: &graves })),
+            (BELLS, ask(BELLS, Command::Configure { patch: &bells })),
             (NEWS, ask_topic(TopicCommand::Configure { patch: "{}" })),
             (
                 NEWS,
@@ -152,6 +172,7 @@ impl World {
                 let gone = self.nodes[node].evict();
                 self.leave_unanswered(gone);
             }
+            10 if self.random.below(4) == 0 => self.forget_some(),
             10 if self.random.below(8) == 0 => {
                 self.send(ORDERS, Op::Other, ask(ORDERS, Command::Redrive), 0);
             }
@@ -167,7 +188,10 @@ impl World {
 
     fn time(&mut self) {
         match self.random.below(12) {
-            0 => self.now_ms -= self.random.below(30_000),
+            0 => {
+                self.now_ms -= self.random.below(30_000);
+                self.clock_went_back();
+            }
             1 => self.now_ms += self.random.below(30_000),
             _ => self.now_ms += self.random.below(1_500),
         }
@@ -178,12 +202,13 @@ impl World {
         self.net.push(Packet::Ask {
             to,
             from,
-            command: command.clone(),
+            commands: vec![command.clone()],
         });
         self.asked.push(Asked {
             to,
             op,
             command,
+            head: None,
             repeats_left,
         });
     }
@@ -202,17 +227,37 @@ impl World {
             priority: 4,
             ..Draft::default()
         };
-        let (to, command) = if self.random.below(3) == 0 {
-            let expect_seq = None;
-            (NEWS, ask_topic(TopicCommand::Publish { draft, expect_seq }))
-        } else {
-            (ORDERS, ask(ORDERS, Command::Publish(draft)))
-        };
         let op = Op::Publish {
             body: body.clone(),
             once,
         };
-        self.send(to, op, command, if once { 5 } else { 0 });
+        let repeats_left = if once { 5 } else { 0 };
+        let (to, command) = match self.random.below(8) {
+            0 | 1 => {
+                let expect_seq = None;
+                (NEWS, ask_topic(TopicCommand::Publish { draft, expect_seq }))
+            }
+            2 => (ORDERS, ask(ORDERS, Command::Publish(draft))),
+            3 => (BELLS, ask(BELLS, Command::Publish(draft))),
+            _ => {
+                let head = edges::head_of(&body, draft.key, once);
+                return self.send_by_edge(body, op, head, repeats_left);
+            }
+        };
+        self.send(to, op, command, repeats_left);
+    }
+
+    fn send_by_edge(&mut self, body: String, op: Op, head: String, repeats_left: u32) {
+        let at = self.asked.len();
+        self.by_body.insert(body, at);
+        self.asked.push(Asked {
+            to: ORDERS,
+            op,
+            command: Vec::new(),
+            head: Some(head),
+            repeats_left,
+        });
+        self.enter(at);
     }
 
     fn pull(&mut self, node: usize, batch_size: u32) {
@@ -265,8 +310,12 @@ impl World {
         match answer.status {
             0 | 500.. if asked.repeats_left > 0 => {
                 asked.repeats_left -= 1;
-                let (to, from, command) = (asked.to, From::Client(at), asked.command.clone());
-                self.net.push(Packet::Ask { to, from, command });
+                if asked.head.is_some() {
+                    return self.enter(at);
+                }
+                let (to, from) = (asked.to, From::Client(at));
+                let commands = vec![asked.command.clone()];
+                self.net.push(Packet::Ask { to, from, commands });
             }
             200 if matches!(asked.op, Op::Pull) => {
                 let (node, document) = (asked.to, answer.document());
@@ -283,7 +332,7 @@ impl World {
     fn ask_now(&mut self, node: usize, command: Vec<u8>) -> Option<Value> {
         let from = From::Client(usize::MAX);
         let now_ms = self.now_ms;
-        let asked = vec![(from, command)];
+        let asked = vec![(from, vec![command])];
         let mut done = self.nodes[node].turn(asked, now_ms, Fault::None).ok()?;
         self.judge.clocks[node] = self.nodes[node].now_ms;
         let at = done.answers.iter().position(|it| it.0 == from)?;
