@@ -63,13 +63,21 @@ async function main() {
       `the server has ${megabytes(server.pid)} MB.`,
   );
   const published = performance.now();
+  const took = [];
   for (let k = 0; k < messages; k += 1) {
     for (const topic of names) {
       const body = { messages: [{ body: `${topic} ${k}` }] };
+      const asked = performance.now();
       await call(url, 'POST', `/v1/topics/${topic}/messages/batch`, body);
+      took.push(performance.now() - asked);
     }
   }
-  console.log(`${messages} messages published to each topic in ${seconds(published)} s.`);
+  took.sort((a, b) => a - b);
+  const at = (share) => took[Math.floor(share * (took.length - 1))].toFixed(1);
+  console.log(
+    `${messages} messages published to each topic in ${seconds(published)} s: ` +
+      `median ${at(0.5)} ms, the longest ${at(1)} ms.`,
+  );
   for (const topic of names) await allHandedOn(url, topic);
   console.log(
     `All were handed on after ${seconds(published)} s; ` +

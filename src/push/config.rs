@@ -146,12 +146,15 @@ impl PushConfig {
         let fields = value
             .as_object()
             .ok_or_else(|| Fault::bad(place, format!("{place} is a JSON object")))?;
-        let target = target::patched(old.map(|it| &it.target), fields, place)?;
-        let mut config = old.map_or_else(|| Self::new(target.clone()), Clone::clone);
-        config.target = target;
+        let target = target::patched(old.map(|it| &it.target), fields, place);
+        // A field that is not known is named first: it may be the misspelt one that is missing.
+        let named = target.clone().unwrap_or(Target::Url(String::new()));
+        let mut config = old.map_or_else(|| Self::new(named.clone()), Clone::clone);
+        config.target = named;
         for (name, value) in fields.iter().filter(|(name, _)| !target::is_field(name)) {
             config.set(name, value, &format!("{place}.{name}"))?;
         }
+        config.target = target?;
         config.check_together(place)?;
         Ok(Some(config))
     }

@@ -197,7 +197,7 @@ test('what is wrong is named, and changes nothing', async () => {
     ['GET', '/events?filter=7', {}, 'filter'],
     ['GET', '/socket', {}, 'Upgrade'],
     ['PUT', '/subscriptions/a%20b', { json: {} }, 'subscription'],
-    ['PUT', '/subscriptions/s', { json: { target: { url: 'https://a.b/' } } }, 'target.url'],
+    ['PUT', '/subscriptions/s', { json: { target: { url: 'ftp://a.b/' } } }, 'target.url'],
     ['PUT', '/subscriptions/s', { json: { target: { topic: 'x' } } }, 'target.topic'],
     ['PUT', '/subscriptions/s', { json: { filter: { a: 1 } } }, 'filter'],
     ['PUT', '/subscriptions/s', { json: { from: 'start' } }, 'from'],
