@@ -22,6 +22,8 @@ const ALONE_MAX = 16;
 const ALONE_TO_RELAY_MAX = 1;
 /** A conductor that finds fewer than these to send is needed no longer. */
 const GATHERED_MIN = 3;
+/** What the answer to a publish that was accepted begins with. */
+const ACCEPTED = '202\n';
 /**
  * Before it sends, it waits for more until so many turns of the event loop in a row brought nothing
  * and half of those that were just answered came again, but no longer than this. Between slices of
@@ -128,7 +130,9 @@ class Conductor {
       this.lateAt = now + CALL_MS_MAX;
       if (now > this.endsAt || commands.length < GATHERED_MIN) this.end();
       const answers = await inTime(sendAll(this.lane.target, commands));
-      await gathering.tell(answers, (count) => this.awaitReturn(count));
+      // The sooner a refusal is told, the fewer ask for it: the edge remembers it.
+      if (isRefused(answers?.at(-1))) gathering.tellAll(answers);
+      else await gathering.tell(answers, (count) => this.awaitReturn(count));
       this.release(commands.length);
       this.expected = commands.length / 2;
     }
@@ -261,6 +265,9 @@ async function follow(env, ctx, call, conductor, place, sent) {
   if (answers === null) return unavailable();
   return responseOf(answers[at]);
 }
+
+/** Whether the object refused a publish, as its answer says. */
+const isRefused = (answer) => answer !== undefined && !answer.startsWith(ACCEPTED);
 
 /** What `answers` brings, or `null` when it takes too long. */
 async function inTime(answers) {

@@ -55,6 +55,7 @@ export async function existingRooms(client) {
 
 export class Room {
   #topic;
+  #quiet;
   #typing;
   #person;
   #listener;
@@ -80,6 +81,7 @@ export class Room {
   constructor(client, quiet, name, person, listener) {
     // One after another: what is written first stands first.
     this.#topic = client.topic(PREFIX + name, { ordered: true });
+    this.#quiet = quiet.topic(PREFIX + name);
     this.#typing = quiet.topic(TYPING_PREFIX + name);
     this.#person = person;
     this.#listener = listener;
@@ -96,7 +98,7 @@ export class Room {
   /** Comes in: the last messages, then all that follow, until `leave`. Rejects what is final. */
   async enter() {
     const { signal } = this.#leave;
-    const there = await found(this.#topic, {}, signal);
+    const there = await found(this.#quiet, this.#topic, {}, signal);
     this.#first = there.firstSeq;
     this.#oldest = Math.max(this.#first, there.lastSeq - HISTORY_MESSAGES + 1);
     this.#followTyping();
@@ -199,7 +201,7 @@ export class Room {
   async #followTyping() {
     const { signal } = this.#leave;
     try {
-      await found(this.#typing, { persistence: "memory", maxMessages: 100 }, signal);
+      await found(this.#typing, this.#typing, { persistence: "memory", maxMessages: 100 }, signal);
       for await (const message of this.#typing.subscribe({ signal })) {
         if (message.key !== this.#person.mark) this.#hearTyping(message);
       }
@@ -229,8 +231,16 @@ export class Room {
   }
 }
 
-/** The bounds of a topic's log. One that nobody was in yet comes into being with this. */
-async function found(topic, config, signal) {
+/**
+ * The bounds of a topic's log. One that nobody was in yet comes into being with this.
+ * @param {import("/client/index.js").Topic} quiet the same, by a client that asks nobody for a token
+ */
+async function found(quiet, topic, config, signal) {
+  try {
+    return await quiet.configure(config, { signal });
+  } catch (error) {
+    if (error.status !== 401 && error.status !== 403) throw error;
+  }
   try {
     // Who has no token, in a room that is open to everybody, may read and not configure.
     return await topic.read({ fromSeq: "latest", limit: 1, signal });
