@@ -45,6 +45,8 @@ class Lease {
 
   /** @param {Error} error */
   lose(error) {
+    // There is nothing to prolong any more.
+    this.until = Infinity;
     this.#lost = error;
     this.#controller?.abort(error);
   }
