@@ -85,15 +85,7 @@ fn draft<'a>(body: &'a str, key: Option<&'a String>) -> Draft<'a> {
 }
 
 fn encoded(command: Command<'_>) -> Vec<u8> {
-    let envelope = Envelope {
-        queue: "bench",
-        origin: None,
-        auto_create: true,
-        binary: false,
-        anonymous: false,
-        refused: Vec::new(),
-        command,
-    };
+    let envelope = Envelope::between_objects("bench", command);
     codec::encode(&envelope).unwrap()
 }
 

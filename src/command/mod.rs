@@ -51,6 +51,22 @@ pub struct Envelope<'a> {
     pub command: Command<'a>,
 }
 
+impl<'a> Envelope<'a> {
+    /// What one object asks of a queue: for no client, and of one that may not be there yet.
+    #[must_use]
+    pub const fn between_objects(queue: &'a str, command: Command<'a>) -> Self {
+        Self {
+            queue,
+            origin: None,
+            auto_create: true,
+            binary: false,
+            anonymous: false,
+            refused: Vec::new(),
+            command,
+        }
+    }
+}
+
 /// What can be asked of a queue.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command<'a> {

@@ -11,8 +11,8 @@ use super::queue::{Queue, Turn};
 use super::segment::{Builder, Head, SINGLE, Segment};
 use super::segments::each_list;
 use crate::command::directory::DirectoryCommand;
-use crate::command::placement::{DIRECTORY, queue_object};
-use crate::command::{Command, Draft, Envelope, Forwarded, Reply, State, codec};
+use crate::command::placement::DIRECTORY;
+use crate::command::{Command, Draft, Forwarded, Reply, State};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Id;
 use crate::limits::{BATCH_BYTES_MAX, FORWARD_MESSAGES_MAX};
@@ -373,12 +373,8 @@ impl Queue {
             source: &self.name,
             messages,
         };
-        let command = encode(&target, command)?;
-        turn.out.calls.push(Call {
-            number,
-            object: queue_object(&target),
-            command,
-        });
+        let call = Call::of_queue(number, &target, command)?;
+        turn.out.calls.push(call);
         self.outbox.sending = Some((number, seqs));
         Ok(())
     }
@@ -471,19 +467,6 @@ fn forwarded<'a>(head: Head<'a>, body: &'a [u8], target: &str, now_ms: Millis) -
         keeps_place,
         draft,
     }
-}
-
-pub(super) fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
-    let envelope = Envelope {
-        queue,
-        origin: None,
-        auto_create: true,
-        binary: false,
-        anonymous: false,
-        refused: Vec::new(),
-        command,
-    };
-    codec::encode(&envelope).map_err(|e| StoreError(e.to_string()))
 }
 
 /// The figure of a `{"moved": n}` document.

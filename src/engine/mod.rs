@@ -60,6 +60,17 @@ pub(crate) enum Stop {
     Store(StoreError),
 }
 
+impl Stop {
+    /// What is answered to whom a command had left waiting.
+    pub(crate) fn answer<T>(done: Result<T, Self>) -> Result<Result<T, Fault>, StoreError> {
+        match done {
+            Ok(reply) => Ok(Ok(reply)),
+            Err(Self::Fault(fault)) => Ok(Err(fault)),
+            Err(Self::Store(error)) => Err(error),
+        }
+    }
+}
+
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)

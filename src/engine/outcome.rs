@@ -1,9 +1,11 @@
 //! What one turn brings about: replies and effects, carried out by the shell after the transaction.
 
-use crate::command::Reply;
+use crate::command::placement::queue_object;
+use crate::command::{Command, Envelope, Reply, codec};
 use crate::error::Fault;
 use crate::limits::EVENTS_PER_TURN_MAX;
 use crate::push::request::Request;
+use crate::store::StoreError;
 use crate::time::Millis;
 
 /// The result of one turn.
@@ -59,4 +61,26 @@ pub struct Call {
     pub object: String,
     /// The encoded envelope.
     pub command: Vec<u8>,
+}
+
+impl Call {
+    /// A call of a queue.
+    ///
+    /// # Errors
+    /// The command cannot be written, which is a defect.
+    pub fn of_queue(number: u32, queue: &str, command: Command<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            number,
+            object: queue_object(queue),
+            command: encoded(&Envelope::between_objects(queue, command))?,
+        })
+    }
+}
+
+/// What one object asks of a queue, as it travels.
+///
+/// # Errors
+/// It cannot be written, which is a defect.
+pub(crate) fn encoded(envelope: &Envelope<'_>) -> Result<Vec<u8>, StoreError> {
+    codec::encode(envelope).map_err(|fault| StoreError(fault.detail))
 }

@@ -4,13 +4,12 @@
 //! home by that queue's outbox. A selection is a filter: the history it is about is in attributes.
 
 use super::Stop;
-use super::dead_letter::{AT_MS, QUEUE, encode, first_dead};
+use super::dead_letter::{AT_MS, QUEUE, first_dead};
 use super::filter::Filter;
 use super::outcome::Call;
 use super::pull::Want;
 use super::queue::{Queue, Turn};
 use super::segment::{SINGLE, Segment};
-use crate::command::placement::queue_object;
 use crate::command::{Command, Recall, Reply, Selection};
 use crate::limits::{OUTBOX_MAX, REDRIVE_BYTES_MAX, REDRIVE_LOOKED_AT_MAX};
 use crate::store::{StoreError, Value};
@@ -67,12 +66,8 @@ impl Queue {
             None => Command::Recall(recall),
             Some(_) => Command::RecallSome(recall, selection),
         };
-        let command = encode(&target, recall)?;
-        turn.out.calls.push(Call {
-            number,
-            object: queue_object(&target),
-            command,
-        });
+        let call = Call::of_queue(number, &target, recall)?;
+        turn.out.calls.push(call);
         self.outbox.recalls.push((number, token, here));
         Ok(None)
     }

@@ -20,6 +20,18 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 /// How often positions are looked at for event streams.
 const CHANGE_MS: Millis = 200;
 
+/// Whether one more request may wait where so many do.
+///
+/// # Errors
+/// `overloaded`.
+pub(super) fn expect_place(waiting: usize) -> Result<(), Fault> {
+    if waiting < WAITERS_MAX {
+        return Ok(());
+    }
+    let detail = format!("{WAITERS_MAX} requests wait here already");
+    Err(Fault::new(ErrorCode::Overloaded, detail).with(|f| f.retry_after_ms = Some(1_000)))
+}
+
 struct Puller {
     token: u32,
     want: Want,
@@ -114,11 +126,7 @@ impl Waiters {
     }
 
     fn check_room(&self) -> Result<(), Fault> {
-        if self.pulls.len() + self.readers.len() < WAITERS_MAX {
-            return Ok(());
-        }
-        let detail = format!("{WAITERS_MAX} requests wait here already");
-        Err(Fault::new(ErrorCode::Overloaded, detail).with(|f| f.retry_after_ms = Some(1_000)))
+        expect_place(self.pulls.len() + self.readers.len())
     }
 
     pub fn cancel(&mut self, token: u32) {

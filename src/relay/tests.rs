@@ -9,13 +9,8 @@ const NAME: &str = "q#0@weur/AMS";
 
 fn command(command: Command<'_>, refused: Vec<(ErrorCode, u64)>) -> Vec<u8> {
     codec::encode(&Envelope {
-        queue: "q",
-        origin: None,
-        auto_create: true,
-        binary: false,
-        anonymous: false,
         refused,
-        command,
+        ..Envelope::between_objects("q", command)
     })
     .unwrap()
 }

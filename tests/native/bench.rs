@@ -102,16 +102,7 @@ impl Bench {
             let token = self.next_token;
             self.next_token += 1;
             tokens.push(token);
-            let refused = Vec::new();
-            let envelope = Envelope {
-                queue: self.name,
-                origin: None,
-                auto_create: true,
-                binary: false,
-                anonymous: false,
-                refused,
-                command,
-            };
+            let envelope = Envelope::between_objects(self.name, command);
             requests.push((token, envelope));
         }
         if self.alarm_at_ms.is_some_and(|at| at <= self.now_ms) {

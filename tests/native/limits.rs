@@ -5,6 +5,7 @@ use crate::bench::{Bench, draft};
 use crate::database::Database;
 use crate::push;
 use crate::topic::bench::{Bench as TopicBench, publish};
+use crate::topic::handing::NO_PATTERNS;
 use serde_json::Value;
 use tidegate::command::directory::DirectoryCommand;
 use tidegate::command::patterns::PatternCommand;
@@ -82,6 +83,67 @@ fn requests_that_wait_are_bounded() {
     let replies = bench.turn((0..WAITERS_MAX).map(|_| read()).collect());
     assert!(replies.unwrap().is_empty(), "all wait");
     assert_eq!(code(bench.ask(read())), Some(ErrorCode::Overloaded));
+}
+
+#[test]
+fn requests_that_wait_for_a_subscriptions_queue_are_bounded() {
+    let (name, patch) = ("s", "{}");
+    let put = || TopicCommand::Subscribe { name, patch };
+    let mut bench = TopicBench::new("{}");
+    let replies = bench.turn((0..WAITERS_MAX).map(|_| put()).collect());
+    assert!(replies.unwrap().is_empty(), "all wait");
+    assert_eq!(code(bench.ask(put())), Some(ErrorCode::Overloaded));
+    // Who has gone leaves a place.
+    bench.topic.cancel(bench.next_token - 2);
+    assert!(bench.turn(vec![put()]).unwrap().is_empty(), "there was one");
+    // Its queue has gone and come, and calls an endpoint: that is asked for.
+    let patch = r#"{"target":{"url":"https://example.com/"}}"#;
+    bench.topic.cancel(bench.next_token - 1);
+    bench.turn(vec![TopicCommand::Subscribe { name, patch }]);
+    for _ in 0..8 {
+        for call in std::mem::take(&mut bench.calls) {
+            bench.topic.called(call.number, true, NO_PATTERNS);
+        }
+        bench.turn(Vec::new());
+    }
+    let look = || TopicCommand::Subscription { name };
+    let replies = bench.turn((0..WAITERS_MAX).map(|_| look()).collect());
+    assert!(replies.unwrap().is_empty(), "all wait");
+    for command in [look(), TopicCommand::Unsubscribe { name }] {
+        assert_eq!(code(bench.ask(command)), Some(ErrorCode::Overloaded));
+    }
+}
+
+#[test]
+fn those_who_look_at_what_a_pattern_calls_are_bounded() {
+    let mut database = Database::default();
+    let mut directory = DirectoryObject::open(&mut database).unwrap();
+    let (pattern, name, patch) = ("a/#", "s", r#"{"target":{"url":"https://example.com/"}}"#);
+    let put = PatternCommand::Put {
+        pattern,
+        name,
+        patch,
+    };
+    directory.push(1, DirectoryCommand::Patterns(put).encode().unwrap());
+    for _ in 0..4 {
+        let turn = database.transact(|sql| directory.run(sql, 1)).unwrap();
+        for call in turn.calls {
+            directory.called(call.number, true, b"");
+        }
+    }
+    let look = PatternCommand::Topics {
+        pattern,
+        name,
+        after: None,
+    };
+    let look = DirectoryCommand::Patterns(look).encode().unwrap();
+    let mut run = |looks: usize| -> Vec<u16> {
+        (0..looks).for_each(|_| directory.push(2, look.clone()));
+        let turn = database.transact(|sql| directory.run(sql, 1)).unwrap();
+        turn.replies.iter().map(|(_, it)| it.status).collect()
+    };
+    assert_eq!(run(WAITERS_MAX), [0; 0], "all wait");
+    assert_eq!(run(1), [503]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::command::Command;
 use crate::command::patterns::PatternReply;
 use crate::engine::Stop;
 use crate::engine::topic::own_queue::endpoint_of;
+use crate::engine::waiter::expect_place;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::PATTERN_TOPICS_MAX;
 use crate::store::StoreError;
@@ -37,6 +38,7 @@ impl Patterns {
         if !self.entries.get(&key).is_some_and(|it| calls(&it.row)) {
             return self.topics(turn, &key, after, None).map(Some);
         }
+        expect_place(self.looks.len())?;
         let number = self.number();
         turn.out.calls.push(ask(number, &key, Command::Describe)?);
         self.looks.push(Look {
@@ -61,12 +63,8 @@ impl Patterns {
         };
         let look = self.looks.swap_remove(at);
         let endpoint = ok.then(|| endpoint_of(body)).flatten();
-        let reply = match self.topics(turn, &look.key, look.after.as_deref(), endpoint) {
-            Ok(reply) => Ok(reply),
-            Err(Stop::Fault(fault)) => Err(fault),
-            Err(Stop::Store(error)) => return Err(error),
-        };
-        turn.out.replies.push((look.token, reply));
+        let reply = self.topics(turn, &look.key, look.after.as_deref(), endpoint);
+        turn.out.replies.push((look.token, Stop::answer(reply)?));
         Ok(true)
     }
 

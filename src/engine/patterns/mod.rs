@@ -16,6 +16,7 @@ use super::filter::Filter;
 use super::outcome::Call;
 use super::topic::subscription_patch::Patch;
 use super::topic::target::Target;
+use super::waiter::expect_place;
 use crate::command::pattern::matches;
 use crate::command::patterns::{
     PatternCommand, PatternReply, PatternSet, PatternState, PatternSubscription,
@@ -237,6 +238,7 @@ impl Patterns {
             }
             PatternCommand::Watch { pattern } => {
                 let key = (pattern.to_owned(), String::new());
+                expect_place(self.waiting.len())?;
                 self.watch(turn, &key)?;
                 self.wait(turn, token, key, None);
                 Ok(None)

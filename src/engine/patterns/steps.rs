@@ -3,8 +3,8 @@
 
 use super::rows::{self, Row};
 use super::{CALLS_MAX, Key, Patterns, Turn, backoff_ms};
-use crate::command::placement::{queue_object, subscription_queue};
-use crate::command::{Command, Envelope, codec};
+use crate::command::Command;
+use crate::command::placement::subscription_queue;
 use crate::engine::outcome::Call;
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
@@ -151,22 +151,7 @@ impl Patterns {
 
 /// A call of a subscription's queue.
 pub(super) fn ask(number: u32, key: &Key, command: Command<'_>) -> Result<Call, StoreError> {
-    let queue = subscription_queue(&key.0, &key.1);
-    let envelope = Envelope {
-        queue: &queue,
-        origin: None,
-        auto_create: true,
-        binary: false,
-        anonymous: false,
-        refused: Vec::new(),
-        command,
-    };
-    let command = codec::encode(&envelope).map_err(|fault| StoreError(fault.detail))?;
-    Ok(Call {
-        number,
-        object: queue_object(&queue),
-        command,
-    })
+    Call::of_queue(number, &subscription_queue(&key.0, &key.1), command)
 }
 
 fn complete(row: &mut Row) {

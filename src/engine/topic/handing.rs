@@ -6,11 +6,11 @@ use super::patterns::{callee, is_live, own_queue};
 use super::read::Want;
 use super::subscription::{Sent, Step, Subscription};
 use super::{Topic, Turn};
-use crate::command::placement::{TOPIC_DIRECTORY, of_pattern, queue_object, subscription_queue};
+use crate::command::placement::{TOPIC_DIRECTORY, of_pattern, subscription_queue};
 use crate::command::topic::{Page, TOPIC, TOPIC_ID, TOPIC_SEQ};
-use crate::command::{Command, Draft, Envelope, Forwarded, codec};
+use crate::command::{Command, Draft, Envelope, Forwarded};
 use crate::engine::Stop;
-use crate::engine::outcome::Call;
+use crate::engine::outcome::{Call, encoded};
 use crate::error::{ErrorCode, Fault};
 use crate::limits::{BATCH_BYTES_MAX, FORWARD_MESSAGES_MAX};
 use crate::store::StoreError;
@@ -128,11 +128,7 @@ impl Topic {
             let detail = "the subscription is there, but its queue could not be reached yet";
             Err(Fault::new(ErrorCode::Unavailable, detail))
         } else {
-            match self.state_of(turn, name, created) {
-                Ok(reply) => Ok(reply),
-                Err(Stop::Fault(fault)) => Err(fault),
-                Err(Stop::Store(error)) => return Err(error),
-            }
+            Stop::answer(self.state_of(turn, name, created))?
         };
         turn.out.replies.push((token, reply));
         Ok(())
@@ -259,14 +255,10 @@ impl Topic {
         if self.subscriptions.leaving.is_none()
             && let Some(queue) = self.state.leaving.iter().find(|it| !self.has_orphan(it))
         {
-            let (object, command) = (queue_object(queue), encode(queue, Command::Delete)?);
             let number = self.subscriptions.number();
+            let call = Call::of_queue(number, queue, Command::Delete)?;
             self.subscriptions.leaving = Some((number, queue.clone()));
-            turn.out.calls.push(Call {
-                number,
-                object,
-                command,
-            });
+            turn.out.calls.push(call);
         }
         Ok(())
     }
@@ -277,16 +269,15 @@ impl Topic {
         };
         let queue = it.config.target.clone();
         let queue = queue.unwrap_or_else(|| own_queue(&self.name, name));
+        let step = |command| {
+            encoded(&Envelope::between_objects(&queue, command)).map(|it| (it, Sent::Step))
+        };
         let (command, sent) = match it.config.step {
-            Step::Delete => (encode(&queue, Command::Delete)?, Sent::Step),
-            Step::Purge => (encode(&queue, Command::Purge)?, Sent::Step),
-            Step::Configure => {
-                let patch = it.own_queue_patch();
-                (
-                    encode(&queue, Command::Configure { patch: &patch })?,
-                    Sent::Step,
-                )
-            }
+            Step::Delete => step(Command::Delete)?,
+            Step::Purge => step(Command::Purge)?,
+            Step::Configure => step(Command::Configure {
+                patch: &it.own_queue_patch(),
+            })?,
             Step::Ready => match self.next_forward(turn, name, &queue)? {
                 Some(forward) => forward,
                 None => return Ok(()),
@@ -381,13 +372,9 @@ impl Topic {
         let own = own.map(|(name, _)| subscription_queue(&self.name, name));
         let queues: Vec<String> = own.chain(self.state.leaving.iter().cloned()).collect();
         for queue in queues {
-            let (object, command) = (queue_object(&queue), encode(&queue, Command::Delete)?);
             let number = self.subscriptions.number();
-            turn.out.calls.push(Call {
-                number,
-                object,
-                command,
-            });
+            let call = Call::of_queue(number, &queue, Command::Delete)?;
+            turn.out.calls.push(call);
         }
         Ok(())
     }
@@ -447,29 +434,10 @@ fn forward(
     }
     // The queue of a pattern's subscription is made and deleted by the directory.
     let auto_create = of_pattern(name).is_none();
-    encode_with(queue, auto_create, Command::Forward { source, messages })
-}
-
-pub(super) fn encode(queue: &str, command: Command<'_>) -> Result<Vec<u8>, StoreError> {
-    encode_with(queue, true, command)
-}
-
-fn encode_with(
-    queue: &str,
-    auto_create: bool,
-    command: Command<'_>,
-) -> Result<Vec<u8>, StoreError> {
-    let refused = Vec::new();
-    let envelope = Envelope {
-        queue,
-        origin: None,
+    encoded(&Envelope {
         auto_create,
-        binary: false,
-        anonymous: false,
-        refused,
-        command,
-    };
-    codec::encode(&envelope).map_err(|fault| StoreError(fault.detail))
+        ..Envelope::between_objects(queue, Command::Forward { source, messages })
+    })
 }
 
 /// How many messages the answer of a forward says were taken.

@@ -15,9 +15,10 @@ use crate::command::topic::{Follow, Form, Start, TopicCommand, TopicEnvelope, To
 use crate::engine::Stop;
 use crate::engine::idempotency::Answer;
 use crate::engine::outcome::Call;
+use crate::engine::waiter::expect_place;
 use crate::error::{ErrorCode, Fault};
 use crate::id::print;
-use crate::limits::{PATTERN_IDLE_MS, SEQ_MAX, WAITERS_MAX};
+use crate::limits::{PATTERN_IDLE_MS, SEQ_MAX};
 use crate::store::StoreError;
 use crate::time::Millis;
 
@@ -85,10 +86,7 @@ impl Topic {
         if !is_pattern(&self.name) || self.state.registered {
             return self.follow(turn, token, follow, anonymous).map(Some);
         }
-        if self.live.asking.len() >= WAITERS_MAX {
-            let detail = format!("{WAITERS_MAX} requests wait here already");
-            return Err(Fault::new(ErrorCode::Overloaded, detail).into());
-        }
+        expect_place(self.live.asking.len())?;
         self.live.asking.push(Asking {
             token,
             start: follow.start,
@@ -113,12 +111,7 @@ impl Topic {
                 let detail = "the topics could not be reached just now; try again";
                 Err(Fault::new(ErrorCode::Unavailable, detail).into())
             };
-            let reply = match reply {
-                Ok(reply) => Ok(reply),
-                Err(Stop::Fault(fault)) => Err(fault),
-                Err(Stop::Store(error)) => return Err(error),
-            };
-            turn.out.replies.push((it.token, reply));
+            turn.out.replies.push((it.token, Stop::answer(reply)?));
         }
         Ok(())
     }

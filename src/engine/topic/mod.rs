@@ -201,6 +201,7 @@ impl Topic {
     /// The caller of a waiting request has gone.
     pub fn cancel(&mut self, token: u32) {
         self.live.cancel(token);
+        self.subscriptions.cancel(token);
         self.waiting.retain(|waiting| waiting.token != token);
     }
 
@@ -244,7 +245,10 @@ impl Topic {
                 return self.follow_or_wait(turn, token, &follow, envelope.anonymous);
             }
             TopicCommand::Describe => self.describe(turn, false)?,
-            TopicCommand::Delete => return Ok(self.delete(turn, token)?),
+            TopicCommand::Delete => {
+                self.subscriptions.asking.expect_place()?;
+                return Ok(self.delete(turn, token)?);
+            }
             TopicCommand::Subscription { name } => return self.subscription(turn, token, name),
             TopicCommand::Subscriptions { after, limit } => {
                 self.list_subscriptions(turn, after, limit)?

@@ -4,15 +4,15 @@
 //! A queue that pushes is deleted before its deletion is answered, and before its topic goes: nothing
 //! may be called for what is no more. That it has to go is stored with the topic's state until it has.
 
-use super::handing::encode;
 use super::patterns::own_queue;
 use super::subscription::{Step, no_subscription};
 use super::{Topic, Turn};
 use crate::command::Command;
-use crate::command::placement::{queue_object, subscription_queue};
+use crate::command::placement::subscription_queue;
 use crate::command::topic::TopicReply;
 use crate::engine::Stop;
 use crate::engine::outcome::Call;
+use crate::engine::waiter::expect_place;
 use crate::error::{ErrorCode, Fault};
 use crate::store::StoreError;
 use serde::Deserialize;
@@ -27,6 +27,19 @@ pub(super) struct Asking {
     leaving: Vec<(u32, String)>,
     /// Tokens of those who delete the topic.
     deletes: Vec<u32>,
+}
+
+impl Asking {
+    /// Whether one more may wait.
+    pub fn expect_place(&self) -> Result<(), Fault> {
+        expect_place(self.looks.len() + self.leaving.len() + self.deletes.len())
+    }
+
+    pub fn cancel(&mut self, token: u32) {
+        self.looks.retain(|(it, ..)| *it != token);
+        self.leaving.retain(|(it, _)| *it != token);
+        self.deletes.retain(|it| *it != token);
+    }
 }
 
 impl Topic {
@@ -45,6 +58,7 @@ impl Topic {
         if !calls {
             return self.state_of(turn, name, false).map(Some);
         }
+        self.subscriptions.asking.expect_place()?;
         let queue = own_queue(&self.name, name);
         let number = self.call_queue(turn, &queue, Command::Describe)?;
         let look = (token, number, name.to_owned());
@@ -59,11 +73,7 @@ impl Topic {
         command: Command<'_>,
     ) -> Result<u32, StoreError> {
         let number = self.subscriptions.number();
-        turn.out.calls.push(Call {
-            number,
-            object: queue_object(queue),
-            command: encode(queue, command)?,
-        });
+        turn.out.calls.push(Call::of_queue(number, queue, command)?);
         Ok(number)
     }
 
@@ -81,16 +91,10 @@ impl Topic {
         };
         let (token, _, name) = looks.swap_remove(at);
         let endpoint = ok.then(|| endpoint_of(body)).flatten();
-        let reply = match self.state_of(turn, &name, false) {
-            Ok(mut reply) => {
-                if let TopicReply::Subscription { subscription, .. } = &mut reply {
-                    subscription.endpoint = endpoint;
-                }
-                Ok(reply)
-            }
-            Err(Stop::Fault(fault)) => Err(fault),
-            Err(Stop::Store(error)) => return Err(error),
-        };
+        let mut reply = Stop::answer(self.state_of(turn, &name, false))?;
+        if let Ok(TopicReply::Subscription { subscription, .. }) = &mut reply {
+            subscription.endpoint = endpoint;
+        }
         turn.out.replies.push((token, reply));
         Ok(true)
     }
@@ -103,6 +107,7 @@ impl Topic {
         token: u32,
         name: &str,
     ) -> Result<Option<TopicReply>, Stop> {
+        self.subscriptions.asking.expect_place()?;
         let Some(pushes) = self.remove(turn, name)? else {
             return Err(no_subscription(name).into());
         };

@@ -8,11 +8,9 @@ use crate::command::topic::{Page, Read, Start, TopicReply};
 use crate::engine::Stop;
 use crate::engine::filter::{Filter, Subject};
 use crate::engine::segment::{Item, Segment};
-use crate::error::{ErrorCode, Fault};
+use crate::engine::waiter::expect_place;
 use crate::id::Id;
-use crate::limits::{
-    BROWSE_MESSAGES_MAX, PULL_BYTES_MAX, READ_SCAN_MESSAGES_MAX, WAIT_MS_MAX, WAITERS_MAX,
-};
+use crate::limits::{BROWSE_MESSAGES_MAX, PULL_BYTES_MAX, READ_SCAN_MESSAGES_MAX, WAIT_MS_MAX};
 use crate::store::StoreError;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -66,11 +64,7 @@ impl Topic {
         let (page, cursor) = self.page(turn, cursor, &want)?;
         let waits = page.messages.is_empty() && cursor.next >= self.log.next_seq;
         if waits && read.wait_ms > 0 {
-            if self.waiting.len() >= WAITERS_MAX {
-                let detail = format!("{WAITERS_MAX} requests wait here already");
-                let fault = Fault::new(ErrorCode::Overloaded, detail);
-                return Err(fault.with(|f| f.retry_after_ms = Some(1_000)).into());
-            }
+            expect_place(self.waiting.len())?;
             let until_ms = turn.now_ms + read.wait_ms.min(WAIT_MS_MAX);
             let missed = page.missed;
             self.waiting.push(Waiting {

@@ -17,6 +17,7 @@ use crate::command::placement::{of_pattern, subscription_queue};
 use crate::command::topic::{Start, SubscriptionState, TopicReply};
 use crate::engine::Stop;
 use crate::engine::filter::Filter;
+use crate::engine::waiter::expect_place;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::push::config::PushConfig;
@@ -132,6 +133,14 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
+    /// The caller of a waiting request has gone.
+    pub fn cancel(&mut self, token: u32) {
+        self.asking.cancel(token);
+        for it in self.by_name.values_mut() {
+            it.asked.retain(|(asked, _)| *asked != token);
+        }
+    }
+
     /// Reads the rows.
     pub fn recover(&mut self, sql: &mut dyn Sql) -> Result<(), StoreError> {
         let rows = sql.exec(
@@ -355,6 +364,7 @@ impl Topic {
         let Some(it) = self.subscriptions.by_name.get_mut(name) else {
             return Err(no_subscription(name).into());
         };
+        expect_place(it.asked.len())?;
         let target = it.target().patched(patch.target.as_ref(), &self.reach)?;
         patch.check_delivery(target.queue.as_deref())?;
         let before = it.own_queue_patch();

@@ -61,15 +61,7 @@ fn turn(
 
 /// The bytes of a command, as an edge would send it.
 pub fn encoded(command: Command<'_>) -> Vec<u8> {
-    let envelope = Envelope {
-        queue: "q",
-        origin: None,
-        auto_create: true,
-        binary: false,
-        anonymous: false,
-        refused: Vec::new(),
-        command,
-    };
+    let envelope = Envelope::between_objects("q", command);
     codec::encode(&envelope).expect("a command can be written")
 }
 

@@ -97,15 +97,7 @@ fn turn(
     now_ms: u64,
     command: Command<'_>,
 ) -> Result<Outcome, StoreError> {
-    let envelope = Envelope {
-        queue: NAME,
-        origin: None,
-        auto_create: true,
-        binary: false,
-        anonymous: false,
-        refused: Vec::new(),
-        command,
-    };
+    let envelope = Envelope::between_objects(NAME, command);
     database.transact(|sql| queue.run(sql, now_ms, vec![(1, envelope)], SinceStart::default()))
 }
 

@@ -126,10 +126,10 @@ fn take_all(queue: &mut QueueBench) -> Vec<String> {
     }
 }
 
-#[test]
-fn a_thousand_subscriptions_are_handed_on_a_few_calls_at_a_time() {
+/// A topic with so many subscriptions, each of which feeds a queue.
+fn subscribed(count: usize) -> Bench {
     let mut bench = Bench::new("{}");
-    for n in 0..1_000 {
+    for n in 0..count {
         let (name, patch) = (
             format!("s{n}"),
             format!(r#"{{"target":{{"queue":"q{n}"}}}}"#),
@@ -140,6 +140,12 @@ fn a_thousand_subscriptions_are_handed_on_a_few_calls_at_a_time() {
         };
         bench.ask(command).unwrap();
     }
+    bench
+}
+
+#[test]
+fn a_thousand_subscriptions_are_handed_on_a_few_calls_at_a_time() {
+    let mut bench = subscribed(1_000);
     bench.publish("x", None);
     let of_queues = bench.calls.iter().filter(|it| !it.object.starts_with('#'));
     assert_eq!(of_queues.count(), 0, "a publisher's turn hands nothing on");
@@ -169,18 +175,7 @@ fn a_thousand_subscriptions_are_handed_on_a_few_calls_at_a_time() {
 
 #[test]
 fn while_calls_are_under_way_no_turn_is_asked_for_in_vain() {
-    let mut bench = Bench::new("{}");
-    for n in 0..100 {
-        let (name, patch) = (
-            format!("s{n}"),
-            format!(r#"{{"target":{{"queue":"q{n}"}}}}"#),
-        );
-        let command = TopicCommand::Subscribe {
-            name: &name,
-            patch: &patch,
-        };
-        bench.ask(command).unwrap();
-    }
+    let mut bench = subscribed(100);
     for call in std::mem::take(&mut bench.calls) {
         bench.topic.called(call.number, true, NO_PATTERNS);
     }

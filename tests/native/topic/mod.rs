@@ -2,7 +2,7 @@
 
 pub mod bench;
 mod damage;
-mod handing;
+pub mod handing;
 mod log;
 mod patterns;
 mod pushing;

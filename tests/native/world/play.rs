@@ -31,15 +31,7 @@ const GRAVES_MAX: u64 = 10;
 const LIFTED: &str = r#"{"capacity":{"max_messages":1000000,"max_accepted":null}}"#;
 
 fn ask_queue(name: &str, command: Command<'_>) -> Vec<u8> {
-    let envelope = Envelope {
-        queue: name,
-        origin: None,
-        auto_create: true,
-        binary: false,
-        anonymous: false,
-        refused: Vec::new(),
-        command,
-    };
+    let envelope = Envelope::between_objects(name, command);
     codec::encode(&envelope).unwrap()
 }
 
