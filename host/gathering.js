@@ -42,7 +42,7 @@ export class Gathering {
 
   /**
    * Tells each slice its answers.
-   * @param {string[] | null} answers
+   * @param {string[]} answers
    * @param {(count: number) => Promise<void>} between waits once so many were told
    */
   async tell(answers, between) {

@@ -131,8 +131,11 @@ class Conductor {
       if (now > this.endsAt || commands.length < GATHERED_MIN) this.end();
       const answers = await inTime(sendAll(this.lane.target, commands));
       // The sooner a refusal is told, the fewer ask for it: the edge remembers it.
-      if (isRefused(answers?.at(-1))) gathering.tellAll(answers);
-      else await gathering.tell(answers, (count) => this.awaitReturn(count));
+      if (answers?.at(-1).startsWith(ACCEPTED)) {
+        await gathering.tell(answers, (count) => this.awaitReturn(count));
+      } else {
+        gathering.tellAll(answers);
+      }
       this.release(commands.length);
       this.expected = commands.length / 2;
     }
@@ -265,9 +268,6 @@ async function follow(env, ctx, call, conductor, place, sent) {
   if (answers === null) return unavailable();
   return responseOf(answers[at]);
 }
-
-/** Whether the object refused a publish, as its answer says. */
-const isRefused = (answer) => answer !== undefined && !answer.startsWith(ACCEPTED);
 
 /** What `answers` brings, or `null` when it takes too long. */
 async function inTime(answers) {

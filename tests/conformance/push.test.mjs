@@ -2,24 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { afterEach, test } from 'node:test';
-import { Receiver } from './receiver.mjs';
+import { test } from 'node:test';
+import { useReceivers } from './receiver.mjs';
 import { assertProblem, until, useServer } from './support.mjs';
 
 const tide = useServer();
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
-/** @type {Receiver[]} */
-const receivers = [];
-
-afterEach(async () => {
-  for (const receiver of receivers.splice(0)) await receiver.stop();
-});
-
-async function receiver(answer) {
-  const started = await new Receiver(answer).start();
-  receivers.push(started);
-  return started;
-}
+const receiver = useReceivers();
 
 /** A queue that pushes to `endpoint`. */
 async function pushing(endpoint, push = {}, rest = {}) {

@@ -2,6 +2,7 @@
 
 import http from 'node:http';
 import { once } from 'node:events';
+import { afterEach } from 'node:test';
 
 /**
  * What an endpoint was called with.
@@ -70,4 +71,21 @@ export class Receiver {
     response.writeHead(answer.status ?? 204, answer.headers);
     response.end(answer.body);
   }
+}
+
+/**
+ * Receivers for the tests of a file: each ends with the test that asked for it.
+ * @returns {(answer?: ConstructorParameters<typeof Receiver>[0]) => Promise<Receiver>}
+ */
+export function useReceivers() {
+  /** @type {Receiver[]} */
+  const receivers = [];
+  afterEach(async () => {
+    for (const receiver of receivers.splice(0)) await receiver.stop();
+  });
+  return async (answer) => {
+    const started = await new Receiver(answer).start();
+    receivers.push(started);
+    return started;
+  };
 }

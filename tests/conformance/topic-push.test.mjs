@@ -1,26 +1,15 @@
 // Topics: a durable subscription that calls an endpoint (`target.url`).
 
 import assert from 'node:assert/strict';
-import { afterEach, test } from 'node:test';
+import { test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
-import { Receiver } from './receiver.mjs';
+import { useReceivers } from './receiver.mjs';
 import { assertProblem, until, useServer } from './support.mjs';
 import { Topic } from './topic.mjs';
 
 const tide = useServer();
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
-/** @type {Receiver[]} */
-const receivers = [];
-
-afterEach(async () => {
-  for (const receiver of receivers.splice(0)) await receiver.stop();
-});
-
-async function receiver(answer) {
-  const started = await new Receiver(answer).start();
-  receivers.push(started);
-  return started;
-}
+const receiver = useReceivers();
 
 const bodiesOf = (endpoint) => endpoint.received.map((call) => call.body);
 const got = (endpoint, n) => until(() => endpoint.received.length >= n, { what: `${n} calls` });
