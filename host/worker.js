@@ -2,7 +2,7 @@
 // itself.
 
 import { serveAsset } from './assets.js';
-import { readBody } from './body.js';
+import { isLong, readAway, readBody } from './body.js';
 import { callObject, openSocket } from './call.js';
 import { events } from './events.js';
 import { clientOf } from './client.js';
@@ -276,6 +276,12 @@ async function callFor(request, env, ctx, head, call) {
   });
 }
 
+async function afterBody(request, answer) {
+  const response = await answer;
+  await readAway(request);
+  return response;
+}
+
 /** Runs a step of the core. One that traps is thrown away: the next request gets a new one. */
 function guarded(env, run) {
   try {
@@ -301,7 +307,7 @@ export default {
    * @param {ExecutionContext} ctx
    */
   fetch(request, env, ctx) {
-    return guarded(env, () => {
+    const answer = guarded(env, () => {
       const now = Date.now();
       observe(now);
       if (now < refusingUntil && request.method === 'POST') {
@@ -316,6 +322,7 @@ export default {
       };
       return take();
     });
+    return isLong(request) ? afterBody(request, answer) : answer;
   },
 
   /**

@@ -17,8 +17,6 @@ export const TOKEN_SECRET = 'a secret of thirty-two bytes or more';
 
 const x = (n) => 'x'.repeat(n);
 const times = (n, make) => Array.from({ length: n }, (_, at) => make(at));
-/** A refusal before the body was read may be lost: the connection ends while it is still sent. */
-const REFUSALS_LOST_MAX = 10;
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 /** @returns {Case} a publish with that header */
@@ -38,16 +36,10 @@ const configured = (path, value = (n) => n, beside = {}) => (n, { queue }) => {
 const ENDPOINT = { url: 'http://127.0.0.1:9/' };
 
 /** @returns {Case} a JSON body of `n` bytes, most of them blank */
-const padded = (rest, value) => async (n, { queue }) => {
+const padded = (rest, value) => (n, { queue }) => {
   const text = JSON.stringify(value);
   const body = text + ' '.repeat(n - text.length);
-  for (let left = REFUSALS_LOST_MAX; ; left -= 1) {
-    try {
-      return await queue.request('POST', rest, { headers: JSON_TYPE, body });
-    } catch (error) {
-      if (left === 0 || !['EPIPE', 'ECONNRESET'].includes(error.code)) throw error;
-    }
-  }
+  return queue.request('POST', rest, { headers: JSON_TYPE, body });
 };
 
 const pulled = (name) => async (n, { queue }) => {
