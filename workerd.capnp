@@ -59,6 +59,8 @@ const tidegate :Workerd.Worker = (
     (name = "host/sql.js", esModule = embed "host/sql.js"),
     (name = "host/stream.js", esModule = embed "host/stream.js"),
     (name = "host/topic.js", esModule = embed "host/topic.js"),
+    (name = "host/turnstile.js", esModule = embed "host/turnstile.js"),
+    (name = "host/within.js", esModule = embed "host/within.js"),
     (name = "build/tidegate.wasm", wasm = embed "build/tidegate.wasm"),
   ],
   compatibilityDate = "2026-11-01",

@@ -1,8 +1,9 @@
-// npm run neighbour: what a flood of one queue does to another one. A publisher with one message
-// every few milliseconds measures its latency, alone and beside a flood, in turns, so that what the
-// machine does otherwise falls on both. The same for two objects of a bare Worker on the same
-// runtime, one that stores nothing and one that stores a row a request: what the platform itself
-// does. `-- --connections N`, `-- --seconds S`, `-- --rounds N`, `-- --port P`.
+// npm run neighbour: what a flood of one queue does to another one: of publishes, of batches, of
+// pulls that find nothing, of refusals from memory. A publisher with one message every few
+// milliseconds measures its latency, alone and beside each flood, in turns, so that what the machine
+// does otherwise falls on all. The same for two objects of a bare Worker on the same runtime, one
+// that stores nothing and one that stores a row a request: what the platform itself does.
+// `-- --connections N`, `-- --seconds S`, `-- --rounds N`, `-- --port P`.
 
 import net from 'node:net';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
@@ -22,15 +23,17 @@ const GOAL = 2;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const postTo = (path) =>
-  Buffer.from(
-    `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n` +
-      `Content-Length: ${BODY.length}\r\n\r\n${BODY}`,
-  );
+const postTo = (path, body = BODY, headers = '') =>
+  `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${headers}` +
+  `Content-Length: ${body.length}\r\n\r\n${body}`;
+const sendJson = (path, value) =>
+  postTo(path, JSON.stringify(value), 'Content-Type: application/json\r\n');
+
+const BATCH = { messages: Array.from({ length: 10 }, () => ({ body: BODY.slice(0, 128) })) };
 
 /** In a thread of its own, so that what floods does not delay what measures. */
-async function flood({ port, path, connections }) {
-  const request = postTo(path);
+async function flood({ port, text, connections }) {
+  const request = Buffer.from(text);
   let answers = 0;
   let goesOn = true;
   parentPort.on('message', () => (goesOn = false));
@@ -54,7 +57,7 @@ async function flood({ port, path, connections }) {
 
 async function measure({ port, quiet }, seconds) {
   const histogram = new Histogram();
-  const request = postTo(quiet);
+  const request = Buffer.from(quiet);
   const connection = await Connection.open(port);
   const until = performance.now() + seconds * 1000;
   while (performance.now() < until) {
@@ -73,8 +76,8 @@ async function measure({ port, quiet }, seconds) {
 }
 
 /** The same, while another queue is flooded. */
-async function beside({ port, flooded: path, ...it }, connections, seconds) {
-  const worker = new Worker(new URL(import.meta.url), { workerData: { port, path, connections } });
+async function beside({ port, flood: text, ...it }, connections, seconds) {
+  const worker = new Worker(new URL(import.meta.url), { workerData: { port, text, connections } });
   await pause(SETTLE_MS);
   const histogram = await measure({ port, ...it }, seconds);
   const answered = new Promise((resolve) => worker.on('message', resolve));
@@ -85,24 +88,29 @@ async function beside({ port, flooded: path, ...it }, connections, seconds) {
 /** What is compared: each has its turn in each round. */
 async function subjects(port) {
   const server = await startServer({ port });
-  const configure = {
-    method: 'PUT',
-    headers: { 'content-type': 'application/json' },
-    body: '{"capacity":{"max_messages":10000000}}',
-  };
-  for (const queue of ['flooded', 'quiet']) {
-    await fetch(`${server.url}/v1/queues/${queue}`, configure);
-  }
+  const configure = (queue, max_messages) =>
+    fetch(`${server.url}/v1/queues/${queue}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ capacity: { max_messages } }),
+    });
+  for (const queue of ['flooded', 'empty', 'quiet']) await configure(queue, 10_000_000);
+  await configure('full', 1);
+  const messages = (queue) => `/v1/queues/${queue}/messages`;
+  await fetch(server.url + messages('full'), { method: 'POST', body: BODY });
   const bare = await startWorker('pair', port === 0 ? await freePort() : port + 1);
-  const of = (name, it, flooded, quiet) => ({
-    name, port: it.port, stop: () => it.stop(), flooded, quiet, rate: 0,
+  const of = (it, name, flood, quiet) => ({
+    name, port: it.port, stop: () => it.stop(), flood, quiet: postTo(quiet), rate: 0,
     alone: new Histogram(), crowded: new Histogram(),
   });
-  const messages = (queue) => `/v1/queues/${queue}/messages`;
+  const queues = (what, flood) => of(server, `a queue beside ${what}`, flood, messages('quiet'));
   return [
-    of('two queues', server, messages('flooded'), messages('quiet')),
-    of('two bare objects', bare, '/flooded', '/quiet'),
-    of('two bare objects that store a row', bare, '/flooded-row?row', '/quiet-row?row'),
+    queues('publishes', postTo(messages('flooded'))),
+    queues('batches of ten', sendJson(`${messages('flooded')}/batch`, BATCH)),
+    queues('pulls that find nothing', sendJson(`${messages('empty')}/pull`, { batch_size: 1 })),
+    queues('refusals', postTo(messages('full'))),
+    of(bare, 'a bare object beside requests', postTo('/flooded'), '/quiet'),
+    of(bare, 'the same where each stores a row', postTo('/flooded-row?row'), '/quiet-row?row'),
   ];
 }
 
@@ -135,7 +143,7 @@ async function main() {
       it.rate += flooded / rounds;
     }
   }
-  for (const it of all) await it.stop();
+  for (const it of [all.at(0), all.at(-1)]) await it.stop();
   for (const it of all) report(connections, it);
 }
 
@@ -144,8 +152,7 @@ function report(connections, { name, alone, crowded, rate }) {
     const [p50, p99] = [0.5, 0.99].map((share) => it.quantile(share).toFixed(2));
     console.log(`  ${when.padEnd(28)} p50 ${p50} ms   p99 ${p99} ms`);
   };
-  console.log(`${name}: the flooded one answers ${Math.round(rate)} requests a second, ` +
-    `${connections} at a time`);
+  console.log(`${name}: ${Math.round(rate)} of them a second, ${connections} at a time`);
   line('alone', alone);
   line('beside the flood', crowded);
   const times = crowded.quantile(0.99) / alone.quantile(0.99);

@@ -15,6 +15,7 @@ import { log } from './log.js';
 import { hasNeighbour } from './neighbours.js';
 import { targetOf } from './place.js';
 import { overloaded, unavailable } from './problem.js';
+import { within } from './within.js';
 
 /** Publishes of one object that travel alone at a time: so few gain nothing from sharing. */
 const ALONE_MAX = 16;
@@ -55,9 +56,13 @@ let steps = 0;
 
 /** What is under way to one object. */
 class Lane {
-  /** @param {import("./call.js").Target} target */
-  constructor(target) {
+  /**
+   * @param {import("./call.js").Target} target
+   * @param {string} subject what its publishes are about
+   */
+  constructor(target, subject) {
     this.target = target;
+    this.subject = subject;
     this.isRelay = target.hint !== undefined;
     /** Publishes that travel alone, and when the last of them left. */
     this.alone = 0;
@@ -112,8 +117,8 @@ class Conductor {
 
   /** What lies behind a relay runs elsewhere: nobody there is disturbed. */
   gather(now) {
-    const { isRelay, target } = this.lane;
-    return new Gathering(!isRelay && hasNeighbour(target.object, now));
+    const { isRelay, subject } = this.lane;
+    return new Gathering(!isRelay && hasNeighbour(subject, now));
   }
 
   /** Sends what gathers behind `call`, and then what gathers meanwhile, until little does. */
@@ -129,7 +134,7 @@ class Conductor {
       this.gathering = this.gather(now);
       this.lateAt = now + CALL_MS_MAX;
       if (now > this.endsAt || commands.length < GATHERED_MIN) this.end();
-      const answers = await inTime(sendAll(this.lane.target, commands));
+      const answers = await within(sendAll(this.lane.target, commands), CALL_MS_MAX);
       // The sooner a refusal is told, the fewer ask for it: the edge remembers it.
       if (answers?.at(-1).startsWith(ACCEPTED)) {
         await gathering.tell(answers, (count) => this.awaitReturn(count));
@@ -197,14 +202,14 @@ class Conductor {
  * @param {ExecutionContext} ctx
  * @param {import("./frames.js").Call} call
  * @param {string | null} place of the location's relay; see place.js
- * @param {{at: number}} sent is told when the publish left
+ * @param {{at: number, subject: string}} sent what it is about; is told when the publish left
  * @returns {Response | Promise<Response>}
  */
 export function publish(env, ctx, call, place, sent) {
   if (steps !== stepsBack()) startAnew();
   const target = targetOf(env, call.object, place);
-  const lane = laneOf(target);
-  if (lane === null) return new Lane(target).call(env, call);
+  const lane = laneOf(target, sent.subject);
+  if (lane === null) return new Lane(target, sent.subject).call(env, call);
   const now = Date.now();
   if (lane.conductor !== null) {
     if (now < lane.conductor.lateAt) return follow(env, ctx, call, lane.conductor, place, sent);
@@ -228,11 +233,11 @@ function startAnew() {
 }
 
 /** `null` where too many are kept track of. */
-function laneOf(target) {
+function laneOf(target, subject) {
   let lane = lanes.get(target.object);
   if (lane !== undefined) return lane;
   if (lanes.size >= OBJECTS_MAX && !makeRoom()) return null;
-  lane = new Lane(target);
+  lane = new Lane(target, subject);
   lanes.set(target.object, lane);
   return lane;
 }
@@ -267,17 +272,6 @@ async function follow(env, ctx, call, conductor, place, sent) {
   sent.at = gathering.leftAt;
   if (answers === null) return unavailable();
   return responseOf(answers[at]);
-}
-
-/** What `answers` brings, or `null` when it takes too long. */
-async function inTime(answers) {
-  let timer;
-  const late = new Promise((resolve) => (timer = setTimeout(resolve, CALL_MS_MAX, null)));
-  try {
-    return await Promise.race([answers, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Sends publishes in as many calls as they need; the answers as texts, in the same order. */

@@ -13,7 +13,7 @@ import * as frames from './frames.js';
 import { gather } from './gather.js';
 import { consume } from './inbound.js';
 import { levels, log, setLevel } from './log.js';
-import { noteUse } from './neighbours.js';
+import { hasNeighbour, noteUse, subjectOf } from './neighbours.js';
 import { document } from './openapi.js';
 import { placeOf } from './place.js';
 import { ACCESS_HEADER, VERDICT_HEADER, internal, problem, unavailable, withoutVerdict } from './problem.js';
@@ -21,6 +21,7 @@ import { reportsAreScheduled, scheduleReports } from './reports.js';
 import { publish } from './share.js';
 import { socket } from './socket.js';
 import { stream } from './stream.js';
+import { pass } from './turnstile.js';
 
 export { Dispatcher } from './dispatcher.js';
 export { DirectoryObject, QueueObject, RelayObject } from './object.js';
@@ -136,7 +137,7 @@ function step(request, env, ctx, head, retake) {
     case frames.RESPOND:
     case frames.RESPOND_AGAIN:
       report(request, env, ctx);
-      return noted(request, respond(core, at));
+      return answered(request, noted(request, respond(core, at)));
     case frames.NEED_BODY:
       return withBody(request, env, ctx, head, core.view.getUint32(at + WORD, true));
     case frames.CALL:
@@ -216,7 +217,7 @@ async function verified(request, env, core, at, head, retake) {
   if ((await verify(core, at, head)) && core === edge) {
     const out = core.exports.output();
     if (core.view.getUint32(out, true) !== frames.NOTHING) {
-      return noted(request, respond(core, out));
+      return answered(request, noted(request, respond(core, out)));
     }
   }
   return guarded(env, retake);
@@ -257,11 +258,11 @@ async function listing(env, head, directoryCalls) {
 
 /** Hands the object's response through, unless it says what the edge shall answer for a while. */
 async function callFor(request, env, ctx, head, call) {
-  const sent = { at: Date.now() };
-  noteUse(call.object, sent.at);
+  const sent = { at: Date.now(), subject: subjectOf(request) };
+  noteUse(sent.subject, sent.at);
   const response = await (call.shareable
     ? publish(env, ctx, call, placeOf(request.cf), sent)
-    : callObject(env, call, request));
+    : inTurn(request, sent, () => callObject(env, call, request)));
   if (response.status === ACCEPTED) return response;
   const verdict = response.headers.get(VERDICT_HEADER);
   if (verdict === null) return noted(request, response);
@@ -274,6 +275,18 @@ async function callFor(request, env, ctx, head, call) {
     if (edge.view.getUint32(at, true) !== frames.NOTHING) return respond(edge, at);
     return noted(request, withoutVerdict(response));
   });
+}
+
+/** What this Worker answers by itself. */
+function answered(request, response) {
+  if (response.ok) return response;
+  return inTurn(request, { at: Date.now(), subject: subjectOf(request) }, () => response);
+}
+
+/** Runs it at once; in its turn where others share the thread, as they do where there is no place. */
+function inTurn(request, { at, subject }, run) {
+  const isShared = hasNeighbour(subject, at) && placeOf(request.cf) === null;
+  return isShared ? pass(subject, run) : run();
 }
 
 async function afterBody(request, answer) {
@@ -312,7 +325,7 @@ export default {
       observe(now);
       if (now < refusingUntil && request.method === 'POST') {
         const refused = refusal(request, env, ctx, now);
-        if (refused !== null) return refused;
+        if (refused !== null) return answered(request, refused);
       }
       const head = headOf(request, env);
       const take = () => {
