@@ -78,7 +78,7 @@ function tagOf(headers) {
   const tag = headers.get('etag');
   if (tag !== null) return tag;
   const modified = headers.get('last-modified');
-  return modified === null ? null : `W/'${Date.parse(modified)}-${headers.get('content-length')}'`;
+  return modified === null ? null : `W/"${Date.parse(modified)}-${headers.get('content-length')}"`;
 }
 
 function notFound(path) {

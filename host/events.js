@@ -4,6 +4,7 @@
 
 import { EXPIRED, atExpiry } from './expiry.js';
 import { Feed } from './feed.js';
+import { withoutVerdict } from './problem.js';
 
 const COMMENT = ':\n\n';
 /** Proxies drop what is silent for longer. */
@@ -34,7 +35,7 @@ export async function events(core, env, { text: stream, endsAt }) {
   };
   const feed = new Feed(core, env, stream, { begin() {}, write, end });
   const opened = await feed.open();
-  if (opened.status !== 101) return opened;
+  if (opened.status !== 101) return withoutVerdict(opened);
   comments = setInterval(() => {
     // One that is not taken yet is as good as a second.
     if (writer.desiredSize > 0) write(COMMENT).catch(() => {});

@@ -18,7 +18,10 @@ const TOPIC_DIRECTORY = '#topics';
  */
 export async function gather(core, env, directoryCall) {
   const topics = directoryCall.object === TOPIC_DIRECTORY ? 1 : 0;
-  const page = await (await fetchObject(env.DIRECTORY, directoryCall)).text();
+  const answer = await fetchObject(env.DIRECTORY, directoryCall);
+  const page = await answer.text();
+  // Another listing without a name in it would say that there is nothing.
+  if (answer.status !== 200) throw new Error(`the directory answered ${answer.status}`);
   const calls = readCalls(core, core.exports.edge_describe(core.putText(page), topics));
   const gone = new Uint8Array(calls.length);
   /** Where in the page. */

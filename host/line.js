@@ -13,7 +13,9 @@ const LINE_BYTES_KEPT = 4 << 20;
 
 /** One call, from its arrival to its answer. */
 export class Entry {
-  constructor(token, command, body, shared, sockets) {
+  constructor(request, token, command, body, shared, sockets) {
+    /** The one that brought it: it tells when its client goes. */
+    this.request = request;
     this.token = token;
     /** Both ends of the socket that the call opens, if it opens one. */
     this.sockets = sockets;

@@ -89,10 +89,9 @@ export class CoreObject extends DurableObject {
     this.leaveIfStuck();
     if (!this.line.hasRoom(isPublish(request))) return overloaded();
     const token = this.nextToken(shared === 0 ? 1 : shared);
-    const entry = new Entry(token, command, body, shared, sockets);
+    const entry = new Entry(request, token, command, body, shared, sockets);
     this.line.push(entry);
     if (!this.gathering && !this.isWiping) this.turn();
-    if (entry.response === null && this.open.has(entry.token)) this.watch(entry, request);
     return entry.wait();
   }
 
@@ -103,11 +102,23 @@ export class CoreObject extends DurableObject {
     return first;
   }
 
-  /** Lets the core know when the caller of a waiting request goes away. */
-  watch(entry, request) {
-    request.signal.addEventListener('abort', () => {
-      if (this.open.delete(entry.token)) this.core?.exports.object_cancel(entry.token);
-    });
+  /** Lets the core know when the caller of a request that waits goes away, or has gone. */
+  watch({ request: { signal }, token }) {
+    const leave = () => {
+      if (this.open.delete(token)) this.enter((core) => core.exports.object_cancel(token));
+    };
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave);
+  }
+
+  /** Tells the core something outside a turn. One that traps is dropped, as after a turn that fails. */
+  enter(tell) {
+    if (this.core === null) return;
+    try {
+      tell(this.core);
+    } catch (error) {
+      this.fail(error, []);
+    }
   }
 
   /** Runs what is in line. The next requests gather until the platform has seen to all other events. */
@@ -136,6 +147,7 @@ export class CoreObject extends DurableObject {
       const turn = this.ctx.storage.transactionSync(() => this.runCore(entries, now));
       if (this.work.rowsWritten !== written) this.work.commits += 1;
       this.perform(turn, now);
+      for (const entry of entries) if (this.open.has(entry.token)) this.watch(entry);
       return true;
     } catch (error) {
       const isMended = !isRetry && this.repair.mend(this.work, now);
@@ -303,9 +315,8 @@ export class CoreObject extends DurableObject {
   /** Hands the core what became of a call that it made. */
   called({ core, number, outcome, body }) {
     // The instance that made the call may be gone, and its number with it.
-    if (core !== this.core || core === null) return;
-    const [length] = core.putTwo(body, '');
-    core.exports.object_called(length, number, outcome);
+    if (core === null || core !== this.core) return;
+    this.enter(() => core.exports.object_called(core.putTwo(body, '')[0], number, outcome));
     if (!this.isTurnNear()) this.makeDue();
   }
 
@@ -317,9 +328,8 @@ export class CoreObject extends DurableObject {
   /** Hands the core what became of a call of an endpoint. */
   dispatched(core, number, { head, body }) {
     // Another instance counts the call as lost, once its time is over.
-    if (core !== this.core || core === null) return;
-    const [headLength, bodyLength] = core.putTwo(head, body);
-    core.exports.object_dispatched(headLength, bodyLength, number);
+    if (core === null || core !== this.core) return;
+    this.enter(() => core.exports.object_dispatched(...core.putTwo(head, body), number));
     this.makeDue();
   }
 

@@ -9,8 +9,9 @@ import { log } from './log.js';
 
 /** Topics that one socket follows at a time: each is a socket to an object. */
 const TOPICS_MAX = 32;
-/** Publishes of one socket that may wait for those before them. */
+/** Publishes of one socket that may wait for those before them, and bytes of them. */
 const PUBLISHES_MAX = 1_024;
+const PUBLISHES_BYTES_MAX = 4 << 20;
 /** Bytes that may be on their way to a client before its feeds wait. */
 const BUFFERED_BYTES_MAX = 1 << 20;
 /** How often it is looked whether they have left, and for how long a client may take nothing. */
@@ -46,12 +47,18 @@ class Session {
     this.feeds = new Map();
     /** Publishes are carried out one after another, so that they keep their order. */
     this.publishes = [];
+    this.publishesBytes = 0;
     this.publishing = false;
   }
 
   receive(data) {
     if (typeof data !== 'string') {
       this.server.close(1003, 'frames are text');
+      return;
+    }
+    // What one is told that sends and does not read would pile up here.
+    if (this.server.bufferedAmount > BUFFERED_BYTES_MAX) {
+      this.cut();
       return;
     }
     let step;
@@ -81,12 +88,15 @@ class Session {
   }
 
   publish(ref, call) {
-    if (this.publishes.length >= PUBLISHES_MAX) {
-      const detail = `${PUBLISHES_MAX} publishes of this socket wait already`;
+    const bytes = this.publishesBytes + call.command.length;
+    const isFull = this.publishes.length >= PUBLISHES_MAX || bytes > PUBLISHES_BYTES_MAX;
+    if (isFull && this.publishes.length > 0) {
+      const detail = `${this.publishes.length} publishes of this socket wait already`;
       this.refuse(ref, 'overloaded', 503, detail);
       return;
     }
     this.publishes.push({ ref, call });
+    this.publishesBytes = bytes;
     if (!this.publishing) this.publishAll();
   }
 
@@ -94,6 +104,7 @@ class Session {
     this.publishing = true;
     while (this.publishes.length > 0) {
       const { ref, call } = this.publishes.shift();
+      this.publishesBytes -= call.command.length;
       try {
         const response = await callObject(this.env, call);
         const text = await response.text();
@@ -108,8 +119,9 @@ class Session {
 
   async follow(ref, stream) {
     const topic = stream.slice(0, stream.indexOf('\n'));
-    this.feeds.get(topic)?.close();
-    if (!this.feeds.has(topic) && this.feeds.size >= TOPICS_MAX) {
+    const replaced = this.feeds.get(topic);
+    replaced?.close();
+    if (replaced === undefined && this.feeds.size >= TOPICS_MAX) {
       this.refuse(ref, 'overloaded', 503, `a socket follows at most ${TOPICS_MAX} topics`);
       return;
     }
@@ -129,6 +141,7 @@ class Session {
     if (this.feeds.get(topic) === feed) this.feeds.delete(topic);
     feed.close();
     this.send(`{"type":"error","ref":${ref},"problem":${await opened.text()}}`);
+    if (replaced !== undefined) this.send(`{"type":"unsubscribed","topic":${name}}`);
   }
 
   leave(ref, topic) {
@@ -145,12 +158,17 @@ class Session {
     const until = Date.now() + STUCK_MS_MAX;
     while (this.server.bufferedAmount > BUFFERED_BYTES_MAX) {
       if (Date.now() > until) {
-        this.server.close(1013, 'too slow: connect again, and go on from the last seq');
-        this.close();
+        this.cut();
         return;
       }
       await sleep(DRAIN_MS);
     }
+  }
+
+  /** Ends it: the client does not take what it is told. */
+  cut() {
+    this.server.close(1013, 'too slow: connect again, and go on from the last seq');
+    this.close();
   }
 
   refuse(ref, type, status, detail) {
@@ -163,5 +181,6 @@ class Session {
     for (const feed of this.feeds.values()) feed.close();
     this.feeds.clear();
     this.publishes.length = 0;
+    this.publishesBytes = 0;
   }
 }

@@ -157,7 +157,7 @@ function step(request, env, ctx, head, retake) {
     }
     case frames.LISTEN: {
       const call = frames.readCall(core, at);
-      return openSocket(env, call, core.view.getFloat64(call.end, true));
+      return listen(env, call, core.view.getFloat64(call.end, true));
     }
     case frames.STREAM:
       return stream(core, env, frames.readLasting(core, at));
@@ -277,6 +277,12 @@ async function callFor(request, env, ctx, head, call) {
   });
 }
 
+/** Hands on the socket of an object, or why there is none. */
+async function listen(env, call, endsAt) {
+  const response = await openSocket(env, call, endsAt);
+  return response.status === 101 ? response : withoutVerdict(response);
+}
+
 /** What this Worker answers by itself. */
 function answered(request, response) {
   if (response.ok) return response;
@@ -301,16 +307,27 @@ function guarded(env, run) {
     edge ??= openEdge(env);
     return run();
   } catch (error) {
-    edge = null;
-    again.until = 0;
-    again.count = 0;
-    if (error instanceof SettingsError) {
-      const title = 'The queue could not be reached; try again';
-      return problem(503, 'unavailable', title, `this deployment is not set up: ${error.message}`);
-    }
-    log('error', 'edge_failed', { error });
-    return internal();
+    return failed(error);
   }
+}
+
+/** What fails later is the core's only where it trapped. */
+function failedLater(error) {
+  if (error instanceof WebAssembly.RuntimeError) return failed(error);
+  log('error', 'request_failed', { error });
+  return internal();
+}
+
+function failed(error) {
+  edge = null;
+  again.until = 0;
+  again.count = 0;
+  if (error instanceof SettingsError) {
+    const title = 'The queue could not be reached; try again';
+    return problem(503, 'unavailable', title, `this deployment is not set up: ${error.message}`);
+  }
+  log('error', 'edge_failed', { error });
+  return internal();
 }
 
 export default {
@@ -335,7 +352,8 @@ export default {
       };
       return take();
     });
-    return isLong(request) ? afterBody(request, answer) : answer;
+    if (isLong(request)) return afterBody(request, answer).catch(failedLater);
+    return answer instanceof Promise ? answer.catch(failedLater) : answer;
   },
 
   /**

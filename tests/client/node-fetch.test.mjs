@@ -157,3 +157,23 @@ test('an idle connection keeps no process alive', async () => {
   assert.equal(depth, 3);
   assert.ok(ended - answered < 2_000, `it took ${ended - answered} ms to end`);
 });
+
+test('a call that is broken off resets its connection: the server notices', async () => {
+  const ended = [];
+  const silent = net.createServer((socket) => {
+    socket.on('data', () => leave.abort(new Error('enough')));
+    for (const name of ['error', 'end', 'close']) {
+      socket.on(name, (error) => ended.push(error?.code ?? name));
+    }
+  });
+  const leave = new AbortController();
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const address = `http://127.0.0.1:${silent.address().port}/`;
+  const init = { method: 'POST', body: 'x', signal: leave.signal };
+  await assert.rejects(nodeFetch()(address, init), /enough/);
+  await assert.rejects(nodeFetch()(address, init), /enough/, 'nor is it begun');
+  silent.close();
+  await once(silent, 'close');
+  assert.equal(ended[0], 'ECONNRESET');
+});

@@ -99,6 +99,14 @@ const preflight = (queue, origin, method = 'POST') => queue.request('OPTIONS', '
   },
 });
 
+test('a file has a tag as RFC 9110, 8.8.3 wants it, and is not sent again to who has it', async () => {
+  const { headers } = await tide.request('GET', '/');
+  const { etag } = headers;
+  assert.match(etag, /^(W\/)?"[!#-~]+"$/);
+  const again = await tide.request('GET', '/', { headers: { 'if-none-match': etag } });
+  assert.equal(again.status, 304);
+});
+
 test('a preflight of an origin that is listed is granted', async () => {
   const queue = await tide.queue({ cors_origins: [SHOP, 'http://localhost:3000'] });
   const { status, headers } = await preflight(queue, SHOP);

@@ -87,3 +87,20 @@ test('damaged rows cost their own messages, and a damaged file its own queue', a
   assert.deepEqual(unreadable, [spoilt.name]);
   assert.ok(queues.some(({ name }) => name === sound.name));
 });
+
+test('a directory that cannot be read lists nothing, rather than that there is nothing', async (t) => {
+  const alone = new Tide();
+  await alone.start();
+  t.after(() => alone.stop());
+  await (await alone.queue({})).publish('x');
+  const list = (path) => alone.request('GET', path);
+  await until(async () => (await list('/v1/queues')).json.queues.length === 1, { what: 'it is listed' });
+  await alone.server.kill9();
+  for (const file of databasesOf(alone.server.dataDir, 'directory')) {
+    await query(file, 'ALTER TABLE queues RENAME COLUMN name TO lost');
+  }
+  await alone.restart();
+  for (const path of ['/v1/queues', '/metrics']) {
+    assertProblem(await list(path), { status: 503, type: 'unavailable' });
+  }
+});

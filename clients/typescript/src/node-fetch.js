@@ -36,9 +36,19 @@ function isNode() {
 }
 
 /** Resolves once the answer has begun. */
-function send(request, url, { body, ...options }, toWeb) {
+function send(request, url, { body, signal, ...options }, toWeb) {
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
     const sent = request(url, options, (incoming) => resolve(new Answer(incoming, toWeb)));
+    // A server notices a reset. A connection that is merely closed may still be read, as far as it
+    // knows, and a pull that waits there would get a message that nobody takes.
+    const abort = () => {
+      if (sent.socket?.resetAndDestroy && !sent.socket.encrypted) sent.socket.resetAndDestroy();
+      sent.destroy(signal.reason);
+      reject(signal.reason);
+    };
+    signal?.addEventListener('abort', abort);
+    sent.on('close', () => signal?.removeEventListener('abort', abort));
     sent.on('error', reject);
     sent.end(body);
   });
