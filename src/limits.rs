@@ -156,6 +156,11 @@ pub const TOKENS_KNOWN_MAX: usize = 4_096;
 pub const PUBLIC_QUEUES_MAX: usize = 4_096;
 /// Queues a second that one isolate asks whether they are public, beside those that are.
 pub const PUBLIC_ASKS_PER_SECOND_MAX: u32 = 16;
+/// Preflights a second for which one isolate asks, beside those of queues and topics that are known
+/// to talk to pages of other sites.
+pub const PREFLIGHTS_PER_SECOND_MAX: u32 = 16;
+/// Queues and topics of which one isolate knows that.
+pub const PREFLIGHTS_KNOWN_MAX: usize = 4_096;
 /// Addresses whose rate one isolate watches, some 100 bytes each.
 pub const PUBLIC_ADDRESSES_MAX: usize = 65_536;
 /// Bytes of the key set at `JWKS_URL`.

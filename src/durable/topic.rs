@@ -4,15 +4,17 @@ use super::{Arrival, How, Push, Turn};
 use crate::command::reply::SinceStart;
 use crate::command::scope::Verb;
 use crate::command::topic::{Form, News, TopicCommand, TopicEnvelope, TopicReply, decode};
-use crate::command::verdict;
+use crate::command::{Verdict, verdict};
 use crate::engine::access::{TopicAccess, Who};
 use crate::engine::topic::Topic;
 use crate::error::Fault;
+use crate::limits::VERDICT_MS_MAX;
 use crate::protocol::http::topic::{piece, render};
 use crate::protocol::http::{DecidedBy, RenderContext, cors};
 use crate::push::target::Reach;
 use crate::store::{Sql, StoreError};
 use crate::time::Millis;
+use crate::wire::base64;
 use std::collections::HashMap;
 
 /// A topic, the requests of its next turn, and those that wait for an answer.
@@ -188,7 +190,24 @@ impl TopicObject {
         if let (true, None, Some(it)) = (asked.preflight, &asked.origin, self.topic.public()) {
             response = response.with(verdict::ACCESS_HEADER, said_of(it));
         }
+        if asked.preflight
+            && let Some(text) = self.welcome()
+        {
+            response = response.with(verdict::HEADER, text);
+        }
         turn.replies.push((token, response));
+    }
+
+    /// Whom the topic talks to, as the edge remembers it.
+    fn welcome(&self) -> Option<String> {
+        let verdict = Verdict {
+            fault: None,
+            answered: None,
+            valid_ms: VERDICT_MS_MAX,
+            is_repeated: false,
+            cors_origins: self.topic.cors_origins().to_vec(),
+        };
+        Some(base64::encode_url(&verdict.encode().ok()?))
     }
 }
 

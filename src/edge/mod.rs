@@ -16,6 +16,7 @@ mod known;
 mod open;
 mod patterns;
 mod peek;
+mod preflights;
 mod publics;
 mod receive;
 mod request;
@@ -42,6 +43,7 @@ use crate::time::Millis;
 use crate::wire::base64;
 use auth::{Credentials, Stop};
 use grant::{ANYBODY, Held, NOTHING};
+use preflights::Preflights;
 use publics::{Look, Publics};
 use request::Request;
 use route::{Found, Method, Needs, Part, Place, TopicPart};
@@ -60,6 +62,7 @@ pub struct Edge {
     publics: Publics,
     public_topics: Publics,
     verdicts: Verdicts,
+    preflights: Preflights,
     /// What the last glance was refused with.
     refused_last: peek::Repeat,
 }
@@ -77,6 +80,7 @@ impl Edge {
             publics: Publics::default(),
             public_topics: Publics::default(),
             verdicts: Verdicts::default(),
+            preflights: Preflights::default(),
             refused_last: peek::Repeat::default(),
         })
     }
@@ -111,8 +115,16 @@ impl Edge {
         now_ms: Millis,
     ) -> Option<Response> {
         let request = Request::parse(head)?;
-        let Some(Place::Queue(queue, part)) = place_of(&request) else {
-            return None;
+        let is_preflight = request.head.method == "OPTIONS";
+        let (queue, part) = match place_of(&request)? {
+            Place::Queue(queue, part) => (queue, part),
+            Place::Topic(topic, _) if is_preflight => {
+                let said = base64::decode_url(verdict).and_then(|it| Verdict::decode(&it))?;
+                let is_welcoming = !said.cors_origins.is_empty();
+                self.preflights.learn(true, &topic, is_welcoming);
+                return None;
+            }
+            _ => return None,
         };
         let (verdict, sent_ms) = if verdict == OVERLOADED {
             (Some(self.verdicts.overloaded()), now_ms)
@@ -129,7 +141,9 @@ impl Edge {
             verdict.cors_origins = origins.to_vec();
         }
         let response = Self::refusal_by(&request, part, &verdict);
-        if request.head.method == "OPTIONS" {
+        if is_preflight {
+            let is_welcoming = !verdict.cors_origins.is_empty();
+            self.preflights.learn(false, &queue, is_welcoming);
             self.verdicts.store_origins(&queue, verdict, now_ms);
         } else {
             self.verdicts.store(&queue, verdict, sent_ms, now_ms);
@@ -267,6 +281,9 @@ impl Edge {
     ) -> Result<Held, Stop> {
         let method = Method::of(request.head.method);
         if method == Method::Options {
+            if found.place != Place::Health {
+                auth::check_is_set_up(&self.settings)?;
+            }
             return Err(Stop::Act(Box::new(self.options(request, found, now_ms))));
         }
         let Some(needs) = found.route.needs(method) else {

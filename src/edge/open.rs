@@ -96,19 +96,27 @@ impl Edge {
         found: &Found<'_>,
         now_ms: Millis,
     ) -> Action {
-        if let (Place::Queue(queue, _), true) = (&found.place, request.is_preflight) {
-            return match self.verdicts.origins(queue, now_ms) {
-                Some(origins) => Action::Respond(cors::preflight(request.origin, origins)),
-                None => {
-                    Action::Call(self.call(queue, request, Command::Preflight, Payload::InCommand))
+        let is_open = self.settings.open;
+        match &found.place {
+            Place::Queue(queue, _) if request.is_preflight => {
+                if let Some(origins) = self.verdicts.origins(queue, now_ms) {
+                    return Action::Respond(cors::preflight(request.origin, origins));
                 }
-            };
+                if is_open || self.preflights.may_ask(false, queue, now_ms) {
+                    let preflight = Command::Preflight;
+                    return Action::Call(self.call(queue, request, preflight, Payload::InCommand));
+                }
+                Action::Respond(cors::preflight(request.origin, &[]))
+            }
+            Place::Topic(topic, _) if request.is_preflight => {
+                if is_open || self.preflights.may_ask(true, topic, now_ms) {
+                    let preflight = TopicCommand::Preflight;
+                    return Action::Call(self.topic_call(topic, Caller::of(request), preflight));
+                }
+                Action::Respond(cors::preflight(request.origin, &[]))
+            }
+            _ => Action::Respond(Response::empty().with("allow", found.route.allow())),
         }
-        if let (Place::Topic(topic, _), true) = (&found.place, request.is_preflight) {
-            let preflight = TopicCommand::Preflight;
-            return Action::Call(self.topic_call(topic, Caller::of(request), preflight));
-        }
-        Action::Respond(Response::empty().with("allow", found.route.allow()))
     }
 
     fn opened_queue(

@@ -586,7 +586,7 @@ fn streams_take_their_token_from_the_query() {
 
 #[test]
 fn preflights_are_the_queues_to_answer_then_the_edges() {
-    let mut edge = Edge::new("{}").unwrap();
+    let mut edge = Edge::new(r#"{"ADMIN_TOKEN":"secret"}"#).unwrap();
     let headers = "origin: https://shop\naccess-control-request-method: POST";
     let head = head("OPTIONS", PUBLISH, headers);
     let envelope_bytes = call(edge.open(&head, NOW)).command;

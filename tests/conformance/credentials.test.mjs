@@ -2,10 +2,10 @@
 // anywhere else. What tokens of a scope may is in routes.test.mjs and tokens.test.mjs.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { bearer, routesOf } from './jwt.mjs';
-import { Tide, assertProblem } from './support.mjs';
+import { Tide, assertProblem, until } from './support.mjs';
 
 const TOKEN = 'correct-horse-battery-staple';
 const UNAUTHORIZED = { status: 401, type: 'unauthorized' };
@@ -85,6 +85,33 @@ describe('with an ADMIN_TOKEN', () => {
     const answer = await tide.request('OPTIONS', '/v1/queues/shop/messages', { headers });
     assert.equal(answer.headers['access-control-allow-origin'], 'https://shop.example');
   });
+
+  for (const kind of ['queues', 'topics']) {
+    test(`preflights of made-up ${kind} make few of them, and keep nobody out who is known`, async () => {
+      const origin = 'https://shop.example';
+      const known = tide.name();
+      await tide.request('PUT', `/v1/${kind}/${known}`, {
+        headers: bearer(TOKEN), json: { cors_origins: [origin] },
+      });
+      const preflight = (name) => tide.request('OPTIONS', `/v1/${kind}/${name}/messages`, {
+        headers: { origin, 'access-control-request-method': 'POST' },
+      });
+      const allowed = ({ headers }) => headers['access-control-allow-origin'];
+      await until(async () => allowed(await preflight(known)) === origin, { what: 'it is asked' });
+      const objects = () => readdirSync(`${tide.server.dataDir}/tidegate-${kind.slice(0, -1)}`)
+        .filter((name) => name.endsWith('.sqlite')).length;
+      const before = objects();
+      const seconds = new Set();
+      for (let n = 0; n < 300; n += 1) {
+        const answer = await preflight(`made-up-${n}`);
+        assert.equal(answer.status, 204);
+        assert.equal(allowed(answer), undefined);
+        seconds.add(Math.floor(Date.now() / 1_000));
+      }
+      assert.ok(objects() - before <= 16 * (seconds.size + 1), `${objects() - before} objects`);
+      assert.equal(allowed(await preflight(known)), origin);
+    });
+  }
 });
 
 describe('with nothing set, beyond loopback', () => {
@@ -104,6 +131,13 @@ describe('with nothing set, beyond loopback', () => {
         assert.match(answer.headers['content-type'], /^application\/problem\+json\b/);
         assert.match(answer.json.detail, /ADMIN_TOKEN/);
       }
+    }
+  });
+
+  test('nor does a preflight', async () => {
+    const headers = { origin: 'https://shop.example', 'access-control-request-method': 'POST' };
+    for (const path of ['/v1/queues/q/messages', '/v1/topics/t/messages', '/v1/queues']) {
+      assertProblem(await tide.request('OPTIONS', path, { headers }), UNAUTHORIZED);
     }
   });
 
