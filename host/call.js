@@ -6,8 +6,9 @@ import { overloaded, unavailable } from './problem.js';
 /** A command, and after a dot a small message that goes with it; both base64url. */
 export const COMMAND_HEADER = 'tidegate-command';
 
-/** The path of a call that brings one publish; anything that is no publish comes to the root. */
-const PUBLISH_URL = 'http://object/publish';
+/** The path of a call that publishes; where a body comes beside it, the most bytes of it follow. */
+const PUBLISH_URL = 'http://object/publish/';
+/** As that, of a call that does not publish. */
 const ROOT_URL = 'http://object/';
 
 /** The path of a call that brings several commands, with commas between; their number follows. */
@@ -24,12 +25,12 @@ const HEADER_BODY_BYTES_MAX = 4096;
  * @param {import("./frames.js").Call} call
  * @returns {Promise<Response>}
  */
-export function fetchObject(namespace, { object, command, shareable }) {
+export function fetchObject(namespace, { object, command, publishes }) {
   const init =
     typeof command === 'string'
       ? { headers: { [COMMAND_HEADER]: command } }
       : { method: 'POST', body: command };
-  return namespace.getByName(object).fetch(shareable ? PUBLISH_URL : ROOT_URL, init);
+  return namespace.getByName(object).fetch(publishes ? PUBLISH_URL : ROOT_URL, init);
 }
 
 /**
@@ -37,7 +38,7 @@ export function fetchObject(namespace, { object, command, shareable }) {
  * @param {Request} request
  */
 export function isPublish({ url }) {
-  return url !== ROOT_URL;
+  return url.startsWith(PUBLISH_URL) || url.startsWith(SHARED_PATH);
 }
 
 /**
@@ -51,16 +52,16 @@ export function isPublish({ url }) {
 export async function callObject(env, call, request) {
   const namespace = env[call.namespace];
   if (call.bodyMax === null) return withRetry(() => fetchObject(namespace, call));
-  const { object, command, bodyMax } = call;
+  const { object, command, bodyMax, publishes } = call;
   const declared = request.headers.get('content-length');
   if (declared !== null && Number(declared) <= Math.min(HEADER_BODY_BYTES_MAX, bodyMax)) {
     const body = new Uint8Array(await request.arrayBuffer());
     const text = `${command}.${body.toBase64({ alphabet: 'base64url' })}`;
-    return withRetry(() => fetchObject(namespace, { object, command: text, shareable: true }));
+    return withRetry(() => fetchObject(namespace, { object, command: text, publishes }));
   }
   const init = { method: 'POST', headers: { [COMMAND_HEADER]: command }, body: request.body };
   try {
-    return await namespace.getByName(object).fetch(`http://object/${bodyMax}`, init);
+    return await namespace.getByName(object).fetch((publishes ? PUBLISH_URL : ROOT_URL) + bodyMax, init);
   } catch (error) {
     return refusalFor(error);
   }

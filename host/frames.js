@@ -49,6 +49,7 @@ const SHAREABLE = 2;
 const BYTES = 1 << 16;
 const TO_DIRECTORY = 4;
 const TO_TOPIC = 8;
+const PUBLISHES = 16;
 /** Up to this many bytes, one string costs the platform less than an array of its own. */
 const STRING_BODY_BYTES_MAX = 4096;
 
@@ -106,7 +107,8 @@ export function readLasting(core, at) {
 /**
  * A call to an object.
  * @typedef {{namespace: 'QUEUE' | 'DIRECTORY' | 'TOPIC', object: string,
- * command: string | Uint8Array, bodyMax: number | null, shareable: boolean}} Call
+ * command: string | Uint8Array, bodyMax: number | null, publishes: boolean,
+ * shareable: boolean}} Call
  */
 
 /**
@@ -128,6 +130,7 @@ export function readCall(core, at) {
     object: '',
     command: '',
     bodyMax: bodyMax === NONE ? null : bodyMax,
+    publishes: (flags & PUBLISHES) !== 0,
     shareable: (flags & SHAREABLE) !== 0,
     end,
   };

@@ -79,7 +79,7 @@ export class CoreObject extends DurableObject {
       const bytes = new Uint8Array(await request.arrayBuffer());
       return this.take(request, bytes, null, sharedBy(request));
     }
-    // The bound is the path: `http://object/{bytes}`.
+    // The bound is the last part of the path.
     const max = Number(request.url.slice(request.url.lastIndexOf('/') + 1));
     return this.take(request, command, await readBody(request, max), 0);
   }

@@ -154,6 +154,20 @@ pub enum Command<'a> {
     RecallSome(#[serde(borrow)] Recall<'a>, #[serde(borrow)] Selection<'a>),
 }
 
+impl Command<'_> {
+    /// Whether messages come with it.
+    #[must_use]
+    pub fn publishes(&self) -> bool {
+        matches!(
+            self,
+            Self::Publish(_)
+                | Self::PublishBatch(_)
+                | Self::PublishBinary
+                | Self::PublishAndWait { .. }
+        )
+    }
+}
+
 /// The attribute that says how often a message is tried, where it brings that along.
 pub const MAX_ATTEMPTS_ATTRIBUTE: &str = "tidegate-max-attempts";
 /// The attribute that says how long it waits between deliveries, likewise.

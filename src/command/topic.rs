@@ -88,6 +88,14 @@ pub enum TopicCommand<'a> {
     DropQuarantine,
 }
 
+impl TopicCommand<'_> {
+    /// Whether messages come with it.
+    #[must_use]
+    pub fn publishes(&self) -> bool {
+        matches!(self, Self::Publish { .. } | Self::PublishBatch(_))
+    }
+}
+
 /// Where reading begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {

@@ -102,6 +102,8 @@ pub struct Call {
     pub command: Vec<u8>,
     /// What goes with it.
     pub payload: Payload,
+    /// Whether it publishes: of the line before an object a part is kept for all else.
+    pub publishes: bool,
     /// Whether it may travel with others to the same object: one publish, all of it in the command.
     pub shareable: bool,
 }

@@ -425,6 +425,7 @@ impl Edge {
         command: Command<'_>,
     ) -> Call {
         let auto_create = self.settings.auto_create;
+        let publishes = command.publishes();
         let envelope = Envelope {
             queue,
             origin,
@@ -442,6 +443,7 @@ impl Edge {
             object: queue_object(queue),
             command,
             payload: Payload::InCommand,
+            publishes,
             shareable: false,
         }
     }

@@ -350,6 +350,7 @@ fn key_set() -> Result<Action, Fault> {
         object: DIRECTORY.to_owned(),
         command: DirectoryCommand::Keys.encode()?,
         payload: Payload::InCommand,
+        publishes: false,
         shareable: false,
     }))
 }

@@ -89,6 +89,7 @@ fn call(request: &Request<'_>, command: PatternCommand<'_>) -> Result<Action, Fa
         object: TOPIC_DIRECTORY.to_owned(),
         command: DirectoryCommand::Patterns(command).encode()?,
         payload: Payload::InCommand,
+        publishes: false,
         shareable: false,
     }))
 }

@@ -1,5 +1,7 @@
 //! Requests through the whole edge, as the host drives it.
 
+mod publishes;
+
 use super::*;
 use crate::command::codec::decode;
 use crate::command::scope::Verb;

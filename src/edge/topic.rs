@@ -331,6 +331,7 @@ impl Edge {
         command: TopicCommand<'_>,
     ) -> Call {
         let auto_create = self.settings.auto_create;
+        let publishes = command.publishes();
         let envelope = TopicEnvelope {
             topic,
             origin: caller.origin,
@@ -344,6 +345,7 @@ impl Edge {
             object: topic_object(topic),
             command: encode(&envelope).unwrap_or_default(),
             payload: Payload::InCommand,
+            publishes,
             shareable: false,
         }
     }
@@ -392,6 +394,7 @@ impl Edge {
             object: queue_object(&queue),
             command: codec::encode(&envelope).unwrap_or_default(),
             payload: Payload::InCommand,
+            publishes: false,
             shareable: false,
         }
     }

@@ -413,6 +413,7 @@ fn call(target: Target, object: String, command: Vec<u8>) -> Call {
         object,
         command,
         payload: Payload::InCommand,
+        publishes: false,
         shareable: false,
     }
 }

@@ -66,6 +66,7 @@ const BYTES: u32 = 1 << 16;
 const TO_DIRECTORY: u32 = 4;
 /// A call goes to a topic.
 const TO_TOPIC: u32 = 8;
+const PUBLISHES: u32 = 16;
 /// Whom an object's call is for: a queue, a directory, a relay or a topic.
 const FOR_QUEUE: u32 = 0;
 /// See [`FOR_QUEUE`].
@@ -141,7 +142,9 @@ pub fn call(out: &mut Vec<u8>, kind: u32, call: &Call) {
         (true, false) => IN_HEADER,
         (true, true) => IN_HEADER | SHAREABLE,
     };
+    let publishes = if call.publishes { PUBLISHES } else { 0 };
     let flags = how
+        | publishes
         | match call.target {
             Target::Queue => 0,
             Target::Directory => TO_DIRECTORY,
