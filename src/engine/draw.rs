@@ -150,6 +150,11 @@ enum Pass {
 }
 
 impl Draws {
+    /// Whether a stored value is of a version that this one does not know.
+    pub fn is_later(bytes: &[u8]) -> bool {
+        bytes.first().is_some_and(|version| *version != VERSION)
+    }
+
     pub fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         let list = match bytes.split_first() {
             Some((&VERSION, rest)) => postcard::from_bytes(rest).ok(),

@@ -20,7 +20,7 @@ use super::outstanding::{Entry, Outstanding};
 use super::run::{Run, spans_of};
 use super::segment::LANES;
 use crate::error::ErrorCode;
-use crate::limits::JOURNAL_SLOTS;
+use crate::limits::{JOURNAL_SLOTS, SEQ_MAX};
 use crate::store::{Arg, Sql, StoreError, Value, scalar, seal};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,15 @@ impl Lane {
     #[must_use]
     pub fn fresh(&self) -> u64 {
         self.appended - self.taken - self.gone
+    }
+
+    /// Whether it can be: no more are taken and gone than were appended, and of neither too many.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        let behind = self.taken.checked_add(self.gone);
+        self.appended <= SEQ_MAX
+            && self.from <= SEQ_MAX + 1
+            && behind.is_some_and(|behind| behind <= self.appended)
     }
 }
 
@@ -112,6 +121,25 @@ pub struct Meta {
     pub idempotency_next: u64,
     /// What ever happened.
     pub totals: Totals,
+}
+
+impl Meta {
+    /// Whether it can be: its numbers leave room to go on, and its lanes can be.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        let numbers = [
+            self.number,
+            self.now_ms,
+            self.next_seq,
+            self.bytes,
+            self.accepted,
+            self.totals.accepted,
+            self.idempotency_next,
+        ];
+        numbers.iter().all(|number| *number <= SEQ_MAX)
+            && self.next_lease < 1 << 53
+            && self.lanes.iter().all(Lane::is_consistent)
+    }
 }
 
 /// Counters that only grow.
@@ -406,6 +434,28 @@ pub fn is_sound(bytes: &[u8], is_page: bool) -> bool {
         || match is_page {
             true => from_row::<Page<'_>>(row()).is_ok(),
             false => from_row::<Record<'_>>(row()).is_ok(),
+        }
+}
+
+/// Whether a sound row can be read, and names nothing that cannot be; so it is with a row of a later
+/// version, of which nobody can tell.
+#[must_use]
+pub fn is_readable(bytes: &[u8], is_page: bool) -> bool {
+    let row = || vec![Value::Blob(bytes.to_vec())];
+    let is_small = |rest: &Rest| rest.0.cursor.is_consistent();
+    bytes.first() != Some(&VERSION)
+        || match is_page {
+            true => from_row::<Page<'_>>(row()).is_ok_and(|(page, rest)| {
+                page.meta.is_none_or(|meta| meta.is_consistent())
+                    && page.entries.iter().all(Run::is_consistent)
+                    && is_small(&rest)
+            }),
+            false => from_row::<Record<'_>>(row()).is_ok_and(|(record, rest)| {
+                record.meta.is_consistent()
+                    && record.put.iter().all(Run::is_consistent)
+                    && record.answers.iter().all(|it| it.seq <= SEQ_MAX)
+                    && is_small(&rest)
+            }),
         }
 }
 

@@ -5,7 +5,8 @@
 //! the first entry of a run whole, and of the others just that length.
 
 use super::outstanding::{Entry, Status};
-use super::segment::Place;
+use super::segment::{LINE, Place};
+use crate::limits::SEQ_MAX;
 use serde::{Deserialize, Serialize};
 
 /// Entries of consecutive sequence numbers.
@@ -34,6 +35,13 @@ impl Run {
             }
         }
         runs
+    }
+
+    /// Whether it can be: lanes that there are, and numbers that are.
+    pub fn is_consistent(&self) -> bool {
+        let place = self.first.place;
+        let last = self.seq.checked_add(self.more.len() as u64);
+        last.is_some_and(|last| last <= SEQ_MAX) && place.lane <= LINE && place.first_seq <= SEQ_MAX
     }
 
     /// Its entries.

@@ -251,6 +251,21 @@ impl Segment {
         })
     }
 
+    /// Whether it can be what a row holds whose first message has this sequence number.
+    #[must_use]
+    pub fn is_consistent(&self, first_seq: u64) -> bool {
+        let numbers = self.items.iter().map(|item| item.seq);
+        let is_first = self.first_seq == first_seq && numbers.clone().next() == Some(first_seq);
+        let is_ascending = numbers.is_sorted_by(|a, b| a < b);
+        let is_gone_known = self.gone.is_sorted_by(|a, b| a < b)
+            && self
+                .gone
+                .last()
+                .is_none_or(|last| usize::from(*last) < self.items.len());
+        let is_bounded = self.ordinal <= SEQ_MAX && self.at_ms <= SEQ_MAX;
+        is_first && is_ascending && is_gone_known && is_bounded
+    }
+
     /// What holds of the message at this index once it is admitted, if it waits.
     #[must_use]
     pub fn terms(&self, index: u16) -> Terms {
@@ -494,6 +509,20 @@ pub fn is_sound(head: &[u8], body: &[u8]) -> bool {
             .and_then(|payload| payload.split_first_chunk())
             .is_some_and(|(known, _)| *known == seal::sum(0, body)),
     }
+}
+
+/// Whether a row begins as this version writes them, or wrote them once.
+#[must_use]
+pub fn is_known(head: &[u8]) -> bool {
+    head.first().is_some_and(|version| {
+        let known = [
+            VERSION,
+            VERSION_EXTRA,
+            VERSION_UNSEALED,
+            VERSION_UNSEALED_EXTRA,
+        ];
+        known.contains(version)
+    })
 }
 
 /// A head without its records, to be closed behind them. Writing to a vector cannot fail: the

@@ -23,7 +23,7 @@ use crate::time::{DAY, Millis, SECOND};
 use serde::{Deserialize, Serialize};
 
 /// Name of what is stored, in the table `meta`.
-const STORED: &str = "tickets";
+pub(super) const STORED: &str = "tickets";
 /// A public key is renewed in the directory when it would go less than this after the last ticket.
 const RENEWAL_MS: Millis = DAY;
 /// How long after the last ticket of today a public key stays published.
@@ -53,6 +53,11 @@ struct Ring {
     made: u64,
     /// Names of public keys and until when the directory shows them.
     published: Vec<(String, Millis)>,
+}
+
+/// Whether a stored value is a ring.
+pub(super) fn is_ring(bytes: &[u8]) -> bool {
+    postcard::from_bytes::<Ring>(bytes).is_ok()
 }
 
 #[derive(Clone, Serialize, Deserialize)]

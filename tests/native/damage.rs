@@ -31,6 +31,8 @@ pub const VALUES: &[(&str, &str)] = &[
 #[derive(Default)]
 pub struct Known {
     published: BTreeMap<Id, String>,
+    /// Their numbers: one that is given twice makes two messages one.
+    numbers: BTreeSet<u64>,
     acked: BTreeSet<Id>,
     cancelled: BTreeSet<Id>,
     in_hand: BTreeMap<String, Id>,
@@ -73,8 +75,9 @@ impl Known {
             Ok(Reply::Batch(verdicts)) => {
                 for (verdict, body) in verdicts.into_iter().zip(&bodies) {
                     if let Ok(accepted) = verdict {
-                        let before = self.published.insert(accepted.id, body.clone());
-                        assert_eq!(before, None, "{} was given twice", accepted.id);
+                        let id = accepted.id;
+                        assert!(self.numbers.insert(id.seq()), "{id} was given twice");
+                        self.published.insert(id, body.clone());
                     }
                 }
             }
@@ -170,6 +173,16 @@ impl Known {
             self.ack(bench, usize::MAX);
             idle = if pulled == 0 { idle + 1 } else { 0 };
             bench.now_ms += 3_000;
+        }
+    }
+
+    /// No message is said to be done that nobody acknowledged.
+    pub fn judge_ends(&self, bench: &mut Bench, what: &str) {
+        for id in self.not_done().difference(&self.cancelled) {
+            let wait = Wait::None;
+            if let Ok(Reply::State(it)) = ask(bench, || Command::Inspect { id: *id, wait }) {
+                assert_ne!(it.state, State::Done, "{what}: {id} was lost");
+            }
         }
     }
 

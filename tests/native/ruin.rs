@@ -31,13 +31,23 @@ fn ruin(bench: &mut Bench, random: &mut Random) -> bool {
     is_there && table == "meta"
 }
 
+/// Deletes a row that something tells of: one of a segment.
+fn lose(bench: &mut Bench, random: &mut Random) -> bool {
+    let row = random.below(bench.database.count("segments").max(1));
+    bench.database.lose("segments", row);
+    false
+}
+
 fn play(seed: u64) {
     println!("TIDEGATE_SEED={seed} TIDEGATE_RUNS=1");
     let mut random = Random::new(seed);
     let (order, mut bench, mut known) = played(&mut random, 200);
     let mut is_lost = false;
     for _ in 0..2 + random.below(DAMAGES_MAX - 1) {
-        is_lost |= ruin(&mut bench, &mut random);
+        is_lost |= match random.below(6) {
+            0 => lose(&mut bench, &mut random),
+            _ => ruin(&mut bench, &mut random),
+        };
     }
     known.forget_leases();
     bench.reopen();
@@ -56,6 +66,7 @@ fn play(seed: u64) {
         lost.is_empty(),
         "seed {seed}, {order}: {lost:?} are new and lost"
     );
+    known.judge_ends(&mut bench, &format!("seed {seed}, {order}"));
 }
 
 #[test]

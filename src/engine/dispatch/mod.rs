@@ -7,7 +7,7 @@
 //! under way (`ledger.rs`), when it may be more (there, and `push::circuit`), and what the calls
 //! came to (`attempts.rs`). Out of scope: what is sent, and what an answer means (`push`).
 
-mod attempts;
+pub(super) mod attempts;
 mod figures;
 mod ledger;
 mod prepare;

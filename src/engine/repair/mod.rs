@@ -8,6 +8,7 @@
 //! too few.
 
 mod lanes;
+mod reading;
 mod recount;
 pub(super) mod scan;
 

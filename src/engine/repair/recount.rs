@@ -105,9 +105,10 @@ impl Queue {
         let tail = self.append_tail(sql, &mut answers)?;
         self.lose_tail(sql, bad, known_seq, &tail)?;
         self.idempotency = Idempotency::recovered(answers, journaled);
+        self.skip_known(sql)?;
         if !found.is_whole {
             found.finals = finals(sql)?;
-            self.leave_gaps(sql, is_lost)?;
+            self.leave_gaps(is_lost);
             let given = self
                 .meta
                 .next_seq
@@ -188,19 +189,27 @@ impl Queue {
         Ok(())
     }
 
-    /// Numbers that may have been given out are not given again.
-    fn leave_gaps(&mut self, sql: &mut dyn Sql, is_lost: bool) -> Result<(), StoreError> {
-        for statement in ["SELECT max(seq) FROM singles", "SELECT max(seq) FROM dead"] {
+    /// No number that a row names, or that was lost with one, is given again.
+    fn skip_known(&mut self, sql: &mut dyn Sql) -> Result<(), StoreError> {
+        for statement in [
+            "SELECT max(seq) FROM singles",
+            "SELECT max(seq) FROM dead",
+            "SELECT max(to_seq) FROM quarantine",
+        ] {
             let last = scalar(sql.exec(statement, &[])?).map_or(0, |seq| seq.uint());
-            self.meta.next_seq = self.meta.next_seq.max(last + 1);
+            self.meta.next_seq = self.meta.next_seq.max(last + 1).min(SEQ_MAX);
         }
+        Ok(())
+    }
+
+    /// Numbers that may have been given out are not given again.
+    fn leave_gaps(&mut self, is_lost: bool) {
         self.meta.next_seq = (self.meta.next_seq + REPAIR_SEQ_GAP).min(SEQ_MAX);
         self.meta.next_lease += LEASE_GAP;
         if is_lost {
             // More than there can have been: a lease takes longer than the 256th of a millisecond.
             self.meta.next_lease = self.meta.next_lease.max(self.meta.now_ms << 8);
         }
-        Ok(())
     }
 
     fn recount_singles(
@@ -338,6 +347,11 @@ impl Queue {
         meta.idempotency_next = meta.idempotency_next.max(last + 1);
         if last > 0 && meta.idempotency_prune_at_ms == 0 {
             meta.idempotency_prune_at_ms = meta.now_ms + MINUTE;
+        }
+        // What would tell of a message may be lost with it: of whom nothing is written nobody can
+        // tell any more whether they are done.
+        if quarantine::figures(sql)?.total > 1 {
+            meta.forgotten_seq = meta.forgotten_seq.max(meta.next_seq - 1);
         }
         // Who has no end there may have had one: nobody can tell any more.
         for chunk in bad.iter().filter(|it| it.source == "outcomes") {

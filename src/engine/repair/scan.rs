@@ -1,11 +1,10 @@
 //! The look at every stored row: what is damaged goes into quarantine.
 //!
-//! Damaged means that a sum does not match. A row that is sound and cannot be read is of a later
-//! version: it stays, and so does the error that it causes.
+//! What damaged means is `reading.rs`'s.
 
+use super::reading::{self, Verdict};
 use crate::engine::quarantine::{self, Damage};
-use crate::engine::{journal, segment};
-use crate::store::{Arg, Sql, StoreError, Value, seal};
+use crate::store::{Arg, Sql, StoreError, Value};
 use crate::time::Millis;
 
 /// Rows read at a time: of 2 MB each at most.
@@ -13,33 +12,21 @@ const PAGE_ROWS: u64 = 4;
 /// Before every key.
 const FIRST: Value = Value::Int(-1);
 
-/// What the values of a table are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// Sealed, each of them.
-    Sealed,
-    /// A segment's head and body.
-    Segment,
-    /// A journal row.
-    Journal,
-    /// A page of the checkpoint.
-    Checkpoint,
-}
-
 /// A table: its rows after a key, its key first, then its values; one row by its key.
 pub struct Table {
     source: &'static str,
-    form: Form,
+    /// Why a row is damaged, if it is.
+    verdict: fn(&[Value], &[Vec<u8>]) -> Verdict,
     first: &'static [Value],
     select: &'static str,
     delete: &'static str,
 }
 
 macro_rules! table {
-    ($source:literal, $form:expr, $key:literal, $first:expr, $values:literal) => {
+    ($source:literal, $verdict:expr, $key:literal, $first:expr, $values:literal) => {
         Table {
             source: $source,
-            form: $form,
+            verdict: $verdict,
             first: &[$first],
             select: concat!(
                 "SELECT ",
@@ -61,15 +48,15 @@ macro_rules! table {
 
 const META: Table = Table {
     source: "meta",
-    form: Form::Sealed,
+    verdict: reading::named,
     first: &[Value::Text(String::new())],
     select: "SELECT name, value FROM meta WHERE name > ? AND name <> 'schema' ORDER BY name LIMIT ?",
     delete: "DELETE FROM meta WHERE name = ?",
 };
-const SEGMENTS: Table = table!("segments", Form::Segment, "id", FIRST, "head, body");
+const SEGMENTS: Table = table!("segments", reading::segment, "id", FIRST, "head, body");
 const IDEMPOTENCY: Table = table!(
     "idempotency",
-    Form::Sealed,
+    reading::answers,
     "number",
     FIRST,
     "prints, answers"
@@ -79,15 +66,15 @@ pub const QUEUE: &[Table] = &[
     META,
     SEGMENTS,
     IDEMPOTENCY,
-    table!("singles", Form::Segment, "seq", FIRST, "head, body"),
-    table!("dead", Form::Segment, "seq", FIRST, "head, body"),
-    table!("journal", Form::Journal, "slot", FIRST, "data"),
-    table!("checkpoint", Form::Checkpoint, "page", FIRST, "data"),
-    table!("outcomes", Form::Sealed, "chunk", FIRST, "data"),
-    table!("attempts", Form::Sealed, "slot", FIRST, "data"),
+    table!("singles", reading::single, "seq", FIRST, "head, body"),
+    table!("dead", reading::single, "seq", FIRST, "head, body"),
+    table!("journal", reading::record, "slot", FIRST, "data"),
+    table!("checkpoint", reading::page, "page", FIRST, "data"),
+    table!("outcomes", reading::ends, "chunk", FIRST, "data"),
+    table!("attempts", reading::attempts, "slot", FIRST, "data"),
     Table {
         source: "expiry",
-        form: Form::Sealed,
+        verdict: reading::expiry,
         first: &[FIRST, FIRST],
         select: "SELECT at_ms, first_seq, data FROM expiry WHERE (at_ms, first_seq) > (?, ?)
                  ORDER BY at_ms, first_seq LIMIT ?",
@@ -101,7 +88,7 @@ pub const TOPIC: &[Table] = &[
     IDEMPOTENCY,
     table!(
         "subscriptions",
-        Form::Sealed,
+        reading::subscription,
         "name",
         Value::Text(String::new()),
         "config, cursor"
@@ -133,8 +120,8 @@ pub fn scan(sql: &mut dyn Sql, tables: &[Table], now_ms: Millis) -> Result<Vec<B
             for mut row in rows {
                 let values = row.split_off(after.len());
                 let values: Vec<Vec<u8>> = values.into_iter().map(Value::into_blob).collect();
-                if !table.is_sound(&values) {
-                    bad.push(table.remove(sql, now_ms, &row, &values)?);
+                if let Some(why) = (table.verdict)(&row, &values) {
+                    bad.push(table.remove(sql, now_ms, why, &row, &values)?);
                 }
                 after = row;
             }
@@ -144,19 +131,11 @@ pub fn scan(sql: &mut dyn Sql, tables: &[Table], now_ms: Millis) -> Result<Vec<B
 }
 
 impl Table {
-    fn is_sound(&self, values: &[Vec<u8>]) -> bool {
-        match (self.form, values) {
-            (Form::Segment, [head, body]) => segment::is_sound(head, body),
-            (Form::Journal, [data]) => journal::is_sound(data, false),
-            (Form::Checkpoint, [data]) => journal::is_sound(data, true),
-            _ => values.iter().all(|it| seal::payload(it).is_some()),
-        }
-    }
-
     fn remove(
         &self,
         sql: &mut dyn Sql,
         now_ms: Millis,
+        why: &'static str,
         key: &[Value],
         values: &[Vec<u8>],
     ) -> Result<Bad, StoreError> {
@@ -177,7 +156,7 @@ impl Table {
         let damage = Damage {
             source: self.source,
             place: &text.join(" "),
-            why: "its sum does not match",
+            why,
             lane: if is_segment { (number >> 48) as u8 } else { 0 },
             from_seq: number & ((1 << 48) - 1),
             values,

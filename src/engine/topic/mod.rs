@@ -32,7 +32,7 @@ use crate::command::reply::SinceStart;
 use crate::command::topic::{Frame, TopicCommand, TopicEnvelope, TopicReply};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Secret;
-use crate::limits::{UNJOURNALED_MESSAGES_MAX, UNJOURNALED_SEGMENTS_MAX};
+use crate::limits::{SEQ_MAX, UNJOURNALED_MESSAGES_MAX, UNJOURNALED_SEGMENTS_MAX};
 use crate::push::target::Reach;
 use crate::store::{Sql, StoreError, meta};
 use crate::time::{HOUR, Millis, SECOND};
@@ -45,6 +45,8 @@ use read::Waiting;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 use subscription::Subscriptions;
+
+pub(super) use subscription::is_subscription;
 
 /// Rows that retention let go are deleted this many together.
 const DELETE_SEGMENTS: usize = 64;
@@ -100,6 +102,19 @@ struct State {
     rejected: Vec<(ErrorCode, u64)>,
     /// Queues of subscriptions that were deleted, to be deleted as well.
     leaving: Vec<String>,
+}
+
+/// Whether a stored value is a topic's state.
+pub(super) fn is_state(bytes: &[u8]) -> bool {
+    postcard::from_bytes::<State>(bytes).is_ok_and(|state| {
+        let numbers = [state.now_ms, state.first_seq, state.next_seq, state.bytes];
+        let all = numbers
+            .into_iter()
+            .chain([state.reserved_seq, state.accepted_total]);
+        all.chain([state.idempotency_next])
+            .all(|number| number <= SEQ_MAX)
+            && state.first_seq <= state.next_seq
+    })
 }
 
 /// What one turn brings about.

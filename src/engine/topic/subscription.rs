@@ -511,6 +511,20 @@ impl Topic {
     }
 }
 
+/// Whether stored values are a subscription's. What is well-formed and refused may be of a later
+/// version.
+pub(in crate::engine) fn is_subscription(config: &[u8], totals: &[u8]) -> bool {
+    let is_push = |rest: &[u8]| {
+        rest.is_empty()
+            || postcard::from_bytes::<&str>(rest)
+                .is_ok_and(|text| serde_json::from_str::<serde_json::Value>(text).is_ok())
+    };
+    seal::payload(config)
+        .and_then(|bytes| postcard::take_from_bytes::<Config>(bytes).ok())
+        .is_some_and(|(_, rest)| is_push(rest))
+        && seal::decode::<Totals>("a subscription's totals", totals).is_ok()
+}
+
 /// What is stored of a subscription, and behind it what its own queue calls, as JSON text, where it
 /// calls anything.
 fn read_config(sealed: &[u8]) -> Result<(Config, Option<Rc<PushConfig>>), StoreError> {

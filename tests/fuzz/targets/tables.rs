@@ -7,7 +7,7 @@ use tidegate::command::{Command, Draft, Envelope, Pull, Reply};
 use tidegate::engine::outcome::Outcome;
 use tidegate::engine::queue::Queue;
 use tidegate::engine::repair::repair_queue;
-use tidegate::store::StoreError;
+use tidegate::store::{StoreError, seal};
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const NAME: &str = "orders";
@@ -33,7 +33,8 @@ const VALUES: &[(&str, &str)] = &[
     ("meta", "value"),
 ];
 
-/// Changes of stored values: which one, of which row, how much of it stays, what comes behind that.
+/// Changes of stored values: which one, of which row, whether its sum is made right, its length, its
+/// bytes.
 pub const TABLES: Target = Target {
     name: "tables",
     run: tables,
@@ -115,10 +116,16 @@ fn ask(database: &mut Database, now_ms: u64, command: impl Fn() -> Command<'stat
     panic!("the queue does not come back: {last}");
 }
 
+/// Whether it is a configuration that may be another version's: such a one stays.
+fn is_of_a_later_version(table: &str, stored: &[u8]) -> bool {
+    let payload = stored.get(seal::SEAL_BYTES..).unwrap_or_default();
+    table == "meta" && serde_json::from_slice::<serde_json::Value>(payload).is_ok()
+}
+
 fn tables(mut bytes: &[u8]) {
     let mut database = filled();
     for _ in 0..CHANGES_MAX {
-        let Some(([which, row, keeps, length], rest)) = bytes.split_first_chunk::<4>() else {
+        let Some(([which, row, sealed, length], rest)) = bytes.split_first_chunk::<4>() else {
             break;
         };
         let (value, rest) = rest.split_at(usize::from(*length).min(rest.len()));
@@ -126,9 +133,16 @@ fn tables(mut bytes: &[u8]) {
         let (table, column) = VALUES[usize::from(*which) % VALUES.len()];
         let row = u64::from(*row) % database.count(table).max(1);
         database.damage(table, column, row, |stored| {
-            let keeps = usize::from(*keeps).min(stored.len());
+            let keeps = usize::from(*sealed >> 1).min(stored.len());
             stored.truncate(keeps);
             stored.extend_from_slice(value);
+            if sealed & 1 == 1 && !is_of_a_later_version(table, stored) {
+                // Another version byte would say that it is of a later one as well.
+                if let Some(version) = stored.first_mut() {
+                    *version = seal::SEALED;
+                }
+                seal::close(stored);
+            }
         });
     }
     let patch = r#"{"capacity":{"closes_at_ms":null}}"#;
@@ -155,6 +169,6 @@ fn tables(mut bytes: &[u8]) {
 
 fn seeds() -> Vec<Vec<u8>> {
     let all = (0..VALUES.len() as u8).flat_map(|which| [which, 0, 0, 3, 1, 2, 3]);
-    let longer = (0..VALUES.len() as u8).flat_map(|which| [which, 0, 20, 4, 255, 255, 255, 127]);
-    vec![vec![0, 0, 0, 0], all.collect(), longer.collect()]
+    let sealed = (0..VALUES.len() as u8).flat_map(|which| [which, 0, 41, 4, 255, 255, 255, 127]);
+    vec![vec![0, 0, 0, 0], all.collect(), sealed.collect()]
 }
