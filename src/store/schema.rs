@@ -100,9 +100,9 @@ fn version(sql: &mut dyn Sql, known: usize) -> Result<(usize, usize), StoreError
     let bytes = bytes.unwrap_or_default();
     let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<usize>().ok();
     let applied = match seal::open("schema", &bytes) {
-        Ok(text) => number(text),
-        Err(_) if has_table(sql, "quarantine")? => return Ok((known, 0)),
-        Err(_) => number(&bytes),
+        Ok(text) if number(text).is_some() => number(text),
+        _ if has_table(sql, "quarantine")? => return Ok((known, 0)),
+        _ => number(&bytes),
     };
     match applied {
         Some(n) if n <= known => Ok((n, n)),

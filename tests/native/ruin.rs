@@ -1,11 +1,13 @@
-//! A queue of which many rows are damaged at once: it is repaired, hands out nothing that is wrong,
-//! and keeps what it accepts from then on. What becomes of what was there is judged where one row is
-//! damaged, in `damage.rs`: where many are, what would tell of a message may be gone with it.
+//! A queue of which many rows are damaged at once, and one may be missing besides: it is repaired, hands
+//! out nothing that is wrong, gives no number twice, says of no message that is lost that it is
+//! done, and keeps what it accepts from then on. That what is lost is said to be `damaged` is judged
+//! where one row is damaged, in `damage.rs`: where many are, what would tell of it may be gone too.
 
 use crate::bench::Bench;
 use crate::damage::{Known, VALUES, ask, played};
 use crate::random::Random;
 use tidegate::command::Command;
+use tidegate::store::Sql;
 
 /// Values that are damaged at a time, at most.
 const DAMAGES_MAX: u64 = 12;
@@ -31,11 +33,14 @@ fn ruin(bench: &mut Bench, random: &mut Random) -> bool {
     is_there && table == "meta"
 }
 
-/// Deletes a row that something tells of: one of a segment.
-fn lose(bench: &mut Bench, random: &mut Random) -> bool {
+/// Deletes the row of a segment, one that a later one of its lane tells of.
+fn lose(bench: &mut Bench, random: &mut Random) {
     let row = random.below(bench.database.count("segments").max(1));
-    bench.database.lose("segments", row);
-    false
+    let select = "SELECT id >> 48 FROM segments ORDER BY id LIMIT 2 OFFSET ?";
+    let lanes = bench.database.exec(select, &[row.into()]).unwrap();
+    if lanes.len() == 2 && lanes[0] == lanes[1] {
+        bench.database.lose("segments", row);
+    }
 }
 
 fn play(seed: u64) {
@@ -44,10 +49,10 @@ fn play(seed: u64) {
     let (order, mut bench, mut known) = played(&mut random, 200);
     let mut is_lost = false;
     for _ in 0..2 + random.below(DAMAGES_MAX - 1) {
-        is_lost |= match random.below(6) {
-            0 => lose(&mut bench, &mut random),
-            _ => ruin(&mut bench, &mut random),
-        };
+        is_lost |= ruin(&mut bench, &mut random);
+    }
+    if random.below(2) == 0 {
+        lose(&mut bench, &mut random);
     }
     known.forget_leases();
     bench.reopen();

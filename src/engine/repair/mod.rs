@@ -41,7 +41,7 @@ pub fn repair_queue(
     let bad = scan::scan(sql, scan::QUEUE, now_ms)?;
     restore_identity(sql, entropy, now_ms, &closed(), &bad)?;
     let mut queue = Queue::identified(sql, name, entropy, now_ms)?;
-    queue.recount(sql, &bad)?;
+    queue.recount(sql, &bad, before)?;
     Ok(quarantine::figures(sql)?.total - before)
 }
 

@@ -69,8 +69,14 @@ impl Recount<'_> {
 }
 
 impl Queue {
-    /// Works the small state out from the rows, which are sound, and writes it down.
-    pub(super) fn recount(&mut self, sql: &mut dyn Sql, bad: &[Bad]) -> Result<(), StoreError> {
+    /// Works the small state out from the rows, which are sound, and writes it down. `before` is how
+    /// many things were in quarantine before this repair.
+    pub(super) fn recount(
+        &mut self,
+        sql: &mut dyn Sql,
+        bad: &[Bad],
+        before: u64,
+    ) -> Result<(), StoreError> {
         if let Some(draws) = meta::read(sql, draw::META)? {
             self.draws = Draws::decode(&draws)?;
         }
@@ -123,6 +129,7 @@ impl Queue {
         self.recount_singles(sql, &mut found)?;
         self.drop_lost(sql, &found)?;
         self.recount_rest(sql, bad)?;
+        self.admit_doubt(sql, before, found.is_whole)?;
         self.write_down(sql)
     }
 
@@ -348,16 +355,31 @@ impl Queue {
         if last > 0 && meta.idempotency_prune_at_ms == 0 {
             meta.idempotency_prune_at_ms = meta.now_ms + MINUTE;
         }
-        // What would tell of a message may be lost with it: of whom nothing is written nobody can
-        // tell any more whether they are done.
-        if quarantine::figures(sql)?.total > 1 {
-            meta.forgotten_seq = meta.forgotten_seq.max(meta.next_seq - 1);
-        }
         // Who has no end there may have had one: nobody can tell any more.
         for chunk in bad.iter().filter(|it| it.source == "outcomes") {
             meta.forgotten_seq = meta.forgotten_seq.max(Outcomes::last_of(chunk.key));
         }
         meta.forgotten_seq = meta.forgotten_seq.max(quarantine::trim(sql)?);
+        Ok(())
+    }
+
+    /// Where something was found, rows may be missing besides that nothing tells of: numbers go on
+    /// behind theirs. Where more than one thing ever was, what would tell of a message may be lost
+    /// with it: of whom nothing is written nobody can say any more that they are done.
+    fn admit_doubt(
+        &mut self,
+        sql: &mut dyn Sql,
+        before: u64,
+        is_whole: bool,
+    ) -> Result<(), StoreError> {
+        let found = quarantine::figures(sql)?.total;
+        let meta = &mut self.meta;
+        if found > before && is_whole {
+            meta.next_seq = (meta.next_seq + REPAIR_SEQ_GAP).min(SEQ_MAX);
+        }
+        if found > before.max(1) {
+            meta.forgotten_seq = meta.forgotten_seq.max(meta.next_seq - 1);
+        }
         Ok(())
     }
 
