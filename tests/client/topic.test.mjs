@@ -104,6 +104,7 @@ test('a subscription is paused, lags, goes on, and is sought', async () => {
 test('a subscription that feeds a queue is consumed there', async () => {
   const { topic, client } = tide.topic();
   const queue = client.queue(`${topic.name}-sink`);
+  await queue.configure({});
   await topic.subscription('feed').configure({ target: { queue: queue.name } });
   await topic.publish('over there');
   assert.equal((await take(queue)).text(), 'over there');

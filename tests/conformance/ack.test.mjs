@@ -19,7 +19,7 @@ test('an acknowledged message is done and never delivered again', async () => {
   const queue = await tide.queue({ delivery: { visibility_timeout_ms: 150 } });
   const { id } = await queue.publish('a');
   const other = await queue.publish('b');
-  const reply = await queue.ack(await queue.take());
+  const reply = await queue.ack(await queue.take({ visibility_timeout_ms: 60_000 }));
   assert.deepEqual(reply, { acked: 1, retried: 0, extended: 0, errors: [] });
   assert.equal(await queue.state(id), 'done');
   // The other message's lease runs out meanwhile; only that one comes back.
@@ -146,7 +146,7 @@ test('a lease can be prolonged', async () => {
   const queue = await tide.queue();
   const { id } = await queue.publish('a');
   const other = await queue.publish('b');
-  const [message] = (await queue.pull({ batch_size: 2, visibility_timeout_ms: 300 })).messages;
+  const [message] = (await queue.pull({ batch_size: 2, visibility_timeout_ms: 1_500 })).messages;
   const reply = await queue.settle({
     extends: [{ lease_id: message.lease_id, visibility_timeout_ms: 60_000 }],
   });

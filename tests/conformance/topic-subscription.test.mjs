@@ -152,6 +152,8 @@ test('subscriptions survive a kill: nothing is lost and nothing doubled', async 
   }
   const numbers = Array.from({ length: 30 }, (_, n) => `${(n % 10) + 1}`);
   await eventually(async () => {
+    // By itself it wakes for its alarm, which may take half a minute.
+    await topic.figures();
     const { json } = await tide.request('GET', `/v1/queues/${queue}/messages?limit=1000`);
     assert.deepEqual(bodies(json.messages ?? []), numbers);
   }, 20_000);

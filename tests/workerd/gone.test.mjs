@@ -22,16 +22,17 @@ for (const count of [1, 8, 40]) {
   test(`no message is leased to ${count} whose connections were reset`, async () => {
     const queue = await tide.queue({});
     const pulls = await Promise.all(Array.from({ length: count }, () => waitingPull(queue)));
-    // An answer of the queue's object comes after their turn.
-    const all = async () => {
-      const { object_requests_total } = (await queue.request('GET')).json;
-      return object_requests_total;
+    // Each look is a request of the queue's object, too, as was its configuration.
+    let looks = 1;
+    const requests = async () => {
+      looks += 1;
+      return (await queue.figures()).object_requests_total - looks;
     };
-    while ((await all()) < count + 2);
+    while ((await requests()) < count);
     for (const socket of pulls) socket.resetAndDestroy();
     // Two more round trips, and the resets have come in.
-    await all();
-    await all();
+    await requests();
+    await requests();
     await queue.publish('for who is here');
     assert.deepEqual((await queue.pull()).messages.map(({ body }) => body), ['for who is here']);
   });
