@@ -20,8 +20,8 @@ export async function gather(core, env, directoryCall) {
   const topics = directoryCall.object === TOPIC_DIRECTORY ? 1 : 0;
   const answer = await fetchObject(env.DIRECTORY, directoryCall);
   const page = await answer.text();
-  // Another listing without a name in it would say that there is nothing.
-  if (answer.status !== 200) throw new Error(`the directory answered ${answer.status}`);
+  // Taken for a page, a failure would say that there is nothing.
+  if (answer.status >= 500) throw new Error(`the directory answered ${answer.status}`);
   const calls = readCalls(core, core.exports.edge_describe(core.putText(page), topics));
   const gone = new Uint8Array(calls.length);
   /** Where in the page. */
