@@ -151,8 +151,11 @@ impl Queue {
         let Some(item) = segment.items.first() else {
             return Ok(());
         };
-        self.meta.delayed -= 1;
-        self.meta.parked_bytes -= u64::from(item.body_bytes);
+        self.meta.delayed = self.meta.delayed.saturating_sub(1);
+        self.meta.parked_bytes = self
+            .meta
+            .parked_bytes
+            .saturating_sub(u64::from(item.body_bytes));
         let entry = Entry {
             place,
             status: Status::Ready,
@@ -192,12 +195,15 @@ impl Queue {
             return Ok(());
         };
         if held {
-            self.meta.held -= 1;
+            self.meta.held = self.meta.held.saturating_sub(1);
         } else {
-            self.meta.delayed -= 1;
+            self.meta.delayed = self.meta.delayed.saturating_sub(1);
         }
-        self.meta.bytes -= u64::from(item.body_bytes);
-        self.meta.parked_bytes -= u64::from(item.body_bytes);
+        self.meta.bytes = self.meta.bytes.saturating_sub(u64::from(item.body_bytes));
+        self.meta.parked_bytes = self
+            .meta
+            .parked_bytes
+            .saturating_sub(u64::from(item.body_bytes));
         if give_back || held {
             let key = segment.head(item)?.key.map(str::to_owned);
             self.give_back(turn, key.as_deref())?;
@@ -264,7 +270,7 @@ impl Queue {
     /// Takes a message that became final out of the outstanding ones; its row goes with the commit.
     pub(super) fn remove_outstanding(&mut self, seq: u64) -> Option<Entry> {
         let (entry, last) = self.outstanding.remove(seq)?;
-        self.meta.bytes -= u64::from(entry.body_bytes);
+        self.meta.bytes = self.meta.bytes.saturating_sub(u64::from(entry.body_bytes));
         if entry.place.lane == SINGLE {
             self.finished_singles.push(seq);
         } else if last
@@ -383,7 +389,10 @@ impl Queue {
                         self.leave_line(turn, &segment, index, state)?;
                         continue;
                     }
-                    self.meta.bytes -= u64::from(segment.items[usize::from(index)].body_bytes);
+                    self.meta.bytes = self
+                        .meta
+                        .bytes
+                        .saturating_sub(u64::from(segment.items[usize::from(index)].body_bytes));
                     self.end(turn, *seq, state, 0, None);
                 }
             }
@@ -445,7 +454,9 @@ impl Queue {
                 for index in index..segment.items.len() as u16 {
                     self.pass(&segment, index);
                     if !segment.is_gone(index) {
-                        self.meta.bytes -= u64::from(segment.items[usize::from(index)].body_bytes);
+                        self.meta.bytes = self.meta.bytes.saturating_sub(u64::from(
+                            segment.items[usize::from(index)].body_bytes,
+                        ));
                         self.meta.totals.expired += 1;
                         self.waiters.finished(segment.items[usize::from(index)].seq);
                     }

@@ -270,7 +270,7 @@ impl Queue {
             "UPDATE singles SET held = 0, due_ms = ? WHERE seq = ?",
             &[due_ms.map_or(TAKEN, Arg::from), id.seq().into()],
         )?;
-        self.meta.held -= 1;
+        self.meta.held = self.meta.held.saturating_sub(1);
         self.meta.delayed += 1;
         self.meta_changed = true;
         match due_ms {
@@ -356,7 +356,10 @@ impl Queue {
             return Ok(false);
         };
         if let Some((segment, index)) = self.fresh_segment(turn, lane)? {
-            self.meta.bytes -= u64::from(segment.items[usize::from(index)].body_bytes);
+            self.meta.bytes = self
+                .meta
+                .bytes
+                .saturating_sub(u64::from(segment.items[usize::from(index)].body_bytes));
             self.pass(&segment, index);
             self.end(turn, seq, State::Expired, 0, None);
         }

@@ -59,7 +59,8 @@ impl Lane {
     /// Messages that nobody has taken yet.
     #[must_use]
     pub fn fresh(&self) -> u64 {
-        self.appended - self.taken - self.gone
+        let appended = self.appended.saturating_sub(self.taken);
+        appended.saturating_sub(self.gone)
     }
 
     /// Whether it can be: no more are taken and gone than were appended, and of neither too many.

@@ -569,7 +569,7 @@ impl Queue {
         self.meta_changed = true;
         self.meta.has_letters |= dead_letter::has_history(&draft.attributes);
         if message.keeps_place {
-            self.meta.accepted -= 1;
+            self.meta.accepted = self.meta.accepted.saturating_sub(1);
         } else if let Some(key) = draft.key
             && self.config().capacity.max_per_key.is_some()
         {

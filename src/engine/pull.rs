@@ -382,7 +382,7 @@ impl Queue {
     ) -> Result<Option<(Rc<Segment>, u16)>, StoreError> {
         loop {
             let cursor = *self.cursor(lane);
-            if cursor.appended == cursor.taken {
+            if cursor.appended <= cursor.taken {
                 return Ok(None);
             }
             let Some(segment) = self.segments.next(turn.sql, lane, cursor.from)? else {
@@ -413,7 +413,7 @@ impl Queue {
         self.meta_changed = true;
         let lane = self.cursor_mut(segment.lane);
         if segment.is_gone(index) {
-            lane.gone -= 1;
+            lane.gone = lane.gone.saturating_sub(1);
         }
         lane.taken += 1;
         lane.index = index + 1;

@@ -161,7 +161,7 @@ impl Queue {
         self.insert_single_row(turn, seq, item.at_ms, head, body.bytes(), due_ms, false)?;
         turn.sql
             .exec("DELETE FROM dead WHERE seq = ?", &[seq.into()])?;
-        self.meta.dead_kept -= 1;
+        self.meta.dead_kept = self.meta.dead_kept.saturating_sub(1);
         self.meta.delayed += 1;
         self.meta.bytes += body.bytes().len() as u64;
         self.meta.parked_bytes += body.bytes().len() as u64;

@@ -27,7 +27,7 @@ pub struct Bench {
     /// Turns that failed.
     pub failed_turns: u64,
     next_token: u32,
-    name: &'static str,
+    pub name: &'static str,
 }
 
 impl Bench {

@@ -3,10 +3,11 @@
 //! done, and keeps what it accepts from then on. That what is lost is said to be `damaged` is judged
 //! where one row is damaged, in `damage.rs`: where many are, what would tell of it may be gone too.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, draft};
 use crate::damage::{Known, VALUES, ask, played};
 use crate::random::Random;
-use tidegate::command::Command;
+use tidegate::command::{Command, Pull, Reply};
+use tidegate::engine::queue::Queue;
 use tidegate::store::Sql;
 
 /// Values that are damaged at a time, at most.
@@ -72,6 +73,50 @@ fn play(seed: u64) {
         "seed {seed}, {order}: {lost:?} are new and lost"
     );
     known.judge_ends(&mut bench, &format!("seed {seed}, {order}"));
+}
+
+/// A queue with six rows of one lane that no row of the journal knows.
+fn six_rows() -> (Bench, Vec<u64>) {
+    let mut bench = Bench::new("{}");
+    let publish = |bench: &mut Bench| bench.publish(draft("hello")).unwrap().id.seq();
+    let given = (0..6).map(|_| publish(&mut bench)).collect();
+    assert_eq!(bench.database.count("segments"), 6);
+    (bench, given)
+}
+
+#[test]
+fn a_number_of_a_row_that_nothing_tells_of_is_not_given_again_after_a_repair() {
+    let (mut bench, given) = six_rows();
+    bench.database.lose("segments", 5);
+    bench
+        .database
+        .damage("segments", "head", 2, |head| head.truncate(9));
+    assert!(bench.repair() > 0);
+    bench.reopen();
+    let next = bench.publish(draft("new")).unwrap().id.seq();
+    assert!(!given.contains(&next), "{next} was given twice");
+}
+
+#[test]
+fn a_missing_row_is_met_before_anything_is_written_behind_it() {
+    let (mut bench, _) = six_rows();
+    bench.database.lose("segments", 2);
+    let (name, now_ms) = (bench.name, bench.now_ms);
+    let opened = bench
+        .database
+        .transact(|sql| Queue::open(sql, name, [9; 16], now_ms));
+    assert!(opened.is_err(), "nobody noticed");
+    assert!(bench.repair() > 0);
+    bench.reopen();
+    bench.publish(draft("new")).unwrap();
+    let pull = Command::Pull(Pull {
+        batch_size: 10,
+        ..Pull::default()
+    });
+    let Ok(Reply::Pulled { messages, .. }) = bench.ask(pull) else {
+        panic!("no pull");
+    };
+    assert_eq!(messages.len(), 6);
 }
 
 #[test]
