@@ -15,6 +15,8 @@ mod document;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod fuzzing;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod number;
