@@ -172,6 +172,20 @@ fn an_endpoint_that_is_gone_is_called_no_more_until_it_is_enabled() {
 }
 
 #[test]
+fn what_an_endpoint_says_late_is_not_held_against_the_next_one() {
+    for late in ["410\n5\n", "503\n5\nretry-after: 3600\n"] {
+        let mut bench = queue("", r#", "delivery": {"max_attempts": 1}"#);
+        let first = publish(&mut bench, "x");
+        let config = r#"{"push": {"url": "http://127.0.0.1:10/"}}"#;
+        bench.ask(Command::Configure { patch: config }).unwrap();
+        let mut next = answer(&mut bench, &first[0], late, "");
+        next.append(&mut publish(&mut bench, "y"));
+        assert_eq!(next.len(), 1, "{late}");
+        assert_eq!(next[0].request.url, "http://127.0.0.1:10/");
+    }
+}
+
+#[test]
 fn an_endpoint_that_fails_is_left_alone_and_probed() {
     let mut bench = queue(
         r#", "concurrency": 20"#,

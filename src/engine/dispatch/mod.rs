@@ -62,6 +62,8 @@ struct Sent {
 struct Open {
     at_ms: Millis,
     messages: Vec<Sent>,
+    /// Which endpoint was called: its answer says nothing of one that was set or enabled since.
+    era: u64,
 }
 
 /// The calls of a queue.
@@ -71,6 +73,8 @@ pub(super) struct Dispatches {
     pub attempts: Attempts,
     open: HashMap<u32, Open>,
     answers: Vec<(u32, Answer)>,
+    /// How often the endpoint was set or enabled since this instance started.
+    era: u64,
     /// Since when messages wait to become a batch.
     batch_since_ms: Option<Millis>,
     /// When there is more to do although nothing else happens.
@@ -187,6 +191,7 @@ impl Queue {
         let open = Open {
             at_ms: turn.now_ms,
             messages: prepared.sent,
+            era: self.dispatches.era,
         };
         self.dispatches.open.insert(number, open);
         turn.out.dispatches.push(Dispatch {
@@ -242,6 +247,7 @@ impl Queue {
 
     /// Forgets that the endpoint failed.
     fn enable_push(&mut self, now_ms: Millis) {
+        self.dispatches.era += 1;
         self.dispatches.state.circuit.enable(now_ms);
         self.meta_changed = true;
     }

@@ -123,7 +123,9 @@ impl Queue {
             self.meta.totals.acked += acked;
             self.drain.note(turn.now_ms, acked);
         }
-        self.judge_endpoint(turn, open.at_ms, outcome.health, outcome.error.as_deref())?;
+        if open.era == self.dispatches.era {
+            self.judge_endpoint(turn, open.at_ms, outcome.health, outcome.error.as_deref())?;
+        }
         self.dispatches.state.totals.note(&answer);
         self.meta_changed = true;
         let attempt = Attempt {
