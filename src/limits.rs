@@ -23,7 +23,8 @@ pub const JSON_BYTES_MAX: usize = 4 * 1_048_576;
 pub const HEAD_BYTES_MAX: usize = 65_536;
 /// Messages leased by one pull.
 pub const PULL_MESSAGES_MAX: u32 = 1_000;
-/// Body bytes handed out by one pull. The first message always fits, whatever its size.
+/// Bytes of bodies and attributes handed out by one pull. The first message always fits, whatever its
+/// size.
 pub const PULL_BYTES_MAX: usize = 6 * 1_048_576;
 /// Longest wait of a pull or of a read of a message's state.
 pub const WAIT_MS_MAX: Millis = 30_000;
@@ -117,8 +118,16 @@ pub const JOURNAL_SLOTS: u64 = 128;
 /// Messages published since the last journal row before one is forced, so that a start reads few
 /// heads.
 pub const UNJOURNALED_MESSAGES_MAX: u64 = 10_000;
-/// Messages passed over in one turn because their key is busy or a filter does not match.
+/// Messages passed over in one turn, for all who ask, because their key is busy or a filter does not
+/// match.
 pub const PASSED_OVER_PER_TURN_MAX: usize = 5_000;
+/// Body bytes of what one turn hands out, to all who ask; the others are answered by the next ones.
+/// Two answers of [`PULL_BYTES_MAX`], and what is left of a third: rendered, and laid out for the
+/// host, that is 60 to 90 MB.
+pub const ANSWERS_BYTES_PER_TURN_MAX: usize = 16 * 1_048_576;
+/// How long a pull that does not wait is looked for at most, where more has to be looked at than one
+/// turn does.
+pub const PULL_LOOK_MS_MAX: Millis = 2_000;
 /// Segments published since the last journal row before one is forced, see
 /// [`UNJOURNALED_MESSAGES_MAX`].
 pub const UNJOURNALED_SEGMENTS_MAX: u64 = 64;

@@ -197,7 +197,7 @@ pub enum TopicReply {
 }
 
 /// Messages that were read one after another, and where reading goes on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Page {
     /// In order of `seq`.
     pub messages: Vec<Delivery>,

@@ -1,6 +1,7 @@
 //! Listing messages without leasing them, and the figures of a queue.
 
 use super::Stop;
+use super::dead_letter::first_dead;
 use super::outstanding::Status;
 use super::queue::{Queue, Turn};
 use super::segment::{LANES, Place, SINGLE, Segment};
@@ -8,6 +9,15 @@ use crate::command::{Delivery, Description, Reply, State};
 use crate::limits::{BROWSE_MESSAGES_MAX, PULL_BYTES_MAX, SEQ_MAX};
 use crate::store::{StoreError, Value};
 use crate::time::Millis;
+
+/// A message to be listed, and where it is.
+struct Listed {
+    seq: u64,
+    place: Place,
+    state: State,
+    attempts: u32,
+    body_bytes: usize,
+}
 
 impl Queue {
     /// Messages after `after_seq` that are not final, by sequence number. Cut where their bodies
@@ -19,16 +29,29 @@ impl Queue {
         after_seq: u64,
         limit: u32,
     ) -> Result<Reply, Stop> {
+        turn.answers.expect_room()?;
         let limit = limit.clamp(1, BROWSE_MESSAGES_MAX) as usize;
         let after_seq = after_seq.min(SEQ_MAX);
-        let mut found = self.browse_outstanding(turn, after_seq, limit)?;
-        found.append(&mut self.browse_singles(turn, after_seq, limit)?);
+        let mut listed = self.list_outstanding(after_seq, limit);
+        listed.append(&mut self.list_singles(turn, after_seq, limit)?);
         for lane in 0..LANES as u8 {
-            found.append(&mut self.browse_lane(turn, lane, after_seq, limit)?);
+            listed.append(&mut self.list_lane(turn, lane, after_seq, limit)?);
         }
-        found.sort_unstable_by_key(|delivery| delivery.seq);
-        found.truncate(limit);
-        Ok(Reply::Browsed(fitting(found)))
+        listed.sort_unstable_by_key(|it| it.seq);
+        listed.truncate(fitting(listed.iter().take(limit).map(|it| it.body_bytes)));
+        let mut found = Vec::with_capacity(listed.len());
+        for it in listed {
+            let Some(segment) = self.segments.get(turn.sql, it.place)? else {
+                continue;
+            };
+            let item = segment.items[usize::from(it.place.index)];
+            found.push(Delivery {
+                state: Some(it.state),
+                ..self.delivery(&segment, &item, it.attempts)?
+            });
+        }
+        turn.answers.add_all(&found);
+        Ok(Reply::Browsed(found))
     }
 
     /// Dead letters that are kept here, by sequence number; cut as [`Queue::browse`] does.
@@ -38,11 +61,9 @@ impl Queue {
         after_seq: u64,
         limit: u32,
     ) -> Result<Reply, Stop> {
-        let limit = u64::from(limit.clamp(1, BROWSE_MESSAGES_MAX));
-        let rows = turn.sql.exec(
-            "SELECT head, body FROM dead WHERE target = '' AND seq > ? ORDER BY seq LIMIT ?",
-            &[after_seq.min(SEQ_MAX).into(), limit.into()],
-        )?;
+        turn.answers.expect_room()?;
+        let bounds = (limit.clamp(1, BROWSE_MESSAGES_MAX) as usize, PULL_BYTES_MAX);
+        let rows = first_dead(turn, "", after_seq.min(SEQ_MAX), bounds)?;
         let mut found = Vec::with_capacity(rows.len());
         for mut row in rows {
             let body = row.pop().map(Value::into_blob).unwrap_or_default();
@@ -52,106 +73,76 @@ impl Queue {
                 continue;
             };
             let attempts = segment.head(item)?.attempts;
-            let delivery = self.delivery(&segment, item, attempts)?;
             found.push(Delivery {
                 state: Some(State::Dead),
-                ..delivery
+                ..self.delivery(&segment, item, attempts)?
             });
         }
-        Ok(Reply::Browsed(fitting(found)))
+        turn.answers.add_all(&found);
+        Ok(Reply::Browsed(found))
     }
 
-    fn browse_outstanding(
-        &mut self,
-        turn: &mut Turn<'_>,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let entries: Vec<_> = self
-            .outstanding
-            .from(after + 1)
-            .take(limit)
-            .map(|(_, entry)| *entry)
-            .collect();
-        let (mut found, mut bytes) = (Vec::new(), 0);
-        for entry in entries {
-            if bytes > PULL_BYTES_MAX {
-                break;
-            }
-            bytes += entry.body_bytes as usize;
-            let Some(segment) = self.segments.get(turn.sql, entry.place)? else {
-                continue;
-            };
-            let item = segment.items[usize::from(entry.place.index)];
-            let state = match entry.status {
+    fn list_outstanding(&self, after: u64, limit: usize) -> Vec<Listed> {
+        let entries = self.outstanding.from(after + 1).take(limit);
+        let listed = entries.map(|(seq, entry)| Listed {
+            seq,
+            place: entry.place,
+            state: match entry.status {
                 Status::Ready => State::Queued,
                 Status::Leased { .. } => State::Leased,
                 Status::Waiting { .. } => State::Delayed,
-            };
-            let delivery = self.delivery(&segment, &item, entry.attempts)?;
-            found.push(Delivery {
-                state: Some(state),
-                ..delivery
-            });
-        }
-        Ok(found)
+            },
+            attempts: entry.attempts,
+            body_bytes: entry.body_bytes as usize,
+        });
+        listed.collect()
     }
 
-    fn browse_singles(
+    fn list_singles(
         &mut self,
         turn: &mut Turn<'_>,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         if self.meta.delayed + self.meta.held == 0 {
             return Ok(Vec::new());
         }
         self.delete_singles(turn)?;
         let rows = turn.sql.exec(
-            "SELECT seq, held FROM singles WHERE seq > ? ORDER BY seq LIMIT ?",
+            "SELECT seq, held, length(body) FROM singles WHERE seq > ? ORDER BY seq LIMIT ?",
             &[after.into(), (limit as u64).into()],
         )?;
-        let (mut found, mut bytes) = (Vec::new(), 0);
+        let mut listed = Vec::with_capacity(rows.len());
         for row in rows {
-            let [seq, held] = [0, 1].map(|i| row.get(i).map_or(0, Value::uint));
-            if self.outstanding.get(seq).is_some() {
-                continue;
+            let [seq, held, body_bytes] = [0, 1, 2].map(|i| row.get(i).map_or(0, Value::uint));
+            if self.outstanding.get(seq).is_none() {
+                listed.push(Listed {
+                    seq,
+                    place: Place::single(seq),
+                    state: if held == 1 {
+                        State::Held
+                    } else {
+                        State::Delayed
+                    },
+                    attempts: 0,
+                    body_bytes: body_bytes as usize,
+                });
             }
-            if bytes > PULL_BYTES_MAX {
-                break;
-            }
-            let place = Place::single(seq);
-            let Some(segment) = self.segments.get(turn.sql, place)? else {
-                continue;
-            };
-            let Some(item) = segment.items.first() else {
-                continue;
-            };
-            bytes += item.body_bytes as usize;
-            let state = if held == 1 {
-                State::Held
-            } else {
-                State::Delayed
-            };
-            found.push(Delivery {
-                state: Some(state),
-                ..self.delivery(&segment, item, 0)?
-            });
         }
-        Ok(found)
+        Ok(listed)
     }
 
-    fn browse_lane(
+    fn list_lane(
         &mut self,
         turn: &mut Turn<'_>,
         lane: u8,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let (mut found, mut bytes) = (Vec::new(), 0);
+    ) -> Result<Vec<Listed>, StoreError> {
+        let (mut listed, mut bytes) = (Vec::new(), 0);
         let cursor = self.meta.lanes[usize::from(lane)];
         if cursor.fresh() == 0 {
-            return Ok(found);
+            return Ok(listed);
         }
         let mut from = cursor.from;
         if after >= from
@@ -159,28 +150,33 @@ impl Queue {
         {
             from = from.max(segment.first_seq);
         }
-        while found.len() < limit && bytes <= PULL_BYTES_MAX {
+        while listed.len() < limit && bytes <= PULL_BYTES_MAX {
             let Some(segment) = self.segments.next(turn.sql, lane, from)? else {
                 break;
             };
             from = segment.first_seq + 1;
-            for (index, item) in segment.items.iter().enumerate() {
-                let index = index as u16;
+            for (index, item) in (0..).zip(&segment.items) {
                 if item.seq > after
-                    && found.len() < limit
+                    && listed.len() < limit
                     && self.is_ahead(&segment, index)
                     && !segment.is_gone(index)
                 {
                     bytes += item.body_bytes as usize;
-                    let delivery = self.delivery(&segment, item, 0)?;
-                    found.push(Delivery {
-                        state: Some(State::Queued),
-                        ..delivery
+                    listed.push(Listed {
+                        seq: item.seq,
+                        place: Place {
+                            lane,
+                            first_seq: segment.first_seq,
+                            index,
+                        },
+                        state: State::Queued,
+                        attempts: 0,
+                        body_bytes: item.body_bytes as usize,
                     });
                 }
             }
         }
-        Ok(found)
+        Ok(listed)
     }
 
     /// Configuration and figures.
@@ -256,14 +252,12 @@ impl Queue {
     }
 }
 
-/// As many of `found` as fit one answer; the first always does.
-fn fitting(mut found: Vec<Delivery>) -> Vec<Delivery> {
+/// How many bodies of these lengths fit one answer; the first always does.
+fn fitting(lengths: impl Iterator<Item = usize>) -> usize {
     let mut bytes = 0;
-    let fits = found.iter().take_while(|delivery| {
-        bytes += delivery.body.bytes().len();
+    let fits = lengths.take_while(|length| {
+        bytes += length;
         bytes <= PULL_BYTES_MAX
     });
-    let fits = fits.count().max(1);
-    found.truncate(fits);
-    found
+    fits.count().max(1)
 }

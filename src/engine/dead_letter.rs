@@ -346,7 +346,7 @@ impl Queue {
             return Ok(());
         };
         let (mut seqs, mut segments) = (Vec::new(), Vec::new());
-        for mut row in first_dead(turn, &target, 0)? {
+        for mut row in first_dead(turn, &target, 0, OF_ONE_CALL)? {
             let body = row.pop().map(Value::into_blob).unwrap_or_default();
             let head = row.pop().map(Value::into_blob).unwrap_or_default();
             seqs.push(row.first().map_or(0, Value::uint));
@@ -392,26 +392,30 @@ pub(super) fn id_in(queue: &str, attributes: &[(&str, &str)]) -> Option<Id> {
     (value(QUEUE) == Some(queue)).then_some(id)
 }
 
-/// The first dead letters for `target` after a number, as many as fit one call: at least one, if
+/// How many dead letters fit one call, and their bytes.
+pub(super) const OF_ONE_CALL: (usize, usize) = (FORWARD_MESSAGES_MAX, BATCH_BYTES_MAX);
+
+/// The first dead letters for `target` after a number, so many and so many bytes: at least one, if
 /// there is one.
 pub(super) fn first_dead(
     turn: &mut Turn<'_>,
     target: &str,
     after_seq: u64,
+    (messages_max, bytes_max): (usize, usize),
 ) -> Result<Vec<Vec<Value>>, StoreError> {
     let sizes = turn.sql.exec(
         "SELECT seq, length(body) FROM dead WHERE target = ? AND seq > ? ORDER BY seq LIMIT ?",
         &[
             target.into(),
             after_seq.into(),
-            (FORWARD_MESSAGES_MAX as u64).into(),
+            (messages_max as u64).into(),
         ],
     )?;
     let (mut last, mut bytes) = (0, 0);
     for size in &sizes {
         let [seq, body_bytes] = [0, 1].map(|i| size.get(i).map_or(0, Value::uint));
         bytes += body_bytes;
-        if bytes > BATCH_BYTES_MAX as u64 && last > 0 {
+        if bytes > bytes_max as u64 && last > 0 {
             break;
         }
         last = seq;

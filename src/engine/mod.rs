@@ -23,6 +23,7 @@ pub mod topic;
 
 mod ack;
 mod admission;
+mod answers;
 mod backoff;
 mod browse;
 mod clock;
@@ -39,6 +40,7 @@ mod notice;
 mod operations;
 mod publish;
 mod pull;
+mod puller;
 pub mod quarantine;
 mod recovery;
 mod redrive;

@@ -71,6 +71,8 @@ pub struct Outstanding {
     queued_by_rank: [u64; RANKS],
     /// Sequence numbers whose entry changed since the last commit, some more than once.
     touched: Vec<u64>,
+    /// The first of those that became deliverable since somebody asked.
+    came: Option<(u8, u64)>,
 }
 
 impl Outstanding {
@@ -139,6 +141,11 @@ impl Outstanding {
                 .next()
                 .copied(),
         }
+    }
+
+    /// The first of those that became deliverable since the last call, in the order of delivery.
+    pub fn take_came(&mut self) -> Option<(u8, u64)> {
+        self.came.take()
     }
 
     /// Whether this message may be delivered now: it is ready, and the next of its line.
@@ -261,6 +268,7 @@ impl Outstanding {
         let entries = std::mem::take(&mut self.entries);
         *self = Self {
             touched: std::mem::take(&mut self.touched),
+            came: self.came,
             ..Self::default()
         };
         for (seq, mut entry) in entries {
@@ -294,18 +302,18 @@ impl Outstanding {
         }
         if entry.line == 0 {
             if entry.status == Status::Ready {
-                self.ready.insert((entry.rank, seq));
+                self.make_ready((entry.rank, seq));
             }
             return;
         }
-        self.unready_line(entry.line);
+        let before = self.unready_line(entry.line);
         let line = self.lines.entry(entry.line).or_default();
         if entry.status == Status::Ready {
             line.queue.insert(seq);
         } else {
             line.active += 1;
         }
-        self.ready_line(entry.line);
+        self.ready_line(entry.line, before);
     }
 
     fn unindex(&mut self, seq: u64, entry: &Entry) {
@@ -332,7 +340,7 @@ impl Outstanding {
         if entry.line == 0 {
             return;
         }
-        self.unready_line(entry.line);
+        let before = self.unready_line(entry.line);
         if let Some(line) = self.lines.get_mut(&entry.line) {
             if entry.status == Status::Ready {
                 line.queue.remove(&seq);
@@ -343,26 +351,34 @@ impl Outstanding {
                 self.lines.remove(&entry.line);
             }
         }
-        self.ready_line(entry.line);
+        self.ready_line(entry.line, before);
     }
 
-    /// Takes a line's first message out of `ready`.
-    fn unready_line(&mut self, line: u64) {
-        if let Some(first) = self.lines.get(&line).and_then(|l| l.queue.first())
-            && let Some(entry) = self.entries.get(first)
-        {
-            self.ready.remove(&(entry.rank, *first));
-        }
+    fn make_ready(&mut self, at: (u8, u64)) {
+        self.ready.insert(at);
+        self.came = Some(self.came.map_or(at, |came| came.min(at)));
     }
 
-    /// Puts a free line's first message into `ready`.
-    fn ready_line(&mut self, line: u64) {
+    /// Takes a line's first message out of `ready`; where it stood, if it did.
+    fn unready_line(&mut self, line: u64) -> Option<(u8, u64)> {
+        let first = *self.lines.get(&line)?.queue.first()?;
+        let at = (self.entries.get(&first)?.rank, first);
+        self.ready.remove(&at).then_some(at)
+    }
+
+    /// Puts a free line's first message into `ready`, where the one at `before` stood.
+    fn ready_line(&mut self, line: u64, before: Option<(u8, u64)>) {
         if let Some(line) = self.lines.get(&line)
             && line.active == 0
             && let Some(first) = line.queue.first()
             && let Some(entry) = self.entries.get(first)
         {
-            self.ready.insert((entry.rank, *first));
+            let at = (entry.rank, *first);
+            if before == Some(at) {
+                self.ready.insert(at);
+            } else {
+                self.make_ready(at);
+            }
         }
     }
 }

@@ -10,11 +10,12 @@ use super::config::Order;
 use super::dead_letter::id_in;
 use super::filter::{Filter, Subject};
 use super::outstanding::{Entry, Status};
+use super::puller::Puller;
 use super::queue::{Queue, Turn};
 use super::segment::{Head, Item, LANES, Place, SINGLE, Segment};
 use crate::command::{Ack, Acknowledged, Delivery, LeaseId, Pull, Reply, State};
 use crate::id::Id;
-use crate::limits::{OUTSTANDING_MAX, PASSED_OVER_PER_TURN_MAX, PULL_BYTES_MAX, PULL_MESSAGES_MAX};
+use crate::limits::{OUTSTANDING_MAX, PULL_BYTES_MAX, PULL_MESSAGES_MAX};
 use crate::store::StoreError;
 use crate::time::Millis;
 use std::rc::Rc;
@@ -24,6 +25,30 @@ pub(super) struct Want {
     pub batch_size: u32,
     pub visibility_timeout_ms: Option<Millis>,
     pub filter: Option<Filter>,
+    /// Nothing that is ready up to here, in the order of delivery, is for it; but for what became
+    /// ready since.
+    pub seen: Option<(u8, u64)>,
+}
+
+/// What there was for a pull.
+pub(super) struct Leased {
+    pub messages: Vec<Delivery>,
+    /// There may be more, or some at all, that this turn did not get to.
+    pub is_cut: bool,
+}
+
+impl Leased {
+    pub fn nothing(is_cut: bool) -> Self {
+        Self {
+            messages: Vec::new(),
+            is_cut,
+        }
+    }
+
+    /// Whether there was nothing for it, as far as can be told.
+    pub fn is_dry(&self) -> bool {
+        self.messages.is_empty() && !self.is_cut
+    }
 }
 
 /// The next message, and where it comes from.
@@ -49,28 +74,44 @@ impl Queue {
         pull: &Pull<'_>,
     ) -> Result<Option<Reply>, Stop> {
         let filter = pull.filter.map(Filter::compile).transpose()?;
-        let want = Want {
+        let mut want = Want {
             batch_size: pull.batch_size.clamp(1, PULL_MESSAGES_MAX),
             visibility_timeout_ms: pull.visibility_timeout_ms,
             filter,
+            seen: None,
         };
+        let settled = turn.settled.iter().position(|(of, _)| *of == token);
+        let acknowledged = settled.map(|at| turn.settled.swap_remove(at).1);
         // Those who wait already go first.
-        let messages = if self.waiters.has_pulls() {
-            Vec::new()
+        let leased = if self.waiters.has_pulls() || !turn.answers.has_room() {
+            Leased::nothing(true)
         } else {
-            self.lease(turn, &want)?
+            let leased = self.lease_for_answer(turn, &mut want)?;
+            // It has seen what it passed over.
+            self.outstanding.take_came();
+            leased
         };
-        if messages.is_empty() && pull.wait_ms > 0 {
-            self.waiters
-                .add_pull(token, want, turn.now_ms + pull.wait_ms)?;
+        if leased.messages.is_empty() && (leased.is_cut || pull.wait_ms > 0) {
+            let puller = Puller::new(token, want, turn.now_ms, pull, acknowledged);
+            self.waiters.add_pull(puller)?;
             return Ok(None);
         }
-        let settled = turn.settled.iter().position(|(of, _)| *of == token);
         Ok(Some(Reply::Pulled {
-            messages,
+            messages: leased.messages,
             depth: self.depth(),
-            acknowledged: settled.map(|at| turn.settled.swap_remove(at).1),
+            acknowledged,
         }))
+    }
+
+    /// Leases what there is for `want`, to be handed out by this turn.
+    pub(super) fn lease_for_answer(
+        &mut self,
+        turn: &mut Turn<'_>,
+        want: &mut Want,
+    ) -> Result<Leased, StoreError> {
+        let leased = self.lease(turn, want)?;
+        turn.answers.add_all(&leased.messages);
+        Ok(leased)
     }
 
     /// Acknowledges what came with a pull, in the turn's order: before anything is published or
@@ -112,21 +153,25 @@ impl Queue {
     pub(super) fn lease(
         &mut self,
         turn: &mut Turn<'_>,
-        want: &Want,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let mut messages = Vec::new();
+        want: &mut Want,
+    ) -> Result<Leased, StoreError> {
+        let mut leased = Leased::nothing(false);
         if self.meta.paused || self.is_held_up() {
-            return Ok(messages);
+            return Ok(leased);
         }
+        let messages = &mut leased.messages;
         let lease_ms = want
             .visibility_timeout_ms
             .unwrap_or(self.config().delivery.visibility_timeout_ms);
         let until_ms = turn.now_ms + lease_ms;
-        let (mut bytes, mut passed_over, mut after) = (0, 0, None);
-        let taken_before = self.taken();
-        while messages.len() < want.batch_size as usize && passed_over < PASSED_OVER_PER_TURN_MAX {
-            let Some(next) = self.next(turn, after)? else {
-                return Ok(messages);
+        let mut bytes = 0;
+        while messages.len() < want.batch_size as usize {
+            if turn.looks_left == 0 {
+                leased.is_cut = true;
+                break;
+            }
+            let Some(next) = self.next(turn, want.seen)? else {
+                break;
             };
             let found = match next {
                 Next::Ready(seq) => self.found_ready(turn, seq)?,
@@ -142,27 +187,20 @@ impl Queue {
             let is_free = found.is_fresh || self.outstanding.is_deliverable(found.seq);
             if !is_free || !self.matches(&found.segment, &item, want.filter.as_ref())? {
                 self.take_found(&found, found.entry);
-                passed_over += 1;
+                turn.looks_left -= 1;
                 if is_free {
-                    after = after.max(Some((found.entry.rank, found.seq)));
+                    want.seen = want.seen.max(Some((found.entry.rank, found.seq)));
                 }
                 continue;
             }
-            bytes += item.body_bytes as usize;
-            if bytes > PULL_BYTES_MAX && !messages.is_empty() {
+            if bytes + item.body_bytes as usize > PULL_BYTES_MAX && !messages.is_empty() {
+                leased.is_cut = true;
                 break;
             }
             messages.push(self.lease_one(&found, until_ms, &item)?);
+            bytes += messages.last().map_or(0, |it| it.answer_bytes(bytes));
         }
-        // Looking again goes further only where this turn took something that the next one need not
-        // take.
-        self.more_work |= passed_over >= PASSED_OVER_PER_TURN_MAX && self.taken() > taken_before;
-        Ok(messages)
-    }
-
-    /// How many messages ever left their lane.
-    fn taken(&self) -> u64 {
-        self.meta.lanes.iter().map(|lane| lane.taken).sum()
+        Ok(leased)
     }
 
     /// One of the outstanding messages.

@@ -4,6 +4,8 @@
 //! keeps the bytes until an operator drops them. What was lost stays known after that: a message
 //! of it is `damaged`, not `done`. Owns the table; who finds damage is `repair`.
 
+use super::Stop;
+use super::answers::Answers;
 use crate::command::quarantined::Quarantined;
 use crate::limits::{QUARANTINE_BYTES_MAX, QUARANTINE_PAGE_MAX, QUARANTINE_ROWS_MAX};
 use crate::store::{Arg, Sql, StoreError, Value, scalar};
@@ -127,7 +129,12 @@ pub(super) fn covers(sql: &mut dyn Sql, lane: u8, seq: u64) -> Result<bool, Stor
 }
 
 /// A page of what nobody has dropped, after a number.
-pub(super) fn page(sql: &mut dyn Sql, after: u64) -> Result<Vec<Quarantined>, StoreError> {
+pub(super) fn page(
+    sql: &mut dyn Sql,
+    answers: &mut Answers,
+    after: u64,
+) -> Result<Vec<Quarantined>, Stop> {
+    answers.expect_room()?;
     let rows = sql.exec(
         "SELECT number, at_ms, source, place, why, messages, from_seq, to_seq, head, body
          FROM quarantine WHERE dropped = 0 AND number > ? ORDER BY number LIMIT ?",
@@ -152,7 +159,9 @@ pub(super) fn page(sql: &mut dyn Sql, after: u64) -> Result<Vec<Quarantined>, St
             body,
         }
     };
-    Ok(rows.into_iter().map(read).collect())
+    let page: Vec<Quarantined> = rows.into_iter().map(read).collect();
+    answers.add(page.iter().map(|it| it.bytes as usize).sum());
+    Ok(page)
 }
 
 /// Drops the bytes of all of them.

@@ -7,6 +7,7 @@
 
 use super::Stop;
 use super::access::{Access, Who};
+use super::answers::Answers;
 use super::config::{Config, Order};
 use super::dead_letter::Outbox;
 use super::dispatch::Dispatches;
@@ -32,7 +33,7 @@ use crate::command::sieve::Sieve;
 use crate::command::{Acknowledged, Command, Envelope, Reply, Selection};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Secret;
-use crate::limits::{UNJOURNALED_MESSAGES_MAX, UNJOURNALED_SEGMENTS_MAX};
+use crate::limits::{PASSED_OVER_PER_TURN_MAX, UNJOURNALED_MESSAGES_MAX, UNJOURNALED_SEGMENTS_MAX};
 use crate::push::target::Reach;
 use crate::store::{Sql, StoreError};
 use crate::time::{MINUTE, Millis};
@@ -92,6 +93,22 @@ pub(super) struct Turn<'s> {
     pub out: Outcome,
     /// What acknowledgements did whose pull, by its token, is still to come.
     pub settled: Vec<(u32, Acknowledged)>,
+    /// Messages that may still be passed over.
+    pub looks_left: usize,
+    pub answers: Answers,
+}
+
+impl<'s> Turn<'s> {
+    pub fn new(sql: &'s mut dyn Sql, now_ms: Millis) -> Self {
+        Self {
+            sql,
+            now_ms,
+            out: Outcome::default(),
+            settled: Vec::new(),
+            looks_left: PASSED_OVER_PER_TURN_MAX,
+            answers: Answers::default(),
+        }
+    }
 }
 
 /// How fast messages are acknowledged, as a decaying average.
@@ -137,12 +154,7 @@ impl Queue {
     ) -> Result<Outcome, StoreError> {
         self.since = since;
         self.meta.now_ms = now_ms.max(self.meta.now_ms);
-        let mut turn = Turn {
-            sql,
-            now_ms: self.meta.now_ms,
-            out: Outcome::default(),
-            settled: Vec::new(),
-        };
+        let mut turn = Turn::new(sql, self.meta.now_ms);
         if self.armed_ms.is_some_and(|at| at <= turn.now_ms) {
             self.armed_ms = None;
         }
@@ -154,9 +166,9 @@ impl Queue {
         }
         self.take_requests(&mut turn, requests)?;
         if self.config.is_some() && !turn.out.wipe {
-            self.serve_waiters(&mut turn)?;
+            self.serve_pulls(&mut turn)?;
             while self.admit(&mut turn)? {
-                self.serve_waiters(&mut turn)?;
+                self.serve_pulls(&mut turn)?;
             }
             self.dispatch(&mut turn)?;
             self.make_calls(&mut turn)?;
@@ -305,7 +317,9 @@ impl Queue {
             Command::RotateTickets => self.rotate_tickets(turn)?,
             Command::EnablePush => self.enable_endpoint(turn)?,
             Command::Attempts { id } => self.attempts_of(turn, id)?,
-            Command::Quarantine { after } => Reply::Quarantined(quarantine::page(turn.sql, after)?),
+            Command::Quarantine { after } => {
+                Reply::Quarantined(quarantine::page(turn.sql, &mut turn.answers, after)?)
+            }
             Command::DropQuarantine => {
                 quarantine::drop_all(turn.sql)?;
                 self.quarantined.rows = 0;

@@ -4,14 +4,14 @@
 //! home by that queue's outbox. A selection is a filter: the history it is about is in attributes.
 
 use super::Stop;
-use super::dead_letter::{AT_MS, QUEUE, first_dead};
+use super::dead_letter::{AT_MS, OF_ONE_CALL, QUEUE, first_dead};
 use super::filter::Filter;
 use super::outcome::Call;
 use super::pull::Want;
 use super::queue::{Queue, Turn};
 use super::segment::{SINGLE, Segment};
 use crate::command::{Command, Recall, Reply, Selection};
-use crate::limits::{OUTBOX_MAX, REDRIVE_BYTES_MAX, REDRIVE_LOOKED_AT_MAX};
+use crate::limits::{OUTBOX_MAX, OUTSTANDING_MAX, REDRIVE_BYTES_MAX, REDRIVE_LOOKED_AT_MAX};
 use crate::store::{StoreError, Value};
 use serde_json::json;
 
@@ -100,7 +100,7 @@ impl Queue {
             ..Progress::default()
         };
         while self.meta.dead_kept > 0 && !progress.is_over() {
-            let rows = first_dead(turn, "", progress.after_seq)?;
+            let rows = first_dead(turn, "", progress.after_seq, OF_ONE_CALL)?;
             if rows.is_empty() {
                 if progress.after_seq == 0 {
                     self.meta.dead_kept = 0;
@@ -189,22 +189,30 @@ impl Queue {
         };
         let from = Filter::compile(&json!({"attributes": {QUEUE: from}}).to_string())?;
         let filter = Filter::all(std::iter::once(from).chain(filter.cloned()).collect());
-        let want = Want {
+        let mut want = Want {
             batch_size: STEP,
             visibility_timeout_ms: None,
             filter: Some(filter),
+            seen: None,
         };
-        let mut moved = 0;
+        let (mut moved, mut bytes) = (0, 0);
+        // All that is outstanding is looked at: who asks again begins anew.
+        let looks_left = std::mem::replace(&mut turn.looks_left, 2 * OUTSTANDING_MAX);
         // A queue that is no dead-letter queue need not be looked through; one that is paused gives
         // nothing to consumers, and this is none.
         let paused = std::mem::take(&mut self.meta.paused);
-        while self.meta.has_letters && moved < limit && self.meta.dead_leaving < OUTBOX_MAX {
-            let messages = self.lease(turn, &want)?;
-            if messages.is_empty() {
+        while self.meta.has_letters
+            && moved < limit
+            && bytes < REDRIVE_BYTES_MAX
+            && self.meta.dead_leaving < OUTBOX_MAX
+        {
+            let leased = self.lease(turn, &mut want)?;
+            if leased.messages.is_empty() {
                 break;
             }
-            self.meta.totals.delivered -= messages.len() as u64;
-            for message in messages {
+            self.meta.totals.delivered -= leased.messages.len() as u64;
+            for message in leased.messages {
+                bytes += message.body.bytes().len();
                 let home = message.attributes.iter().find(|(name, _)| name == QUEUE);
                 let home = home.map(|(_, queue)| queue.clone()).unwrap_or_default();
                 self.leave(turn, message.seq, &home)?;
@@ -212,6 +220,7 @@ impl Queue {
             }
         }
         self.meta.paused = paused;
+        turn.looks_left = looks_left;
         Ok(moved)
     }
 

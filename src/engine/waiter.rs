@@ -7,7 +7,7 @@
 
 use super::Stop;
 use super::inspect::wait_is_over;
-use super::pull::Want;
+use super::puller::Puller;
 use super::queue::{Queue, Turn};
 use crate::command::{Accepted, Draft, Reply, Wait};
 use crate::error::{ErrorCode, Fault};
@@ -32,12 +32,6 @@ pub(super) fn expect_place(waiting: usize) -> Result<(), Fault> {
     Err(Fault::new(ErrorCode::Overloaded, detail).with(|f| f.retry_after_ms = Some(1_000)))
 }
 
-struct Puller {
-    token: u32,
-    want: Want,
-    until_ms: Millis,
-}
-
 #[derive(Clone)]
 struct Reader {
     token: u32,
@@ -57,7 +51,9 @@ impl Reader {
 /// All requests that wait in one queue.
 #[derive(Default)]
 pub(super) struct Waiters {
-    pulls: VecDeque<Puller>,
+    pub pulls: VecDeque<Puller>,
+    /// Whether there are pulls that a turn did not get to.
+    pub is_cut: bool,
     readers: Vec<Reader>,
     /// Sequence numbers that became final, or left the line, since readers were last looked at.
     finished: HashSet<u64>,
@@ -70,13 +66,12 @@ impl Waiters {
         !self.pulls.is_empty()
     }
 
-    pub fn add_pull(&mut self, token: u32, want: Want, until_ms: Millis) -> Result<(), Fault> {
+    pub fn add_pull(&mut self, mut puller: Puller) -> Result<(), Fault> {
         self.check_room()?;
-        self.pulls.push_back(Puller {
-            token,
-            want,
-            until_ms,
-        });
+        if let Some(like) = self.pulls.iter().find(|it| it.is_like(&puller)) {
+            puller.saw_as(like);
+        }
+        self.pulls.push_back(puller);
         Ok(())
     }
 
@@ -159,7 +154,7 @@ impl Waiters {
         if self.pulls.is_empty() && self.readers.is_empty() {
             return None;
         }
-        if more_work {
+        if more_work || self.is_cut {
             return Some(now_ms);
         }
         let streams = self
@@ -174,34 +169,6 @@ impl Waiters {
 }
 
 impl Queue {
-    /// Gives what is deliverable to waiting pulls, in the order they came, and ends those whose
-    /// time is over.
-    pub(super) fn serve_waiters(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let mut dry = false;
-        let mut left = VecDeque::new();
-        while let Some(puller) = self.waiters.pulls.pop_front() {
-            let messages = if dry {
-                Vec::new()
-            } else {
-                self.lease(turn, &puller.want)?
-            };
-            // Without a filter, nothing for one means nothing for the others.
-            dry |= messages.is_empty() && puller.want.filter.is_none();
-            if messages.is_empty() && puller.until_ms > turn.now_ms {
-                left.push_back(puller);
-                continue;
-            }
-            let reply = Reply::Pulled {
-                acknowledged: None,
-                messages,
-                depth: self.depth(),
-            };
-            turn.out.replies.push((puller.token, Ok(reply)));
-        }
-        self.waiters.pulls = left;
-        Ok(())
-    }
-
     /// Publishes, and answers once the message is final or the time is over; at once where nobody
     /// more can wait.
     pub(super) fn publish_and_wait(

@@ -166,17 +166,24 @@ impl Queue {
             self.refuse_endpoint(turn, &why);
             return Ok(false);
         }
-        let want = Want {
+        if !turn.answers.has_room() {
+            self.dispatches.wake_at_ms = Some(turn.now_ms);
+            return Ok(false);
+        }
+        let mut want = Want {
             batch_size: push.batch_size,
             visibility_timeout_ms: Some(lease_ms(push.timeout_ms)),
             filter: None,
+            seen: None,
         };
         let first_lease = self.meta.next_lease;
-        let messages = self.lease(turn, &want)?;
-        if messages.is_empty() {
+        let leased = self.lease_for_answer(turn, &mut want)?;
+        if leased.messages.is_empty() {
+            // Keys that are busy: the next turn goes on behind them.
+            self.dispatches.wake_at_ms = leased.is_cut.then_some(turn.now_ms);
             return Ok(false);
         }
-        let leased: Vec<_> = messages.into_iter().zip(first_lease..).collect();
+        let leased: Vec<_> = leased.messages.into_iter().zip(first_lease..).collect();
         let prepared = prepare::prepare(push, &self.name, &leased, turn.now_ms);
         for seq in prepared.too_large {
             self.give_up(turn, seq, Reason::TooLarge)?;

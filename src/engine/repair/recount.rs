@@ -9,7 +9,6 @@ use crate::engine::draw::{self, Draws};
 use crate::engine::idempotency::{Answer, Idempotency};
 use crate::engine::journal::Journal;
 use crate::engine::line::Line;
-use crate::engine::outcome::Outcome;
 use crate::engine::outcomes::{End, Outcomes};
 use crate::engine::outstanding::{Entry, Status};
 use crate::engine::quarantine;
@@ -393,13 +392,7 @@ impl Queue {
         self.journal = Journal::anew();
         self.meta_changed = true;
         let now_ms = self.meta.now_ms;
-        let mut turn = Turn {
-            sql,
-            now_ms,
-            out: Outcome::default(),
-            settled: Vec::new(),
-        };
-        self.commit(&mut turn)
+        self.commit(&mut Turn::new(sql, now_ms))
     }
 }
 

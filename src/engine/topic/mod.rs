@@ -25,6 +25,7 @@ pub(super) mod subscription_patch;
 pub(super) mod target;
 
 use super::Stop;
+use super::answers::Answers;
 use super::idempotency::Idempotency;
 use super::outcome::Call;
 use super::quarantine;
@@ -64,6 +65,8 @@ pub struct Topic {
     /// Once somebody asked for it.
     last_values: Option<LastValues>,
     waiting: Vec<Waiting>,
+    /// Whether there are reads that a turn did not get to.
+    is_read_cut: bool,
     followers: Followers,
     subscriptions: Subscriptions,
     /// Version of what is known of patterns.
@@ -139,6 +142,7 @@ struct Turn<'s> {
     sql: &'s mut dyn Sql,
     now_ms: Millis,
     out: TopicOutcome,
+    answers: Answers,
 }
 
 impl Topic {
@@ -173,6 +177,7 @@ impl Topic {
             sql,
             now_ms,
             out: TopicOutcome::default(),
+            answers: Answers::default(),
         };
         if self.armed_ms.is_some_and(|at| at <= now_ms) {
             self.armed_ms = None;
@@ -276,7 +281,8 @@ impl Topic {
             }
             TopicCommand::Forward { source, messages } => self.gather(turn, source, &messages)?,
             TopicCommand::Quarantine { after } => {
-                TopicReply::Quarantined(quarantine::page(turn.sql, after)?)
+                let page = quarantine::page(turn.sql, &mut turn.answers, after)?;
+                TopicReply::Quarantined(page)
             }
             TopicCommand::DropQuarantine => {
                 quarantine::drop_all(turn.sql)?;
@@ -394,6 +400,7 @@ impl Topic {
         let now = self.more_work.then_some(turn.now_ms);
         let waiting = self.waiting.iter().map(|waiting| waiting.until_ms).min();
         let slice = self.slice_ms(turn.now_ms);
+        let now = now.or(self.is_read_cut.then_some(turn.now_ms));
         turn.out.timer_at_ms = now.or([waiting, slice].into_iter().flatten().min());
         Ok(())
     }

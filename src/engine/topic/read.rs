@@ -10,7 +10,9 @@ use crate::engine::filter::{Filter, Subject};
 use crate::engine::segment::{Item, Segment};
 use crate::engine::waiter::expect_place;
 use crate::id::Id;
-use crate::limits::{BROWSE_MESSAGES_MAX, PULL_BYTES_MAX, READ_SCAN_MESSAGES_MAX, WAIT_MS_MAX};
+use crate::limits::{
+    BROWSE_MESSAGES_MAX, PULL_BYTES_MAX, PULL_LOOK_MS_MAX, READ_SCAN_MESSAGES_MAX, WAIT_MS_MAX,
+};
 use crate::store::StoreError;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,8 @@ pub(super) struct Waiting {
     filter: Option<Filter>,
     limit: u32,
     missed: u64,
+    /// It waits only for a turn that has room for what it reads.
+    is_brief: bool,
 }
 
 impl Topic {
@@ -61,11 +65,22 @@ impl Topic {
             messages_max: limit,
             bytes_max: PULL_BYTES_MAX,
         };
-        let (page, cursor) = self.page(turn, cursor, &want)?;
-        let waits = page.messages.is_empty() && cursor.next >= self.log.next_seq;
-        if waits && read.wait_ms > 0 {
+        let has_room = turn.answers.has_room();
+        let (page, cursor) = if has_room {
+            self.page(turn, cursor, &want)?
+        } else {
+            (Page::default(), cursor)
+        };
+        let is_brief = read.wait_ms == 0;
+        let is_at_end = page.messages.is_empty() && cursor.next >= self.log.next_seq;
+        if !has_room || (is_at_end && !is_brief) {
             expect_place(self.waiting.len())?;
-            let until_ms = turn.now_ms + read.wait_ms.min(WAIT_MS_MAX);
+            let wait_ms = if is_brief {
+                PULL_LOOK_MS_MAX
+            } else {
+                read.wait_ms
+            };
+            let until_ms = turn.now_ms + wait_ms.min(WAIT_MS_MAX);
             let missed = page.missed;
             self.waiting.push(Waiting {
                 token,
@@ -75,13 +90,15 @@ impl Topic {
                 filter,
                 limit,
                 missed,
+                is_brief,
             });
             return Ok(None);
         }
-        Ok(Some(self.reply(page)))
+        Ok(Some(self.reply(turn, page)))
     }
 
-    fn reply(&mut self, page: Page) -> TopicReply {
+    fn reply(&mut self, turn: &mut Turn<'_>, page: Page) -> TopicReply {
+        turn.answers.add_all(&page.messages);
         self.state.delivered_total += page.messages.len() as u64;
         let (first_seq, last_seq) = (self.log.first_seq, self.log.next_seq - 1);
         TopicReply::Read {
@@ -93,10 +110,16 @@ impl Topic {
 
     /// Gives what was published to reads that wait for it, and ends those whose time is over.
     pub(super) fn serve_waiting(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        // Those that this turn does not get to go first in the next one.
+        let mut next = Vec::new();
         for mut waiting in std::mem::take(&mut self.waiting) {
-            let is_over = waiting.until_ms <= turn.now_ms;
+            let is_over = waiting.until_ms <= turn.now_ms || waiting.is_brief;
             if waiting.cursor.next >= self.log.next_seq && !is_over {
                 self.waiting.push(waiting);
+                continue;
+            }
+            if !turn.answers.has_room() {
+                next.push(waiting);
                 continue;
             }
             let want = Want {
@@ -112,9 +135,12 @@ impl Topic {
                 self.waiting.push(waiting);
                 continue;
             }
-            let reply = self.reply(page);
+            let reply = self.reply(turn, page);
             turn.out.replies.push((waiting.token, Ok(reply)));
         }
+        self.is_read_cut = !next.is_empty();
+        next.append(&mut self.waiting);
+        self.waiting = next;
         Ok(())
     }
 
@@ -179,14 +205,15 @@ impl Topic {
                     continue;
                 }
                 if item.expires_at_ms > turn.now_ms && matches(&segment, item, want.filter)? {
-                    bytes += item.body_bytes as usize;
                     let is_full = messages.len() >= want.messages_max as usize
-                        || (bytes > want.bytes_max && !messages.is_empty());
+                        || (bytes + item.body_bytes as usize > want.bytes_max
+                            && !messages.is_empty());
                     if is_full {
                         cursor.next = item.seq;
                         break 'segments;
                     }
                     messages.push(self.delivery(&segment, item)?);
+                    bytes += messages.last().map_or(0, |it| it.answer_bytes(bytes));
                 }
                 cursor.next = item.seq + 1;
             }

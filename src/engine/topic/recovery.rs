@@ -70,6 +70,7 @@ impl Topic {
             unsaved_segments: 0,
             finished_ms: None,
             more_work: false,
+            is_read_cut: false,
             armed_ms: None,
             quarantined: Default::default(),
             since: Default::default(),

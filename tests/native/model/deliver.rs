@@ -87,7 +87,8 @@ impl Model {
         } else {
             Vec::new()
         };
-        if pulled.is_empty() && waiter.until_ms > self.now_ms {
+        // Those who wait go first; one that does not is served after them, in the same turn.
+        if pulled.is_empty() && (!first || waiter.until_ms > self.now_ms) {
             self.waiters.push_back(waiter);
             return None;
         }
