@@ -247,7 +247,7 @@ impl Patterns {
                 let key = (pattern.to_owned(), String::new());
                 if let Some(entry) = self.entries.get_mut(&key) {
                     entry.row.leaving = true;
-                    entry.row.steps = vec![Step::Leave];
+                    entry.row.begin_anew(Step::Leave);
                     rows::write(turn.sql, &key, &entry.row)?;
                 }
                 Ok(Some(PatternReply::Done))
@@ -379,7 +379,7 @@ impl Patterns {
                 entry.row.leaving = false;
                 entry.row.epoch += 1;
                 entry.row.since_ms = turn.now_ms;
-                entry.row.steps = vec![Step::Tell];
+                entry.row.begin_anew(Step::Tell);
                 rows::write(turn.sql, key, &entry.row)?;
             }
             return Ok(());

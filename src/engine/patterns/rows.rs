@@ -48,6 +48,13 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Nothing is left to be done but this, whatever round it was in.
+    pub fn begin_anew(&mut self, step: Step) {
+        self.steps = vec![step];
+        self.version = 0;
+        self.walked = None;
+    }
+
     /// Where its messages go.
     ///
     /// # Errors

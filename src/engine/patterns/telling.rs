@@ -96,9 +96,10 @@ impl Telling {
             self.troubled.remove(&topic);
             let args = [Arg::from(topic.as_str()), version.into()];
             sql.exec("DELETE FROM owed WHERE topic = ? AND latest <= ?", &args)?;
+            // What came while it was being told, it has not heard of.
             sql.exec(
-                "UPDATE owed SET since = latest WHERE topic = ?",
-                &[topic.as_str().into()],
+                "UPDATE owed SET since = ? WHERE topic = ?",
+                &[(version + 1).into(), topic.as_str().into()],
             )?;
         } else {
             let (failures, at_ms) = self.troubled.entry(topic).or_default();

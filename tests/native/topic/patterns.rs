@@ -117,15 +117,15 @@ impl World {
         let node = self.node(name);
         let (object, database) = (&mut node.object, &mut node.database);
         let since = SinceStart::default();
-        if node.alarm_at_ms.is_some_and(|at| at <= now_ms) {
-            node.alarm_at_ms = None;
-        }
+        let fired = node.alarm_at_ms.take_if(|at| *at <= now_ms).is_some();
         let ran = database.transact(|sql| match object {
             Object::Directory(it) => it.run(sql, now_ms),
             Object::Topic(it) => it.run(sql, now_ms, since),
             Object::Queue(it) => it.run(sql, now_ms, since),
         });
         let Ok(turn) = ran else {
+            // The platform fires an alarm again whose turn failed.
+            node.alarm_at_ms = node.alarm_at_ms.or(fired.then_some(now_ms + 5_000));
             self.restart(name);
             return;
         };
@@ -279,13 +279,20 @@ fn wanted(accepted: &[(String, String)]) -> BTreeMap<String, Vec<String>> {
     wanted
 }
 
+/// A subscription that came in between, and how much was accepted before it was answered.
+struct Late {
+    name: String,
+    token: u32,
+    since: Option<usize>,
+}
+
 fn play(seed: u64) {
     let mut random = Random::new(seed);
     let mut world = World::new();
     let mut accepted = Vec::new();
     // One that reads all there ever was; one that begins somewhere in between.
     world.directory(put("all", r#"{"from":"earliest"}"#));
-    let (mut asked, mut since) = (None, None);
+    let mut late: Vec<Late> = Vec::new();
     for n in 0..400_u32 {
         match random.below(14) {
             0..=4 => {
@@ -313,9 +320,12 @@ fn play(seed: u64) {
                     world.turn(&name);
                 }
             }
-            13 if n > 100 && asked.is_none() => {
-                let patch = r#"{"target":{"queue":"sink"}}"#;
-                asked = Some(world.directory(put("late", patch)).0);
+            13 if n > 100 && late.len() < 5 => {
+                let name = format!("late{}", late.len());
+                let patch = format!(r#"{{"target":{{"queue":"{name}"}}}}"#);
+                let (token, _) = world.directory(put(&name, &patch));
+                let since = None;
+                late.push(Late { name, token, since });
             }
             _ => {
                 let at = random.below(world.nodes.len() as u64) as usize;
@@ -326,22 +336,22 @@ fn play(seed: u64) {
                 world.node(&name).database.fail_at = None;
             }
         }
-        if let Some(token) = asked
-            && since.is_none()
-            && world.replies.contains_key(&token)
-        {
-            since = Some(accepted.len());
+        for it in &mut late {
+            if it.since.is_none() && world.replies.contains_key(&it.token) {
+                it.since = Some(accepted.len());
+            }
         }
     }
     world.settle();
     assert_eq!(world.contents("a/#~all"), wanted(&accepted), "seed {seed}");
-    if let Some(since) = since {
-        let got = world.contents("sink");
+    for Late { name, since, .. } in late {
+        let got = world.contents(&name);
+        let since = since.unwrap_or(accepted.len());
         for (topic, bodies) in wanted(&accepted[since..]) {
             let got = got.get(&topic).cloned().unwrap_or_default();
             assert!(
                 got.ends_with(&bodies),
-                "seed {seed}: {topic} {got:?} {bodies:?}"
+                "seed {seed}: {name} {topic} {got:?} {bodies:?}"
             );
         }
     }
@@ -412,4 +422,68 @@ fn a_seek_and_a_deletion_reach_all_topics() {
     assert_eq!(world.node("/a/1#0").database.count("subscriptions"), 0);
     assert_eq!(world.node(DIRECTORY).database.count("patterns"), 0);
     assert_eq!(world.node(DIRECTORY).database.count("owed"), 0);
+}
+
+#[test]
+fn a_subscription_is_answered_once_every_topic_has_heard_of_it() {
+    let mut world = World::new();
+    world.publish("a/1", "before");
+    world.settle();
+    world.directory(put("first", r#"{"target":{"queue":"first"}}"#));
+    assert_eq!(world.sent.len(), 1);
+    // While the topic hears of the first, there is more to tell it.
+    let (second, _) = world.directory(put("second", r#"{"target":{"queue":"second"}}"#));
+    world.directory(put("third", r#"{"target":{"queue":"third"}}"#));
+    world.deliver(0, 9);
+    assert!(!world.replies.contains_key(&second), "it was not told yet");
+    while !world.replies.contains_key(&second) {
+        world.deliver(0, 9);
+    }
+    world.publish("a/1", "after");
+    world.settle();
+    let after = wanted(&[("a/1".into(), "after".into())]);
+    assert_eq!(world.contents("second"), after);
+}
+
+#[test]
+fn who_reads_a_pattern_again_while_it_is_being_left_is_fed_by_new_topics_too() {
+    let watch = || PatternCommand::Watch { pattern: PATTERN };
+    let leave = || PatternCommand::Unwatch { pattern: PATTERN };
+    let join = |name| DirectoryCommand::Join { name }.encode().unwrap();
+    for told_before in [true, false] {
+        let mut world = World::new();
+        world.ask(DIRECTORY, join("a/1"));
+        world.directory(watch());
+        if told_before {
+            world.deliver(0, 9);
+        }
+        world.directory(leave());
+        let (again, _) = world.directory(watch());
+        world.settle();
+        assert!(world.replies.contains_key(&again));
+        let (_, known) = world.ask(DIRECTORY, join("a/2"));
+        let body = String::from_utf8(known.unwrap().body).unwrap();
+        assert!(body.contains(r#""pattern":"a/#""#), "{body}");
+        // And once it is left for good, they are not.
+        world.directory(watch());
+        world.directory(leave());
+        world.settle();
+        let (_, known) = world.ask(DIRECTORY, join("a/3"));
+        let body = String::from_utf8(known.unwrap().body).unwrap();
+        assert!(!body.contains("a/#"), "{body}");
+    }
+}
+
+#[test]
+fn who_leaves_a_pattern_while_topics_are_told_of_it_is_forgotten_by_all() {
+    let mut world = World::new();
+    let join = |name| DirectoryCommand::Join { name }.encode().unwrap();
+    world.ask(DIRECTORY, join("a/1"));
+    world.directory(PatternCommand::Watch { pattern: PATTERN });
+    world.directory(PatternCommand::Unwatch { pattern: PATTERN });
+    let (_, known) = world.ask(DIRECTORY, join("a/2"));
+    let body = String::from_utf8(known.unwrap().body).unwrap();
+    assert!(!body.contains("a/#"), "{body}");
+    world.settle();
+    assert_eq!(world.node(DIRECTORY).database.count("patterns"), 0);
 }
