@@ -23,13 +23,15 @@ const HEADER_BODY_BYTES_MAX = 4096;
 /**
  * @param {DurableObjectNamespace} namespace
  * @param {import("./frames.js").Call} call
+ * @param {AbortSignal} [signal] ends it
  * @returns {Promise<Response>}
  */
-export function fetchObject(namespace, { object, command, publishes }) {
+export function fetchObject(namespace, { object, command, publishes }, signal) {
   const init =
     typeof command === 'string'
       ? { headers: { [COMMAND_HEADER]: command } }
       : { method: 'POST', body: command };
+  if (signal !== undefined) init.signal = signal;
   return namespace.getByName(object).fetch(publishes ? PUBLISH_URL : ROOT_URL, init);
 }
 

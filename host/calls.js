@@ -10,6 +10,8 @@ import { OVERLOADED_VERDICT, VERDICT_HEADER } from './problem.js';
 const CALLS_MAX = 4;
 /** A call of a relay that takes longer has failed. */
 const CALL_MS_MAX = 10_000;
+/** Any other: some wait ten seconds by themselves, and the core gives up what is lost after thirty. */
+const LOST_MS_MAX = 20_000;
 /** Kinds of objects, by whom a call is for. */
 const NAMESPACES = { [FOR_QUEUE]: 'QUEUE', [FOR_DIRECTORY]: 'DIRECTORY', [FOR_TOPIC]: 'TOPIC' };
 /** What became of a call. */
@@ -83,6 +85,7 @@ export class Calls {
       const target = toRelay ? relay(this.env, object) : { namespace: this.env.QUEUE, object };
       return fetchShared(target, command, shared, AbortSignal.timeout(CALL_MS_MAX));
     }
-    return fetchObject(this.env[NAMESPACES[to]], { object, command });
+    const signal = AbortSignal.timeout(LOST_MS_MAX);
+    return fetchObject(this.env[NAMESPACES[to]], { object, command }, signal);
   }
 }

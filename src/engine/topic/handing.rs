@@ -21,7 +21,7 @@ use std::ops::Bound;
 /// Calls that prepare queues, under way at a time.
 const STEPS_MAX: usize = 16;
 /// As for dead letters: after this time a call's answer is no longer expected.
-const CALL_LOST_MS: Millis = 30 * SECOND;
+pub(super) const CALL_LOST_MS: Millis = 30 * SECOND;
 /// So soon an object that died while messages waited for the pace wakes and goes on.
 const RESUME_MS: Millis = 2 * SECOND;
 

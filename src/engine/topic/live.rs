@@ -5,6 +5,7 @@
 //! that went and came again gives none twice. It goes when nobody has read for a while.
 
 use super::config::TopicConfig;
+use super::handing::CALL_LOST_MS;
 use super::{Topic, Turn};
 use crate::command::Forwarded;
 use crate::command::directory::DirectoryCommand;
@@ -195,7 +196,10 @@ impl Topic {
     /// When to look whether somebody reads.
     pub(super) fn rest_wakeup_ms(&self) -> Option<Millis> {
         let since_ms = self.live.idle_since_ms?;
-        Some(since_ms + PATTERN_IDLE_MS)
+        // While the directory is being told, its answer is what comes next; should this object start
+        // anew meanwhile, it has to say so again.
+        let again_ms = self.live.ending.map_or(0, |_| CALL_LOST_MS);
+        Some(since_ms + PATTERN_IDLE_MS + again_ms)
     }
 }
 

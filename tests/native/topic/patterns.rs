@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use tidegate::command::directory::DirectoryCommand;
 use tidegate::command::patterns::PatternCommand;
 use tidegate::command::reply::SinceStart;
-use tidegate::command::topic::{Start, TopicCommand, TopicEnvelope, encode};
+use tidegate::command::topic::{Follow, Form, Start, TopicCommand, TopicEnvelope, encode};
 use tidegate::command::{Command, Draft, Envelope, Pull, codec};
 use tidegate::durable::{DirectoryObject, QueueObject, TopicObject, Turn};
 use tidegate::engine::outcome::Call;
+use tidegate::limits::PATTERN_IDLE_MS;
 use tidegate::protocol::http::Response;
 
 const DIRECTORY: &str = "#topics";
@@ -484,6 +485,40 @@ fn who_leaves_a_pattern_while_topics_are_told_of_it_is_forgotten_by_all() {
     let (_, known) = world.ask(DIRECTORY, join("a/2"));
     let body = String::from_utf8(known.unwrap().body).unwrap();
     assert!(!body.contains("a/#"), "{body}");
+    world.settle();
+    assert_eq!(world.node(DIRECTORY).database.count("patterns"), 0);
+}
+
+#[test]
+fn who_reads_a_pattern_no_more_says_so_once_and_sleeps_until_that_is_answered() {
+    let mut world = World::new();
+    let name = "/a/##0";
+    let follow = TopicCommand::Follow(Follow {
+        start: Start::Latest,
+        filter: None,
+        form: Form::Lines,
+        member: None,
+    });
+    let envelope = TopicEnvelope {
+        topic: PATTERN,
+        origin: None,
+        auto_create: true,
+        anonymous: false,
+        command: follow,
+    };
+    let (reader, _) = world.ask(name, encode(&envelope).unwrap());
+    world.deliver(0, 9);
+    assert!(world.replies.contains_key(&reader), "it is fed");
+    let Object::Topic(topic) = &mut world.node(name).object else {
+        panic!("a topic")
+    };
+    topic.cancel(reader);
+    world.turn(name);
+    world.now_ms += PATTERN_IDLE_MS;
+    world.turn(name);
+    assert_eq!(world.sent.len(), 1, "nobody reads any more");
+    let (now_ms, alarm) = (world.now_ms, world.node(name).alarm_at_ms);
+    assert!(alarm.is_some_and(|at| at > now_ms), "{alarm:?} at {now_ms}");
     world.settle();
     assert_eq!(world.node(DIRECTORY).database.count("patterns"), 0);
 }
