@@ -69,7 +69,8 @@ impl Queue {
             pruned.into_iter().filter(|at| *at > 0).min(),
             self.dispatches.alarm_ms(now_ms),
             self.outbox.wakeup_ms(
-                self.meta.dead_leaving > 0 || !self.meta.registered || self.has_unpublished_key(),
+                self.meta.dead_leaving > 0,
+                !self.meta.registered || self.has_unpublished_key(),
             ),
         ]
         .into_iter()

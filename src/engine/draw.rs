@@ -180,6 +180,11 @@ impl Draws {
         self.unfinished().is_some()
     }
 
+    /// What was counted of a draw that is under way holds no longer.
+    pub fn begin_anew(&mut self) {
+        self.drawing = None;
+    }
+
     /// Whether a draw is under way: who takes part is settled and must not change.
     pub fn is_running(&self) -> bool {
         self.unfinished()

@@ -329,16 +329,18 @@ impl Queue {
         self.give_back(turn, key.as_deref())
     }
 
-    /// Drops the oldest queued message. `false` when there is none.
+    /// Drops the oldest queued message that is written. `false` when there is none.
     pub(super) fn drop_oldest(&mut self, turn: &mut Turn<'_>) -> Result<bool, StoreError> {
         let again = self
             .outstanding
-            .from(0)
+            .from(turn.dropped_to)
             .find(|(_, e)| e.status == Status::Ready)
             .map(|(seq, _)| seq);
+        turn.dropped_to = again.unwrap_or(u64::MAX);
         let mut oldest: Option<(u64, u8)> = None;
         for lane in 0..LANES as u8 {
-            if self.meta.lanes[usize::from(lane)].fresh() == 0 {
+            let fresh = self.meta.lanes[usize::from(lane)].fresh();
+            if fresh <= self.builders.len_of(lane) {
                 continue;
             }
             if let Some((segment, index)) = self.fresh_segment(turn, lane)? {

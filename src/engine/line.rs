@@ -12,6 +12,7 @@
 
 use super::Stop;
 use super::config::{Capacity, Overflow};
+use super::dead_letter::Reason;
 use super::holes::Holes;
 use super::idempotency::WAITING;
 use super::journal::Lane;
@@ -56,6 +57,8 @@ enum Fate {
     Lost,
     /// Its time is over.
     Over,
+    /// It is larger than all messages together may be by now.
+    TooLarge,
 }
 
 /// The extent of a row of the line.
@@ -95,7 +98,7 @@ impl Line {
 
     /// How many wait.
     pub fn waiting(&self) -> u64 {
-        self.state.cursor.fresh() - self.state.losers
+        self.state.cursor.fresh().saturating_sub(self.state.losers)
     }
 
     pub fn begin_turn(&mut self) {
@@ -257,6 +260,7 @@ impl Queue {
                 Fate::Waits => {}
                 Fate::Lost => self.line.state.losers -= 1,
                 Fate::Over => self.leave_line(turn, &segment, index, State::Expired)?,
+                Fate::TooLarge => self.bury_waiting(turn, &segment, index)?,
                 Fate::Next => {
                     let bytes_left = &mut self.line.bytes_left;
                     *bytes_left = bytes_left.saturating_sub(item.body_bytes as usize);
@@ -288,6 +292,9 @@ impl Queue {
         let retention_ms = self.config().retention_ms;
         if item.expires_at_ms <= now_ms || item.at_ms + retention_ms <= now_ms {
             return Fate::Over;
+        }
+        if u64::from(item.body_bytes) > self.config().capacity.max_bytes {
+            return Fate::TooLarge;
         }
         Fate::Next
     }
@@ -348,6 +355,22 @@ impl Queue {
         }
         self.end(turn, item.seq, state, 0, None);
         Ok(())
+    }
+
+    /// What never fits becomes a dead letter: whoever stands behind it would wait for ever.
+    fn bury_waiting(
+        &mut self,
+        turn: &mut Turn<'_>,
+        segment: &Segment,
+        index: u16,
+    ) -> Result<(), StoreError> {
+        let item = segment.items[usize::from(index)];
+        let id = Id::mint(self.secret, item.at_ms, item.seq, segment.terms(index).lane);
+        let target = self.dead_letter_queue();
+        let (head, body) = (segment.head(&item)?, segment.body(&item));
+        let reason = Reason::TooLarge.name();
+        self.bury(turn, item.seq, id, head, body.bytes(), &target, reason)?;
+        self.leave_line(turn, segment, index, State::Dead)
     }
 
     /// The ordinal of a message, where it is in the line.

@@ -38,6 +38,7 @@ mod key_count;
 mod line;
 mod notice;
 mod operations;
+mod outbox;
 mod publish;
 mod pull;
 mod puller;

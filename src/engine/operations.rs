@@ -170,6 +170,8 @@ impl Queue {
         };
         self.waiters.purged();
         self.outbox.forget_sent();
+        // Those who took part in a draw that is under way have gone.
+        self.draws.begin_anew();
         self.dispatches.forget_attempts();
         self.outstanding.clear();
         self.line = Default::default();

@@ -32,6 +32,11 @@ pub(super) struct Builders {
 }
 
 impl Builders {
+    /// How many messages of a lane are not written yet.
+    pub fn len_of(&self, lane: u8) -> u64 {
+        self.lanes[usize::from(lane)].len()
+    }
+
     fn of(&mut self, lane: u8) -> &mut Builder {
         match lane {
             LINE => &mut self.line,
@@ -400,6 +405,10 @@ impl Queue {
         body_bytes: u64,
     ) -> Result<(), Stop> {
         while let Some(over) = self.overflow_of(capacity, body_bytes) {
+            if self.drop_oldest(turn)? {
+                continue;
+            }
+            // What this very turn published comes last.
             self.flush_builders(turn)?;
             if !self.drop_oldest(turn)? {
                 return Err(self.refusal(&over, capacity, turn.now_ms).into());
@@ -522,10 +531,13 @@ impl Queue {
                 .now_ms
                 .saturating_sub(self.dedup_window_ms().max(FORWARD_WINDOW_MS));
             if self.idempotency.find(turn.sql, print, since_ms)?.is_none() {
-                if !self.has_room_for(message) {
+                if message.draft.body.len() as u64 > self.config().capacity.max_bytes {
+                    self.bury_forwarded(turn, message, print)?;
+                } else if self.has_room_for(message) {
+                    self.place_forwarded(turn, message, print)?;
+                } else {
                     break;
                 }
-                self.place_forwarded(turn, message, print)?;
             }
             taken += 1;
         }
@@ -552,6 +564,30 @@ impl Queue {
         };
         self.overflow_of(&unbounded, message.draft.body.len() as u64)
             .is_some()
+    }
+
+    /// What never fits becomes a dead letter here: it would hold up whatever comes behind it for
+    /// ever. A dead letter stays one, with its history.
+    fn bury_forwarded(
+        &mut self,
+        turn: &mut Turn<'_>,
+        message: &Forwarded<'_>,
+        print: Print,
+    ) -> Result<(), Stop> {
+        let (seq, now_ms, draft) = (self.next_seq()?, turn.now_ms, &message.draft);
+        let head = head_of(draft, now_ms, None);
+        if dead_letter::has_history(&draft.attributes) {
+            self.write_dead(turn, seq, now_ms, "", head, draft.body)?;
+        } else {
+            let id = Id::mint(self.secret, now_ms, seq, SINGLE);
+            let target = self.dead_letter_queue();
+            let reason = dead_letter::Reason::TooLarge.name();
+            self.bury(turn, seq, id, head, draft.body, &target, reason)?;
+        }
+        self.end(turn, seq, State::Dead, 0, None);
+        self.meta.totals.accepted += 1;
+        self.answer(Some(print), seq, SINGLE, now_ms, 0);
+        Ok(())
     }
 
     fn place_forwarded(

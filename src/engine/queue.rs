@@ -9,7 +9,6 @@ use super::Stop;
 use super::access::{Access, Who};
 use super::answers::Answers;
 use super::config::{Config, Order};
-use super::dead_letter::Outbox;
 use super::dispatch::Dispatches;
 use super::draw::Draws;
 use super::forgetting::Forgetting;
@@ -17,6 +16,7 @@ use super::idempotency::Idempotency;
 use super::journal::{Journal, Meta, SmallState};
 use super::key_count::KeyCounts;
 use super::line::Line;
+use super::outbox::Outbox;
 use super::outcome::Outcome;
 use super::outcomes::Outcomes;
 use super::outstanding::Outstanding;
@@ -95,6 +95,8 @@ pub(super) struct Turn<'s> {
     pub settled: Vec<(u32, Acknowledged)>,
     /// Messages that may still be passed over.
     pub looks_left: usize,
+    /// No outstanding message before this one can be dropped to make room.
+    pub dropped_to: u64,
     pub answers: Answers,
 }
 
@@ -106,6 +108,7 @@ impl<'s> Turn<'s> {
             out: Outcome::default(),
             settled: Vec::new(),
             looks_left: PASSED_OVER_PER_TURN_MAX,
+            dropped_to: 0,
             answers: Answers::default(),
         }
     }

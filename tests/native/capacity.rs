@@ -327,3 +327,24 @@ fn lowering_a_limit_holds_at_once_and_takes_nothing_away() {
     assert_eq!(code(bench.publish(draft("y"))), Err(ErrorCode::QueueFull));
     assert_eq!(bench.pull(9).len(), 5);
 }
+
+#[test]
+fn dropping_the_oldest_writes_no_row_for_each() {
+    let mut bench = Bench::new(r#"{"capacity":{"max_messages":500,"overflow":"drop_oldest"}}"#);
+    let batch = || Command::PublishBatch((0..500).map(|_| Ok(draft("x"))).collect());
+    bench.ask(batch()).unwrap();
+    for count in [500, 1_000] {
+        let before = bench.database.rows_written;
+        for _ in 0..count / 500 {
+            bench.ask(batch()).unwrap();
+        }
+        let rows = bench.database.rows_written - before;
+        assert!(rows <= count / 40, "{rows} rows for {count} messages");
+    }
+    let figures = bench.describe();
+    assert_eq!((figures.depth, figures.expired_total), (500, 1_500));
+    // And within one turn, where they are not written yet.
+    bench.turn(vec![batch(), batch(), batch()]);
+    let seqs: Vec<u64> = bench.pull(1_000).iter().map(|it| it.seq).collect();
+    assert_eq!(seqs, (3_001..=3_500).collect::<Vec<_>>(), "the newest");
+}

@@ -556,3 +556,87 @@ fn a_selection_passes_over_none() {
     let moved = bench.ask(Command::RedriveSome(some(Some(0), None, None)));
     assert!(matches!(moved, Ok(Reply::Moved(250))), "{moved:?}");
 }
+
+/// Has a message die for the dead-letter queue that the configuration names then.
+fn bury_for(bench: &mut Bench, target: &str) {
+    let patch = format!(r#"{{"delivery":{{"dead_letter_queue":"{target}","max_attempts":1}}}}"#);
+    bench.ask(Command::Configure { patch: &patch }).unwrap();
+    bench.put("x");
+    let lease_id = lease(&bench.pull(1)[0]);
+    bench.retry(&lease_id).unwrap();
+}
+
+#[test]
+fn a_dead_letter_queue_that_takes_nothing_holds_up_no_other() {
+    let mut bench = Bench::new("{}");
+    let mut sent: Vec<Call> = Vec::new();
+    let mut to_a = 0;
+    for round in 0..6 {
+        for target in ["a", "b", "c"] {
+            bury_for(&mut bench, target);
+            sent.append(&mut bench.last.calls);
+            // The first of them cannot be reached; the directory and the others can.
+            while let Some(call) = sent.pop() {
+                let ok = call.object != "a#0";
+                to_a += u64::from(!ok);
+                bench.queue.called(call.number, ok, br#"{"moved":1}"#);
+                bench.turn(Vec::new());
+                sent.append(&mut bench.last.calls);
+            }
+        }
+        assert_eq!(bench.describe().dead, round + 1, "those for the first");
+    }
+    assert_eq!(to_a, 1, "it is tried again later");
+    let retry_at_ms = bench.alarm_at_ms.unwrap();
+    assert!(retry_at_ms > bench.now_ms && retry_at_ms <= bench.now_ms + 4_000);
+    bench.now_ms = retry_at_ms;
+    bench.turn(Vec::new());
+    assert_eq!(bench.last.calls.len(), 1);
+    bench
+        .queue
+        .called(bench.last.calls[0].number, true, br#"{"moved":6}"#);
+    bench.turn(Vec::new());
+    assert_eq!(bench.describe().dead, 0);
+}
+
+#[test]
+fn a_dead_letter_that_never_fits_is_kept_there_and_holds_up_nothing() {
+    let mut pair = Pair::new(CONFIG, r#"{"capacity":{"max_bytes":10}}"#);
+    for body in ["much too large for that", "small"] {
+        pair.home.put(body);
+        let lease_id = lease(&pair.home.pull(1)[0]);
+        pair.home.retry(&lease_id).unwrap();
+        pair.run();
+    }
+    assert_eq!(pair.home.describe().dead, 0);
+    let figures = pair.graves.describe();
+    assert_eq!(
+        (figures.depth, figures.backlog_bytes, figures.dead),
+        (1, 5, 1)
+    );
+    let Reply::Browsed(kept) = pair
+        .graves
+        .ask(Command::BrowseDead {
+            after_seq: 0,
+            limit: 10,
+        })
+        .unwrap()
+    else {
+        panic!("a listing")
+    };
+    assert_eq!(text(&kept[0]), "much too large for that");
+    assert_eq!(attribute(&kept[0], "tidegate-dead-queue"), Some("orders"));
+    assert_eq!(
+        attribute(&kept[0], "tidegate-dead-reason"),
+        Some("max_attempts")
+    );
+    // Once there is room for it, it comes back as the dead letter that it is.
+    let patch = r#"{"capacity":{"max_bytes":100}}"#;
+    pair.graves.ask(Command::Configure { patch }).unwrap();
+    pair.graves.turn(vec![Command::Redrive]);
+    pair.run();
+    assert_eq!(pair.home.describe().depth, 1, "the small one is home");
+    pair.graves.pass(10);
+    assert_eq!(pair.redrive(), 1);
+    assert_eq!(pair.home.describe().depth, 2);
+}

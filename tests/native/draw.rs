@@ -234,3 +234,22 @@ fn a_draw_that_is_dropped_admits_as_they_came_and_a_later_one_is_a_new_one() {
     bench.ask(Command::Configure { patch }).unwrap();
     assert_ne!(figures(&mut bench).commitment, first);
 }
+
+#[test]
+fn a_purge_while_it_is_drawn_leaves_nobody_in_line() {
+    let mut bench = sale(1_000);
+    take_part(&mut bench, 50_000);
+    bench.now_ms = OPENED_MS + 60_000;
+    bench.turn(Vec::new());
+    assert!(
+        figures(&mut bench).drawn.is_none(),
+        "it takes several turns"
+    );
+    bench.ask(Command::Purge).unwrap();
+    let draw = finish(&mut bench);
+    assert_eq!(draw.drawn.map(|it| it.participants), Some(0));
+    assert_eq!(bench.describe().waiting, 0);
+    // What comes now finds all the room there is.
+    let accepted = bench.put("after");
+    assert_eq!(bench.state(accepted.id).unwrap().state, State::Queued);
+}

@@ -213,3 +213,30 @@ fn many_are_admitted_in_steps_and_a_place_is_told_among_a_hundred_thousand() {
     let estimate = bench.state(last).unwrap().estimated_wait_ms;
     assert!(estimate.is_some_and(|ms| ms > 0), "{estimate:?}");
 }
+
+#[test]
+fn who_never_fits_any_more_is_a_dead_letter_and_holds_up_nobody() {
+    let mut bench = Bench::new(
+        r#"{"capacity":{"max_messages":1,"max_per_key":9,"overflow":"wait"},
+            "delivery":{"max_attempts":1}}"#,
+    );
+    let put = |bench: &mut Bench, body: &str| {
+        let draft = Draft {
+            key: Some("me"),
+            ..draft(body)
+        };
+        bench.publish(draft).unwrap()
+    };
+    put(&mut bench, "first");
+    let large = put(&mut bench, "much too large for what comes");
+    let small = put(&mut bench, "small");
+    configure(&mut bench, r#"{"capacity":{"max_bytes":10}}"#);
+    let lease_id = lease(&bench.pull(1)[0]);
+    bench.ack(&lease_id).unwrap();
+    assert_eq!(bench.state(small.id).unwrap().state, State::Queued);
+    assert_eq!(bench.state(large.id).unwrap().state, State::Dead);
+    let figures = bench.describe();
+    assert_eq!((figures.waiting, figures.dead, figures.depth), (0, 1, 1));
+    bench.reopen();
+    assert_eq!(bench.pull(9).len(), 1);
+}
