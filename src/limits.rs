@@ -125,6 +125,11 @@ pub const PASSED_OVER_PER_TURN_MAX: usize = 5_000;
 /// Two answers of [`PULL_BYTES_MAX`], and what is left of a third: rendered, and laid out for the
 /// host, that is 60 to 90 MB.
 pub const ANSWERS_BYTES_PER_TURN_MAX: usize = 16 * 1_048_576;
+/// How far ahead an object has itself woken. What is due later is looked at again then.
+pub const ALARM_AHEAD_MS_MAX: Millis = 365 * DAY;
+/// Keys whose publish rate is watched at a time: 16 bytes each. Of more, those are let go whose rate
+/// is free again soonest.
+pub const KEY_RATES_MAX: usize = 250_000;
 /// How long a pull that does not wait is looked for at most, where more has to be looked at than one
 /// turn does.
 pub const PULL_LOOK_MS_MAX: Millis = 2_000;

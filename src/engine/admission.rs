@@ -9,8 +9,9 @@ use super::queue::{Queue, Turn};
 use crate::command::Draft;
 use crate::error::{ErrorCode, Fault};
 use crate::id::hash64;
-use crate::limits::VERDICT_MS_MAX;
+use crate::limits::{KEY_RATES_MAX, VERDICT_MS_MAX};
 use crate::time::{Millis, SECOND};
+use std::collections::HashMap;
 
 /// Places that should come free while one verdict is valid.
 const PLACES_PER_VERDICT: f64 = 10.0;
@@ -18,8 +19,6 @@ const PLACES_PER_VERDICT: f64 = 10.0;
 const VERDICT_MS_MIN: Millis = 10;
 /// Verdict of a full queue that nobody has drained lately.
 const VERDICT_MS_STILL: Millis = 250;
-/// Keys whose publish rate is watched at a time.
-const KEY_RATES_MAX: usize = 100_000;
 
 impl Capacity {
     /// How long the edge may repeat that the line is full.
@@ -175,13 +174,27 @@ impl Queue {
             };
         }
         let line = hash64(self.secret, draft.key.unwrap_or_default().as_bytes());
-        if self.key_rates.len() >= KEY_RATES_MAX {
-            self.key_rates.retain(|_, at| *at > now_us);
-        }
         let at = self.key_rates.get(&line).copied().unwrap_or(0);
         let next = advance(&rate, at, now_us).map_err(rate_limited)?;
         self.key_rates.insert(line, next);
+        if self.key_rates.len() > KEY_RATES_MAX {
+            forget_some(&mut self.key_rates, now_us);
+        }
         Ok(())
+    }
+}
+
+/// Forgets keys whose rate is free again, and where that is not enough, those for which it is so
+/// soonest: a quarter, so that the next look is far away.
+fn forget_some(rates: &mut HashMap<u64, u64>, now_us: u64) {
+    let kept = KEY_RATES_MAX * 3 / 4;
+    rates.retain(|_, at| *at > now_us);
+    if rates.len() > kept {
+        let mut ends: Vec<u64> = rates.values().copied().collect();
+        let over = ends.len() - kept;
+        let (_, last, _) = ends.select_nth_unstable(over - 1);
+        let last = *last;
+        rates.retain(|_, at| *at > last);
     }
 }
 
@@ -202,4 +215,21 @@ fn rate_limited(wait_ms: Millis) -> Fault {
         "more publishes than the queue's publish_rate allows",
     )
     .with(|f| f.retry_after_ms = Some(wait_ms.min(3_600 * SECOND)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_whose_rate_is_free_soonest_are_forgotten_first() {
+        let count = KEY_RATES_MAX as u64 + 1;
+        let mut rates: HashMap<u64, u64> = (0..count).map(|key| (key, 1_000 + key)).collect();
+        forget_some(&mut rates, 5_000);
+        let kept = KEY_RATES_MAX as u64 * 3 / 4;
+        assert_eq!(rates.len() as u64, kept);
+        assert!((count - kept..count).all(|key| rates.contains_key(&key)));
+        forget_some(&mut rates, 1_000 + count);
+        assert!(rates.is_empty(), "all are free");
+    }
 }

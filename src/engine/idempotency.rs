@@ -48,6 +48,8 @@ pub struct Idempotency {
     journaled: usize,
     /// Numbers of the rows, oldest first, once they have been read.
     rows: Option<Vec<u64>>,
+    /// The row that was read last: who repeats does so again, and others with it.
+    last_read: Option<(u64, Vec<Answer>)>,
     /// The sieve of all keys, until they change. The inner `None`: too many for one.
     sieve: Option<Option<Sieve>>,
 }
@@ -78,7 +80,7 @@ impl Idempotency {
         let answer = match self.index.get(&print.0) {
             None => None,
             Some(at) if at & IN_MEMORY != 0 => self.recent.get((at & !IN_MEMORY) as usize).copied(),
-            Some(row) => find_in_row(sql, u64::from(*row), print)?,
+            Some(row) => self.find_in_row(sql, u64::from(*row), print)?,
         };
         Ok(answer.filter(|a| a.print == print && a.at_ms >= since_ms))
     }
@@ -158,7 +160,7 @@ impl Idempotency {
             }
             number += 1;
         }
-        if self.index.len() > IDEMPOTENCY_KEYS_MAX
+        while self.index.len() > IDEMPOTENCY_KEYS_MAX
             && let Some(oldest) = self.rows.as_ref().and_then(|rows| rows.first()).copied()
         {
             self.drop_row(sql, oldest)?;
@@ -191,6 +193,7 @@ impl Idempotency {
     }
 
     fn drop_row(&mut self, sql: &mut dyn Sql, number: u64) -> Result<(), StoreError> {
+        self.last_read.take_if(|(last, _)| *last == number);
         if let Some(rows) = &mut self.rows {
             rows.retain(|n| *n != number);
             for print in prints_of(sql, number)? {
@@ -201,6 +204,24 @@ impl Idempotency {
         }
         sql.exec("DELETE FROM idempotency WHERE number = ?", &[number.into()])?;
         Ok(())
+    }
+
+    /// The last answer under a print in a row: a key may come again once its window was over.
+    fn find_in_row(
+        &mut self,
+        sql: &mut dyn Sql,
+        number: u64,
+        print: Print,
+    ) -> Result<Option<Answer>, StoreError> {
+        if self
+            .last_read
+            .as_ref()
+            .is_none_or(|(last, _)| *last != number)
+        {
+            self.last_read = Some((number, answers_of(sql, number)?));
+        }
+        let answers = self.last_read.iter().flat_map(|(_, answers)| answers);
+        Ok(answers.rev().find(|it| it.print == print).copied())
     }
 
     /// Reads the prints of all rows, once, when the first key is asked for.
@@ -242,13 +263,11 @@ fn prints_of(sql: &mut dyn Sql, number: u64) -> Result<Vec<u64>, StoreError> {
     Ok(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
 }
 
-fn find_in_row(sql: &mut dyn Sql, number: u64, print: Print) -> Result<Option<Answer>, StoreError> {
+fn answers_of(sql: &mut dyn Sql, number: u64) -> Result<Vec<Answer>, StoreError> {
     let rows = sql.exec(
         "SELECT answers FROM idempotency WHERE number = ?",
         &[number.into()],
     )?;
     let bytes = scalar(rows).map(Value::into_blob).unwrap_or_default();
-    let answers: Vec<Answer> = seal::decode("a row of idempotency keys", &bytes)?;
-    // The last one counts: a key may come again once its window was over.
-    Ok(answers.into_iter().rev().find(|a| a.print == print))
+    seal::decode("a row of idempotency keys", &bytes)
 }

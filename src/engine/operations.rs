@@ -66,6 +66,12 @@ impl Queue {
         } else {
             self.raise_retention(turn.now_ms, config.retention_ms);
             let reordered = config.delivery.order != self.order();
+            if config.capacity.max_per_key.is_some() != self.config().capacity.max_per_key.is_some()
+            {
+                // It counts from when it is set: what was given back in between was not counted.
+                self.key_counts = Default::default();
+                turn.sql.exec("DELETE FROM keys", &[])?;
+            }
             self.store_config(turn, &config)?;
             let old = self.config.replace(Rc::new(config));
             self.reconfigure_push(turn.now_ms, old.as_ref().and_then(|it| it.push.as_ref()));

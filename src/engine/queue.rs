@@ -33,7 +33,10 @@ use crate::command::sieve::Sieve;
 use crate::command::{Acknowledged, Command, Envelope, Reply, Selection};
 use crate::error::{ErrorCode, Fault};
 use crate::id::Secret;
-use crate::limits::{PASSED_OVER_PER_TURN_MAX, UNJOURNALED_MESSAGES_MAX, UNJOURNALED_SEGMENTS_MAX};
+use crate::limits::{
+    ALARM_AHEAD_MS_MAX, PASSED_OVER_PER_TURN_MAX, UNJOURNALED_MESSAGES_MAX,
+    UNJOURNALED_SEGMENTS_MAX,
+};
 use crate::push::target::Reach;
 use crate::store::{Sql, StoreError};
 use crate::time::{MINUTE, Millis};
@@ -470,6 +473,8 @@ impl Queue {
     /// for then or before; and says when the next waiting request gives up.
     fn arm(&mut self, turn: &mut Turn<'_>) {
         let next_ms = self.next_wakeup_ms(turn.now_ms);
+        // A configured instant may be further away than the platform's clock goes.
+        let next_ms = next_ms.map(|at| at.min(turn.now_ms + ALARM_AHEAD_MS_MAX));
         if let Some(next_ms) = next_ms
             && self.armed_ms.is_none_or(|armed| next_ms < armed)
         {

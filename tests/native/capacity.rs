@@ -2,7 +2,9 @@
 
 use crate::bench::{Bench, draft, lease, text};
 use tidegate::command::{Accepted, Ack, AckEntry, Command, Draft, Reply, State};
+use tidegate::engine::idempotency::{Answer, Idempotency};
 use tidegate::error::{ErrorCode, Fault};
+use tidegate::limits::IDEMPOTENCY_KEYS_MAX;
 
 fn code(answer: Result<Accepted, Fault>) -> Result<u64, ErrorCode> {
     answer.map(|a| a.seq).map_err(|f| f.code)
@@ -347,4 +349,78 @@ fn dropping_the_oldest_writes_no_row_for_each() {
     bench.turn(vec![batch(), batch(), batch()]);
     let seqs: Vec<u64> = bench.pull(1_000).iter().map(|it| it.seq).collect();
     assert_eq!(seqs, (3_001..=3_500).collect::<Vec<_>>(), "the newest");
+}
+
+#[test]
+fn what_was_given_back_while_there_was_no_limit_per_key_does_not_count_later() {
+    let mut bench = Bench::new(r#"{"capacity":{"max_per_key":1}}"#);
+    let mine = || Draft {
+        key: Some("me"),
+        ..draft("x")
+    };
+    bench.publish(mine()).unwrap();
+    configure(&mut bench, r#"{"capacity":{"max_per_key":null}}"#);
+    let id = bench.browse()[0].id;
+    bench.ask(Command::Cancel { id }).unwrap();
+    configure(&mut bench, r#"{"capacity":{"max_per_key":1}}"#);
+    bench.publish(mine()).unwrap();
+    let refused = bench.publish(mine()).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::KeyLimit);
+    // Another number is the same limit: what was counted still counts.
+    configure(&mut bench, r#"{"capacity":{"max_per_key":2}}"#);
+    bench.publish(mine()).unwrap();
+    assert!(bench.publish(mine()).is_err());
+}
+
+/// The platform's alarms end in the year 2262, and a configured instant does not.
+#[test]
+fn an_instant_that_never_comes_is_no_alarm_that_cannot_be() {
+    let far = r#"{"capacity":{"admission":"draw","draw_at_ms":9007199254740991}}"#;
+    let mut bench = Bench::new(far);
+    for call in std::mem::take(&mut bench.last.calls) {
+        bench.queue.called(call.number, true, b"");
+    }
+    bench.turn(Vec::new());
+    bench.pass(60_000);
+    bench.turn(Vec::new());
+    let alarm = bench.alarm_at_ms.expect("the draw is to come");
+    let year_ms = 366 * 86_400_000;
+    assert!(
+        alarm > bench.now_ms && alarm <= bench.now_ms + year_ms,
+        "{alarm}"
+    );
+}
+
+#[test]
+fn idempotency_keys_are_bounded_however_few_there_are_in_a_row() {
+    let mut database = Bench::new("{}").database;
+    let mut keys = Idempotency::default();
+    let answer = |n: u64| Answer {
+        print: (n, n),
+        seq: n,
+        lane: 0,
+        at_ms: 1,
+        position: 1,
+    };
+    assert_eq!(keys.find(&mut database, (0, 0), 0).unwrap(), None);
+    let (mut rows, mut made) = (1, 0_u64);
+    for _ in 0..200 {
+        (made..made + 10).for_each(|n| keys.insert(answer(n)));
+        made += 10;
+        rows += keys.flush(&mut database, rows, 9).unwrap();
+    }
+    // One row is read for all that is in it.
+    let before = database.statements;
+    for n in (50..60).chain(50..60) {
+        assert_eq!(
+            keys.find(&mut database, (n, n), 0).unwrap(),
+            Some(answer(n))
+        );
+    }
+    assert_eq!(database.statements - before, 1);
+    (made..made + IDEMPOTENCY_KEYS_MAX as u64).for_each(|n| keys.insert(answer(n)));
+    rows += keys.flush(&mut database, rows, 9).unwrap();
+    assert_eq!(database.count("idempotency"), rows - 1 - 200);
+    assert_eq!(keys.find(&mut database, (55, 55), 0).unwrap(), None);
+    assert!(keys.find(&mut database, (made, made), 0).unwrap().is_some());
 }

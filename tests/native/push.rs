@@ -484,6 +484,17 @@ fn an_idle_queue_is_not_woken_for_its_endpoint() {
         wakes_in_a_day(&mut gone) <= 1,
         "gone: at most what was armed before"
     );
+    // The deployment does not allow it any more, and nothing waits for it.
+    let mut refused = registered("", retention);
+    refused.queue.equip([1; 32], None, Reach::default());
+    assert!(wakes_in_a_day(&mut refused) <= 1, "refused");
+    refused.put("x");
+    let before = refused.alarms_armed;
+    refused.pass(600_000);
+    assert!(
+        refused.alarms_armed - before >= 9,
+        "what waits for it is tried"
+    );
     let mut paused = registered("", retention);
     paused.turn(vec![Command::Pause]);
     paused.put("x");

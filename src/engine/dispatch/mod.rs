@@ -142,17 +142,18 @@ impl Queue {
             self.dispatches.wake_at_ms = circuit.next_ms(now_ms).filter(|_| wakes);
             return Ok(());
         }
-        loop {
+        while self.deliverable() > 0 {
             if self.dispatches.state.ledger.room(now_ms, &bounds) == 0 {
-                let wakes = self.deliverable() > 0;
-                let room_at_ms = self.dispatches.state.ledger.room_at_ms(now_ms, &bounds);
-                self.dispatches.wake_at_ms = room_at_ms.filter(|_| wakes);
+                self.dispatches.wake_at_ms =
+                    self.dispatches.state.ledger.room_at_ms(now_ms, &bounds);
                 return Ok(());
             }
             if self.waits_for_batch(&push, now_ms) || !self.dispatch_one(turn, &push, &bounds)? {
                 return Ok(());
             }
         }
+        self.dispatches.batch_since_ms = None;
+        Ok(())
     }
 
     /// Leases messages for a call and starts it; `false` when there are none.
@@ -220,7 +221,7 @@ impl Queue {
     fn waits_for_batch(&mut self, push: &PushConfig, now_ms: Millis) -> bool {
         let there = self.deliverable();
         let since_ms = &mut self.dispatches.batch_since_ms;
-        if there == 0 || push.batch_wait_ms == 0 || there >= u64::from(push.batch_size) {
+        if push.batch_wait_ms == 0 || there >= u64::from(push.batch_size) {
             *since_ms = None;
             return false;
         }

@@ -143,6 +143,10 @@ impl Model {
             }
         }
         self.retained_ms = self.retained_ms.min(limits.retention_ms);
+        if limits.max_per_key.is_some() != self.limits.max_per_key.is_some() {
+            // It counts from when it is set.
+            self.keys.clear();
+        }
         self.limits = limits.clone();
         self.plan_draw();
         self.admit();
