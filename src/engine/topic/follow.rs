@@ -76,6 +76,8 @@ pub(super) struct Followers {
     /// Up to which number everybody was looked at.
     seen_seq: u64,
     changed: bool,
+    /// The first reader that the last turn did not get to: the next one begins with it.
+    begin_token: u32,
     /// Direct readers are still being sent what an earlier turn had for them.
     is_held: bool,
 }
@@ -103,6 +105,13 @@ impl Followers {
     fn insert(&mut self, token: u32, follower: Follower) {
         self.changed = true;
         self.by_token.insert(token, follower);
+    }
+
+    /// All of them, from the one on that a turn begins with, and round.
+    fn round(&self) -> Vec<u32> {
+        let later = self.by_token.range(self.begin_token..);
+        let earlier = self.by_token.range(..self.begin_token);
+        later.chain(earlier).map(|(token, _)| *token).collect()
     }
 }
 
@@ -216,8 +225,8 @@ impl Topic {
         self.followers.seen_seq = next_seq;
         let mut pages: HashMap<(Cursor, Option<String>), (Rc<Page>, Cursor)> = HashMap::new();
         let mut groups: HashMap<(usize, Vec<u8>), usize> = HashMap::new();
-        let tokens: Vec<u32> = self.followers.by_token.keys().copied().collect();
-        for token in tokens {
+        let mut cut = None;
+        for token in self.followers.round() {
             let Some(mut follower) = self.followers.by_token.remove(&token) else {
                 continue;
             };
@@ -226,6 +235,7 @@ impl Topic {
             if has_news && follower.memory.credit > 0 && !is_held {
                 let key = (follower.memory.cursor, follower.memory.filter.clone());
                 if !pages.contains_key(&key) && pages.len() >= PAGES_PER_TURN_MAX {
+                    cut.get_or_insert(token);
                     self.wait_for_next_turn();
                 } else {
                     let (page, cursor) = match pages.get(&key) {
@@ -247,6 +257,7 @@ impl Topic {
             }
             self.followers.by_token.insert(token, follower);
         }
+        self.followers.begin_token = cut.unwrap_or(0);
         Ok(())
     }
 

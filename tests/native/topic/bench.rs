@@ -131,17 +131,23 @@ impl Bench {
         outcome.replies
     }
 
+    /// Readers say what they took since they last did; whether they took anything.
+    pub fn say_what_was_taken(&mut self) -> bool {
+        let mut said = false;
+        for (token, reader) in &mut self.readers {
+            let taken = std::mem::take(&mut reader.taken);
+            said |= taken > 0;
+            if taken > 0 {
+                self.topic.credit(*token, taken);
+            }
+        }
+        said
+    }
+
     /// Readers say what they took, and turns go on until nobody gets anything new.
     pub fn settle(&mut self) {
         for _ in 0..10_000 {
-            let mut said = false;
-            for (token, reader) in &mut self.readers {
-                let taken = std::mem::take(&mut reader.taken);
-                said |= taken > 0;
-                if taken > 0 {
-                    self.topic.credit(*token, taken);
-                }
-            }
+            let said = self.say_what_was_taken();
             let before: usize = self.readers.values().map(|it| it.seqs.len()).sum();
             let due = self.alarm_at_ms.is_some_and(|at| at <= self.now_ms);
             self.turn(Vec::new());

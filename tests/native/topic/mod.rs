@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod damage;
+mod follow;
 pub mod handing;
 mod log;
 mod patterns;
