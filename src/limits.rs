@@ -205,6 +205,8 @@ pub const LAST_PER_KEY_MESSAGES_MAX: u64 = 100_000;
 pub const READ_SCAN_MESSAGES_MAX: usize = 5_000;
 /// Live readers of one topic: the platform's bound for sockets of an object is 32,768.
 pub const READERS_MAX: usize = 32_000;
+/// Of these, without credentials and from one address (IPv6: one network of 64 bits).
+pub const READERS_OF_NETWORK_MAX: usize = 500;
 /// Messages in one piece that a live reader is sent.
 pub const FRAME_MESSAGES_MAX: u32 = 100;
 /// Body bytes in one piece that a live reader is sent. The first message always fits.

@@ -9,6 +9,7 @@ use super::quarantined::Quarantined;
 use super::reply::SinceStart;
 use super::{Accepted, Delivery, Draft, Forwarded};
 use crate::error::{ErrorCode, Fault};
+use crate::id::{Secret, hash64};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
@@ -24,6 +25,38 @@ pub const TOPIC_ID: &str = "tidegate-topic-id";
 /// Version of the binary form, its first byte. See `codec.rs` for why it is there.
 const VERSION: u8 = 2;
 
+/// Whether a caller has no credentials; and the network it comes from then, where that matters.
+/// Written as the truth value that stood here before: zero, or one where the network is not told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anonymous(u64);
+
+impl Anonymous {
+    /// Somebody without credentials, of this network: an address, or the first half of one.
+    #[must_use]
+    pub fn of_network(network: &str) -> Self {
+        // Nobody is kept from finding out which network it is: it has a fixed length, no more.
+        Self(hash64(Secret([0, 0]), network.as_bytes()).max(2))
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub const fn is_anonymous(self) -> bool {
+        self.0 > 0
+    }
+
+    /// Whether both are known to come from the same network, without credentials.
+    #[must_use]
+    pub const fn is_near(self, other: Self) -> bool {
+        self.0 > 1 && self.0 == other.0
+    }
+}
+
+impl From<bool> for Anonymous {
+    fn from(is_anonymous: bool) -> Self {
+        Self(is_anonymous.into())
+    }
+}
+
 /// A command with what every command needs.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopicEnvelope<'a> {
@@ -34,7 +67,7 @@ pub struct TopicEnvelope<'a> {
     /// Whether a topic that was never configured comes into being by being published to.
     pub auto_create: bool,
     /// Whether it comes from somebody without credentials, for what the topic has opened to all.
-    pub anonymous: bool,
+    pub anonymous: Anonymous,
     /// What is asked.
     #[serde(borrow)]
     pub command: TopicCommand<'a>,

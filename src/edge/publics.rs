@@ -176,7 +176,7 @@ impl Publics {
 }
 
 /// Who shares a rate: an address, or a network of IPv6, of which one client has 2^64 addresses.
-fn address(client: &str) -> String {
+pub(super) fn address(client: &str) -> String {
     // workerd tells the port as well.
     let ip = client.parse::<SocketAddr>().map(|it| it.ip());
     match ip

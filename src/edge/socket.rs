@@ -81,10 +81,7 @@ impl Edge {
         let frame = envelope(&item)?;
         *reference = frame.reference.map(str::to_owned);
         let topic = frame.topic.unwrap_or_else(|| home.clone().into_owned());
-        let caller = Caller {
-            origin: request.origin,
-            anonymous: grant.anonymous,
-        };
+        let caller = Caller::staying(&request, &grant);
         match frame.kind.as_str() {
             "publish" => check_name(&topic, "topic")?,
             _ => check_name_or_pattern(&topic, "topic")?,

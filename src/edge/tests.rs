@@ -1,5 +1,6 @@
 //! Requests through the whole edge, as the host drives it.
 
+mod crowd;
 mod publishes;
 
 use super::*;

@@ -2,13 +2,16 @@
 
 use super::grant::Grant;
 use super::open::{INLINE_BYTES_MAX, STRUCTURED_BYTES_MAX};
+use super::publics::address;
 use super::request::Request;
 use super::route::{Method, OwnPart, TopicPart};
 use super::{Action, Call, Edge, Payload, Target, codec, no_path, patterns};
 use crate::command::pattern::is_pattern;
 use crate::command::placement::{queue_object, subscription_queue, topic_object};
 use crate::command::scope::Verb;
-use crate::command::topic::{Follow, Form, Read, Start, TopicCommand, TopicEnvelope, encode};
+use crate::command::topic::{
+    Anonymous, Follow, Form, Read, Start, TopicCommand, TopicEnvelope, encode,
+};
 use crate::command::{Command, Envelope};
 use crate::error::Fault;
 use crate::limits::{
@@ -22,24 +25,32 @@ use crate::protocol::http::{
 };
 use crate::time::Millis;
 
-/// What a stream of somebody without credentials says of them.
-const ANONYMOUS: &str = "anonymous";
-
 /// Who asks something of a topic, as far as the topic wants to know.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Caller<'a> {
     /// The page's, where one of another site asks.
     pub origin: Option<&'a str>,
     /// Whether they have no credentials.
-    pub anonymous: bool,
+    pub anonymous: Anonymous,
 }
 
 impl<'a> Caller<'a> {
     pub fn of(request: &Request<'a>) -> Self {
         Self {
             origin: request.origin,
-            anonymous: request.grant.anonymous,
+            anonymous: request.grant.anonymous.into(),
         }
+    }
+
+    /// The same, of whom the topic has to know where they come from: they stay.
+    pub fn staying(request: &Request<'a>, grant: &Grant) -> Self {
+        let origin = request.origin;
+        let anonymous = if grant.anonymous {
+            Anonymous::of_network(&address(request.client))
+        } else {
+            Anonymous::default()
+        };
+        Self { origin, anonymous }
     }
 }
 
@@ -148,7 +159,8 @@ impl Edge {
         if !request.grant.anonymous {
             request.grant.check_verbs(&[Verb::Subscribe], topic)?;
         }
-        let call = self.topic_call(topic, Caller::of(request), TopicCommand::Follow(follow));
+        let caller = Caller::staying(request, request.grant);
+        let call = self.topic_call(topic, caller, TopicCommand::Follow(follow));
         Ok(Action::Listen { call, ends_at_ms })
     }
 
@@ -425,7 +437,7 @@ impl Edge {
         };
         let caller = Caller {
             origin: some(origin),
-            anonymous: credentials == ANONYMOUS,
+            anonymous: serde_json::from_str(credentials).ok()?,
         };
         Some(self.topic_call(topic, caller, TopicCommand::Follow(follow)))
     }
@@ -446,7 +458,7 @@ pub(super) fn stream_text(
     } else {
         "lines"
     };
-    let credentials = if caller.anonymous { ANONYMOUS } else { "" };
+    let credentials = serde_json::to_string(&caller.anonymous).unwrap_or_default();
     let (origin, member) = (
         caller.origin.unwrap_or_default(),
         member.unwrap_or_default(),
@@ -454,7 +466,7 @@ pub(super) fn stream_text(
     [
         topic,
         origin,
-        credentials,
+        &credentials,
         form,
         start,
         member,
@@ -495,7 +507,7 @@ fn events(request: &Request<'_>, topic: &str) -> Result<Action, Fault> {
     let (member, filter) = (member.as_deref(), filter.as_deref());
     let stream = stream_text(
         topic,
-        Caller::of(request),
+        Caller::staying(request, request.grant),
         Form::Events,
         &start,
         member,

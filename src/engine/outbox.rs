@@ -235,6 +235,9 @@ impl Queue {
                     self.meta.dead_leaving = 0;
                 }
                 if !is_first_round {
+                    // All were looked at: what is due by now has nothing to be sent.
+                    let troubled = &mut self.outbox.troubled;
+                    troubled.retain(|_, (_, at_ms)| *at_ms > turn.now_ms);
                     break;
                 }
                 is_first_round = false;

@@ -9,7 +9,7 @@ use crate::topic::handing::NO_PATTERNS;
 use serde_json::Value;
 use tidegate::command::directory::DirectoryCommand;
 use tidegate::command::patterns::PatternCommand;
-use tidegate::command::topic::{Follow, Form, Read, Start, TopicCommand, TopicReply};
+use tidegate::command::topic::{Anonymous, Follow, Form, Read, Start, TopicCommand, TopicReply};
 use tidegate::command::{Command, Draft, Pull, Reply};
 use tidegate::durable::DirectoryObject;
 use tidegate::engine::topic::Topic;
@@ -18,7 +18,7 @@ use tidegate::limits::{
     ATTEMPT_ANSWER_BYTES_MAX, IDEMPOTENCY_KEYS_MAX, LAST_PER_KEY_MESSAGES_MAX,
     MEMORY_TOPIC_BYTES_MAX, MEMORY_TOPIC_MESSAGES_MAX, PATTERN_IDLE_MS, PATTERN_SUBSCRIPTIONS_MAX,
     PATTERN_TOPICS_MAX, PUSH_ANSWER_BYTES_MAX, READ_SCAN_MESSAGES_MAX, READERS_MAX,
-    SUBSCRIPTIONS_MAX, WAITERS_MAX,
+    READERS_OF_NETWORK_MAX, SUBSCRIPTIONS_MAX, WAITERS_MAX,
 };
 use tidegate::push::outcome::Answer;
 
@@ -360,6 +360,43 @@ fn what_feeds_a_pattern_ends_when_nobody_has_read_it_for_a_while() {
     bench.now_ms += 1;
     bench.turn(Vec::new());
     assert_eq!(bench.calls.len(), 1, "the directory is told");
+}
+
+#[test]
+fn readers_without_a_token_are_bounded_by_where_they_come_from() {
+    let mut bench = TopicBench::new(r#"{"access": {"subscribe": "public"}}"#);
+    let follow = |bench: &mut TopicBench| {
+        bench.ask(TopicCommand::Follow(Follow {
+            start: Start::Latest,
+            filter: None,
+            form: Form::Frames,
+            member: None,
+        }))
+    };
+    let near = Anonymous::of_network("198.51.100.7");
+    bench.anonymous = near;
+    for _ in 0..READERS_OF_NETWORK_MAX {
+        follow(&mut bench).unwrap();
+    }
+    assert_eq!(code(follow(&mut bench)), Some(ErrorCode::RateLimited));
+    // Their sockets remember where they come from.
+    bench.settle();
+    bench.reopen();
+    assert_eq!(code(follow(&mut bench)), Some(ErrorCode::RateLimited));
+    for other in [
+        Anonymous::of_network("198.51.100.8"),
+        true.into(),
+        false.into(),
+    ] {
+        bench.anonymous = other;
+        follow(&mut bench).unwrap();
+    }
+    bench.anonymous = near;
+    let first = *bench.readers.keys().next().unwrap();
+    bench.readers.remove(&first);
+    bench.topic.detach(first);
+    follow(&mut bench).unwrap();
+    assert_eq!(code(follow(&mut bench)), Some(ErrorCode::RateLimited));
 }
 
 #[test]

@@ -252,7 +252,7 @@ fn of_topic(command: TopicCommand<'_>) -> Vec<u8> {
         topic: "t",
         origin: None,
         auto_create: true,
-        anonymous: true,
+        anonymous: true.into(),
         command,
     };
     topic::encode(&envelope).unwrap()

@@ -3,7 +3,7 @@
 use super::{CALLS_MAX, Patterns, Turn, backoff_ms};
 use crate::command::pattern::matches;
 use crate::command::placement::topic_callee;
-use crate::command::topic::{TopicCommand, TopicEnvelope, encode};
+use crate::command::topic::{Anonymous, TopicCommand, TopicEnvelope, encode};
 use crate::engine::outcome::Call;
 use crate::store::{Arg, Sql, StoreError, Value};
 use crate::time::Millis;
@@ -154,7 +154,7 @@ impl Patterns {
                 topic: &topic,
                 origin: None,
                 auto_create: false,
-                anonymous: false,
+                anonymous: Anonymous::default(),
                 command: TopicCommand::Patterns(set),
             };
             let command = encode(&envelope).map_err(|fault| StoreError(fault.detail))?;

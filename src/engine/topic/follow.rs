@@ -12,13 +12,14 @@
 use super::access::takes_a_token;
 use super::read::{Cursor, Want};
 use super::{Topic, Turn};
-use crate::command::topic::{Follow, Form, Frame, News, Page, TopicReply};
+use crate::command::topic::{Anonymous, Follow, Form, Frame, News, Page, TopicReply};
 use crate::engine::Stop;
 use crate::engine::access::Who;
 use crate::engine::filter::Filter;
 use crate::error::{ErrorCode, Fault};
 use crate::limits::{
     FRAME_BYTES_MAX, FRAME_MESSAGES_MAX, FRAMES_AHEAD_MAX, LAG_MESSAGES_MAX, READERS_MAX,
+    READERS_OF_NETWORK_MAX,
 };
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,7 @@ struct Memory {
     /// Whether it was told that it lags, and has not caught up since.
     lags: bool,
     /// Whether its client has no credentials.
-    anonymous: bool,
+    anonymous: Anonymous,
 }
 
 struct Follower {
@@ -102,6 +103,23 @@ impl Followers {
             .any(|it| it.memory.member.as_deref() == Some(member))
     }
 
+    /// Whether one more may come from a network, of those without credentials.
+    ///
+    /// # Errors
+    /// `rate-limited`.
+    fn expect_few_of(&self, anonymous: Anonymous) -> Result<(), Fault> {
+        let readers = self.by_token.values();
+        let near = readers.filter(|it| it.memory.anonymous.is_near(anonymous));
+        if near.count() < READERS_OF_NETWORK_MAX {
+            return Ok(());
+        }
+        let detail = format!(
+            "{READERS_OF_NETWORK_MAX} readers without a token follow this topic from your network"
+        );
+        let fault = Fault::new(ErrorCode::RateLimited, detail);
+        Err(fault.with(|f| f.retry_after_ms = Some(10_000)))
+    }
+
     fn insert(&mut self, token: u32, follower: Follower) {
         self.changed = true;
         self.by_token.insert(token, follower);
@@ -121,13 +139,14 @@ impl Topic {
         turn: &mut Turn<'_>,
         token: u32,
         follow: &Follow<'_>,
-        anonymous: bool,
+        anonymous: Anonymous,
     ) -> Result<TopicReply, Stop> {
         if self.followers.len() >= READERS_MAX {
             let detail = format!("{READERS_MAX} readers follow this topic already");
             let fault = Fault::new(ErrorCode::Overloaded, detail);
             return Err(fault.with(|f| f.retry_after_ms = Some(1_000)).into());
         }
+        self.followers.expect_few_of(anonymous)?;
         let filter = follow.filter.map(Filter::compile).transpose()?;
         let cursor = self.start(turn, follow.start)?;
         let member = follow.member.map(str::to_owned);
@@ -161,7 +180,7 @@ impl Topic {
         let Ok(mut memory) = postcard::from_bytes::<Memory>(memory) else {
             return false;
         };
-        if memory.anonymous && self.config().access.subscribe != Who::Public {
+        if memory.anonymous.is_anonymous() && self.config().access.subscribe != Who::Public {
             return false;
         }
         if memory.form.is_direct() {
@@ -375,7 +394,7 @@ impl Topic {
     /// Those without credentials may follow it no longer.
     pub(super) fn dismiss_anonymous_readers(&mut self, turn: &mut Turn<'_>) {
         let readers = self.followers.by_token.iter();
-        let anonymous = readers.filter(|(_, it)| it.memory.anonymous);
+        let anonymous = readers.filter(|(_, it)| it.memory.anonymous.is_anonymous());
         let frames: Vec<_> = anonymous
             .map(|(token, it)| it.last(*token, News::Closed(takes_a_token())))
             .collect();

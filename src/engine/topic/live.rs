@@ -12,7 +12,9 @@ use crate::command::directory::DirectoryCommand;
 use crate::command::pattern::is_pattern;
 use crate::command::patterns::PatternCommand;
 use crate::command::placement::TOPIC_DIRECTORY;
-use crate::command::topic::{Follow, Form, Start, TopicCommand, TopicEnvelope, TopicReply, encode};
+use crate::command::topic::{
+    Anonymous, Follow, Form, Start, TopicCommand, TopicEnvelope, TopicReply, encode,
+};
 use crate::engine::Stop;
 use crate::engine::idempotency::Answer;
 use crate::engine::outcome::Call;
@@ -82,7 +84,7 @@ impl Topic {
         turn: &mut Turn<'_>,
         token: u32,
         follow: &Follow<'_>,
-        anonymous: bool,
+        anonymous: Anonymous,
     ) -> Result<Option<TopicReply>, Stop> {
         if !is_pattern(&self.name) || self.state.registered {
             return self.follow(turn, token, follow, anonymous).map(Some);
@@ -107,7 +109,7 @@ impl Topic {
                 member: None,
             };
             let reply = if ok {
-                self.follow(turn, it.token, &follow, false)
+                self.follow(turn, it.token, &follow, Anonymous::default())
             } else {
                 let detail = "the topics could not be reached just now; try again";
                 Err(Fault::new(ErrorCode::Unavailable, detail).into())
@@ -213,7 +215,7 @@ pub(super) fn forward_live(
         topic: pattern,
         origin: None,
         auto_create: false,
-        anonymous: false,
+        anonymous: Anonymous::default(),
         command: TopicCommand::Forward { source, messages },
     };
     encode(&envelope).map_err(|fault| StoreError(fault.detail))

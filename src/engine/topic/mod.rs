@@ -232,7 +232,8 @@ impl Topic {
         token: u32,
         envelope: TopicEnvelope<'_>,
     ) -> Result<Option<TopicReply>, Stop> {
-        if envelope.anonymous {
+        let is_anonymous = envelope.anonymous.is_anonymous();
+        if is_anonymous {
             self.expect_public(&envelope.command)?;
         }
         match envelope.command {
@@ -259,7 +260,7 @@ impl Topic {
             }
             TopicCommand::PublishBatch(drafts) => self.publish_batch(turn, drafts)?,
             TopicCommand::Read(read) => {
-                return self.read(turn, token, &read, envelope.anonymous);
+                return self.read(turn, token, &read, is_anonymous);
             }
             TopicCommand::Follow(follow) => {
                 return self.follow_or_wait(turn, token, &follow, envelope.anonymous);

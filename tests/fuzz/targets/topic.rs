@@ -68,7 +68,7 @@ fn encoded(command: TopicCommand<'_>) -> Vec<u8> {
         topic: "t",
         origin: None,
         auto_create: true,
-        anonymous: false,
+        anonymous: false.into(),
         command,
     };
     encode(&envelope).expect("a command can be written")

@@ -5,7 +5,7 @@ use crate::database::Database;
 use std::collections::BTreeMap;
 use tidegate::command::reply::SinceStart;
 use tidegate::command::topic::{
-    Follow, Form, Frame, News, Read, Start, TopicCommand, TopicEnvelope, TopicReply,
+    Anonymous, Follow, Form, Frame, News, Read, Start, TopicCommand, TopicEnvelope, TopicReply,
 };
 use tidegate::command::{Accepted, Draft};
 use tidegate::engine::outcome::Call;
@@ -37,6 +37,8 @@ pub struct Bench {
     pub calls: Vec<Call>,
     pub failed_turns: u64,
     pub next_token: u32,
+    /// Who asks.
+    pub anonymous: Anonymous,
 }
 
 impl Bench {
@@ -54,6 +56,7 @@ impl Bench {
             calls: Vec::new(),
             failed_turns: 0,
             next_token: 1,
+            anonymous: Anonymous::default(),
         };
         bench
             .ask(TopicCommand::Configure { patch: config })
@@ -91,7 +94,7 @@ impl Bench {
                 topic: NAME,
                 origin: None,
                 auto_create: true,
-                anonymous: false,
+                anonymous: self.anonymous,
                 command,
             };
             requests.push((self.next_token, envelope));

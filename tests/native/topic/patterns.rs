@@ -215,7 +215,7 @@ impl World {
             topic,
             origin: None,
             auto_create: true,
-            anonymous: false,
+            anonymous: false.into(),
             command,
         };
         let callee = format!("/{topic}#0");
@@ -503,7 +503,7 @@ fn who_reads_a_pattern_no_more_says_so_once_and_sleeps_until_that_is_answered() 
         topic: PATTERN,
         origin: None,
         auto_create: true,
-        anonymous: false,
+        anonymous: false.into(),
         command: follow,
     };
     let (reader, _) = world.ask(name, encode(&envelope).unwrap());

@@ -40,7 +40,7 @@ fn ask_topic(command: TopicCommand<'_>) -> Vec<u8> {
         topic: "news",
         origin: None,
         auto_create: true,
-        anonymous: false,
+        anonymous: false.into(),
         command,
     };
     topic::encode(&envelope).unwrap()
