@@ -213,6 +213,9 @@ pub const FRAME_MESSAGES_MAX: u32 = 100;
 pub const FRAME_BYTES_MAX: usize = 262_144;
 /// Pieces a live reader may be sent before it has taken the first of them.
 pub const FRAMES_AHEAD_MAX: u32 = 16;
+/// Changes of who is here that are told one by one, and members to a change beyond that; where there
+/// are more changes, who is here is told instead.
+pub const PRESENCE_CHANGES_MAX: usize = 16;
 /// Numbers a live reader may be behind before it is told that it lags.
 pub const LAG_MESSAGES_MAX: u64 = 1_000;
 /// Bytes of one frame that a client sends on a socket: the largest message as base64, and the rest.

@@ -266,10 +266,10 @@ pub enum News {
         /// It is the first piece that this reader is sent.
         begins: bool,
     },
-    /// Somebody came or went.
-    Presence { member: String, joined: bool },
-    /// Who is here, told to one who came.
-    Here { members: Vec<String> },
+    /// Who came (`true`) and who went.
+    Presence(Rc<[(String, bool)]>),
+    /// Who is here, told to one who came, and to all where much has changed.
+    Here(Rc<[String]>),
     /// The topic was deleted.
     Gone,
     /// It is no longer open to readers without credentials.

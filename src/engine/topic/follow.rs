@@ -10,6 +10,7 @@
 //! remembers never changes, and a piece costs nothing but its sending.
 
 use super::access::takes_a_token;
+use super::presence::Presence;
 use super::read::{Cursor, Want};
 use super::{Topic, Turn};
 use crate::command::topic::{Anonymous, Follow, Form, Frame, News, Page, TopicReply};
@@ -23,7 +24,7 @@ use crate::limits::{
 };
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// Different pieces read in one turn; the rest follow at once.
@@ -56,8 +57,8 @@ struct Follower {
 }
 
 impl Follower {
-    /// The last thing it is told.
-    fn last(&self, token: u32, news: News) -> Frame {
+    /// What tells it something and leaves it where it is.
+    fn frame(&self, token: u32, news: News) -> Frame {
         Frame {
             tokens: vec![token],
             form: self.memory.form,
@@ -72,8 +73,7 @@ impl Follower {
 #[derive(Default)]
 pub(super) struct Followers {
     by_token: BTreeMap<u32, Follower>,
-    /// Those who came or went since the last turn, for the others.
-    presence: Vec<(String, bool)>,
+    presence: Presence,
     /// Up to which number everybody was looked at.
     seen_seq: u64,
     changed: bool,
@@ -90,17 +90,7 @@ impl Followers {
 
     /// Who is here, each once.
     pub fn members(&self) -> Vec<String> {
-        let members = self
-            .by_token
-            .values()
-            .filter_map(|it| it.memory.member.clone());
-        members.collect::<BTreeSet<_>>().into_iter().collect()
-    }
-
-    fn has_member(&self, member: &str) -> bool {
-        self.by_token
-            .values()
-            .any(|it| it.memory.member.as_deref() == Some(member))
+        self.presence.members()
     }
 
     /// Whether one more may come from a network, of those without credentials.
@@ -150,8 +140,8 @@ impl Topic {
         let filter = follow.filter.map(Filter::compile).transpose()?;
         let cursor = self.start(turn, follow.start)?;
         let member = follow.member.map(str::to_owned);
-        if let Some(member) = member.as_ref().filter(|it| !self.followers.has_member(it)) {
-            self.followers.presence.push((member.clone(), true));
+        if let Some(member) = &member {
+            self.followers.presence.join(member);
         }
         let memory = Memory {
             cursor,
@@ -188,13 +178,18 @@ impl Topic {
         }
         let filter = memory.filter.as_deref().map(Filter::compile).transpose();
         let Ok(filter) = filter else { return false };
+        if let Some(member) = &memory.member {
+            self.followers.presence.attach(member);
+        }
         let told = memory.cursor.next;
+        // One that took nothing may not have been told of changes.
+        let wants_members = memory.member.is_some() && memory.credit == 0;
         let follower = Follower {
             memory,
             filter,
             told,
             is_new: false,
-            wants_members: false,
+            wants_members,
         };
         self.followers.insert(token, follower);
         true
@@ -225,11 +220,8 @@ impl Topic {
         let Some(gone) = self.followers.by_token.remove(&token) else {
             return;
         };
-        if let Some(member) = gone.memory.member
-            && !self.followers.has_member(&member)
-        {
-            self.followers.presence.push((member, false));
-            self.followers.changed = true;
+        if let Some(member) = gone.memory.member {
+            self.followers.presence.leave(&member);
         }
     }
 
@@ -345,49 +337,49 @@ impl Topic {
         Ok(())
     }
 
-    /// Tells those who are here who came and who went; one that takes nothing just now is told
-    /// later who is here.
+    /// Tells those who are here who came and who went, at once those that are told the same; one
+    /// that takes nothing just now is told later who is here. While others are still being sent
+    /// what an earlier turn had for them, nobody is told: what changes meanwhile goes together.
     fn tell_presence(&mut self, turn: &mut Turn<'_>) {
-        let changes = std::mem::take(&mut self.followers.presence);
-        let members = self.followers.members();
-        for (token, follower) in &mut self.followers.by_token {
-            if follower.memory.member.is_none() {
+        let followers = &mut self.followers;
+        let has_changed = followers.presence.has_changed();
+        if followers.is_held || !(has_changed || followers.changed) {
+            return;
+        }
+        let (news, mut here) = (followers.presence.news(), None);
+        let mut groups: HashMap<(u8, u64, bool), usize> = HashMap::new();
+        for (token, follower) in &mut followers.by_token {
+            let memory = &follower.memory;
+            if memory.member.is_none() {
                 continue;
             }
-            if follower.memory.credit == 0 {
-                follower.wants_members |= !changes.is_empty();
+            if memory.credit == 0 {
+                follower.wants_members |= has_changed;
                 continue;
             }
-            let news: Vec<News> = if follower.wants_members {
-                follower.wants_members = false;
-                vec![News::Here {
-                    members: members.clone(),
-                }]
+            let news = if std::mem::take(&mut follower.wants_members) {
+                &*here.get_or_insert_with(|| followers.presence.here())
+            } else if let Some(news) = &news {
+                news
             } else {
-                let change = |(member, joined): &(String, bool)| News::Presence {
-                    member: member.clone(),
-                    joined: *joined,
-                };
-                changes.iter().map(change).collect()
+                continue;
             };
-            for news in news {
-                let (form, from_seq) = (follower.memory.form, follower.told);
-                let memory = Vec::new();
-                turn.out.frames.push(Frame {
-                    tokens: vec![*token],
-                    form,
-                    from_seq,
-                    news,
-                    memory,
-                });
+            let is_here = matches!(news, News::Here(_));
+            let key = (memory.form as u8, follower.told, is_here);
+            if let Some(at) = groups.get(&key) {
+                turn.out.frames[*at].tokens.push(*token);
+                continue;
             }
+            groups.insert(key, turn.out.frames.len());
+            turn.out.frames.push(follower.frame(*token, news.clone()));
         }
     }
 
     /// The topic is gone: so is what its readers follow.
     pub(super) fn dismiss_readers(&mut self, turn: &mut Turn<'_>) {
+        self.followers.presence = Presence::default();
         for (token, follower) in std::mem::take(&mut self.followers.by_token) {
-            turn.out.frames.push(follower.last(token, News::Gone));
+            turn.out.frames.push(follower.frame(token, News::Gone));
         }
     }
 
@@ -396,7 +388,7 @@ impl Topic {
         let readers = self.followers.by_token.iter();
         let anonymous = readers.filter(|(_, it)| it.memory.anonymous.is_anonymous());
         let frames: Vec<_> = anonymous
-            .map(|(token, it)| it.last(*token, News::Closed(takes_a_token())))
+            .map(|(token, it)| it.frame(*token, News::Closed(takes_a_token())))
             .collect();
         for frame in frames {
             frame.tokens.iter().for_each(|token| self.detach(*token));

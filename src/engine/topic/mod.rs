@@ -15,6 +15,7 @@ mod operations;
 pub(super) mod own_queue;
 mod pace;
 mod patterns;
+mod presence;
 mod publish;
 mod read;
 mod recovery;

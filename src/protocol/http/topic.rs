@@ -271,13 +271,15 @@ fn write_news(out: &mut Vec<u8>, frame: &Frame, topic: &str) {
                 write_message(out, frame.form, topic, message);
             }
         }
-        News::Presence { member, joined } => {
-            let kind = if *joined { "join" } else { "leave" };
-            event(out, frame.form, topic, kind, |out| {
-                member_string(out, "member", member)
-            });
+        News::Presence(changes) => {
+            for (member, joined) in &**changes {
+                let kind = if *joined { "join" } else { "leave" };
+                event(out, frame.form, topic, kind, |out| {
+                    member_string(out, "member", member)
+                });
+            }
         }
-        News::Here { members } => event(out, frame.form, topic, "here", |out| {
+        News::Here(members) => event(out, frame.form, topic, "here", |out| {
             write_list(out, "members", members, |out, member| string(out, member));
         }),
         News::Gone => event(out, frame.form, topic, "gone", |_| {}),

@@ -2,7 +2,7 @@
 //! the number it is at, and its socket remembers what it was told to.
 
 use crate::database::Database;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tidegate::command::reply::SinceStart;
 use tidegate::command::topic::{
     Anonymous, Follow, Form, Frame, News, Read, Start, TopicCommand, TopicEnvelope, TopicReply,
@@ -21,6 +21,8 @@ pub struct Reader {
     pub seqs: Vec<u64>,
     pub missed: u64,
     pub lagged: u64,
+    /// Who is here, as far as it was told.
+    pub members: BTreeSet<String>,
     memory: Vec<u8>,
     taken: u32,
 }
@@ -36,6 +38,8 @@ pub struct Bench {
     /// Calls of the last turns that nobody has answered.
     pub calls: Vec<Call>,
     pub failed_turns: u64,
+    /// Frames of the last turn that say who is here.
+    pub presence_frames: usize,
     pub next_token: u32,
     /// Who asks.
     pub anonymous: Anonymous,
@@ -55,6 +59,7 @@ impl Bench {
             readers: BTreeMap::new(),
             calls: Vec::new(),
             failed_turns: 0,
+            presence_frames: 0,
             next_token: 1,
             anonymous: Anonymous::default(),
         };
@@ -124,6 +129,8 @@ impl Bench {
                 self.readers.insert(*token, Reader::default());
             }
         }
+        let is_presence = |it: &&Frame| matches!(it.news, News::Here(_) | News::Presence(_));
+        self.presence_frames = outcome.frames.iter().filter(is_presence).count();
         for frame in &outcome.frames {
             for token in &frame.tokens {
                 if let Some(reader) = self.readers.get_mut(token) {
@@ -219,12 +226,28 @@ impl Bench {
 }
 
 impl Reader {
+    fn hear(&mut self, changes: &[(String, bool)]) {
+        for (member, joined) in changes {
+            let is_new = match joined {
+                true => self.members.insert(member.clone()),
+                false => self.members.remove(member),
+            };
+            assert!(is_new, "{member} told what it is told again");
+        }
+    }
+
     fn take(&mut self, frame: &Frame) {
         if !frame.memory.is_empty() {
             self.memory.clone_from(&frame.memory);
         }
-        let News::Messages { page, lagged, .. } = &frame.news else {
-            return;
+        let (page, lagged) = match &frame.news {
+            News::Messages { page, lagged, .. } => (page, lagged),
+            News::Here(members) => {
+                self.members = members.iter().cloned().collect();
+                return;
+            }
+            News::Presence(changes) => return self.hear(changes),
+            _ => return,
         };
         self.taken += 1;
         if self.next_seq == 0 {
