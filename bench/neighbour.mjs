@@ -1,7 +1,8 @@
 // npm run neighbour: what a flood of one queue does to another one: of publishes, of batches, of
 // pulls that find nothing, of refusals from memory. A publisher with one message every few
 // milliseconds measures its latency, alone and beside each flood, in turns, so that what the machine
-// does otherwise falls on all. The same for two objects of a bare Worker on the same runtime, one
+// does otherwise falls on all. The same beside a flood of another server: what the cores that all of
+// them share make of it, clients included. And for two objects of a bare Worker on the same runtime, one
 // that stores nothing and one that stores a row a request: what the platform itself does.
 // `-- --connections N`, `-- --seconds S`, `-- --rounds N`, `-- --port P`.
 
@@ -76,8 +77,9 @@ async function measure({ port, quiet }, seconds) {
 }
 
 /** The same, while another queue is flooded. */
-async function beside({ port, flood: text, ...it }, connections, seconds) {
-  const worker = new Worker(new URL(import.meta.url), { workerData: { port, text, connections } });
+async function beside({ port, floodPort, flood: text, ...it }, connections, seconds) {
+  const workerData = { port: floodPort, text, connections };
+  const worker = new Worker(new URL(import.meta.url), { workerData });
   await pause(SETTLE_MS);
   const histogram = await measure({ port, ...it }, seconds);
   const answered = new Promise((resolve) => worker.on('message', resolve));
@@ -100,7 +102,7 @@ async function subjects(port) {
   await fetch(server.url + messages('full'), { method: 'POST', body: BODY });
   const bare = await startWorker('pair', port === 0 ? await freePort() : port + 1);
   const of = (it, name, flood, quiet) => ({
-    name, port: it.port, stop: () => it.stop(), flood, quiet: postTo(quiet), rate: 0,
+    name, port: it.port, floodPort: it.port, stop: () => it.stop(), flood, quiet: postTo(quiet), rate: 0,
     alone: new Histogram(), crowded: new Histogram(),
   });
   const queues = (what, flood) => of(server, `a queue beside ${what}`, flood, messages('quiet'));
@@ -109,6 +111,7 @@ async function subjects(port) {
     queues('batches of ten', sendJson(`${messages('flooded')}/batch`, BATCH)),
     queues('pulls that find nothing', sendJson(`${messages('empty')}/pull`, { batch_size: 1 })),
     queues('refusals', postTo(messages('full'))),
+    { ...queues('requests to another server', postTo('/flooded')), floodPort: bare.port },
     of(bare, 'a bare object beside requests', postTo('/flooded'), '/quiet'),
     of(bare, 'the same where each stores a row', postTo('/flooded-row?row'), '/quiet-row?row'),
   ];

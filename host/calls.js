@@ -65,8 +65,12 @@ export class Calls {
   async make({ call, core }) {
     let outcome = FAILED;
     let body = new Uint8Array(0);
+    // A timer of its own, and not a signal's: one that is left over keeps the object awake.
+    const ending = new AbortController();
+    const late = () => ending.abort(new Error('it was not answered in time'));
+    const timer = setTimeout(late, call.shared > 0 ? CALL_MS_MAX : LOST_MS_MAX);
     try {
-      const response = await this.send(call);
+      const response = await this.send(call, ending.signal);
       const isOverloaded = response.headers.get(VERDICT_HEADER) === OVERLOADED_VERDICT;
       body = new Uint8Array(await response.arrayBuffer());
       if (response.ok) outcome = ANSWERED;
@@ -74,18 +78,18 @@ export class Calls {
     } catch (error) {
       log('warn', 'call_failed', { object: this.name, to: call.object, error });
     }
+    clearTimeout(timer);
     this.open -= 1;
     this.answered({ core, number: call.number, outcome, body });
     this.pump();
   }
 
-  send({ to, shared, object, command }) {
+  send({ to, shared, object, command }, signal) {
     if (shared > 0) {
       const toRelay = to === FOR_RELAY;
       const target = toRelay ? relay(this.env, object) : { namespace: this.env.QUEUE, object };
-      return fetchShared(target, command, shared, AbortSignal.timeout(CALL_MS_MAX));
+      return fetchShared(target, command, shared, signal);
     }
-    const signal = AbortSignal.timeout(LOST_MS_MAX);
     return fetchObject(this.env[NAMESPACES[to]], { object, command }, signal);
   }
 }

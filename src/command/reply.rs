@@ -187,7 +187,8 @@ impl Delivery {
         let bytes = body.len()
             + texts.map(String::len).sum::<usize>()
             + attributes.map(|(n, v)| n.len() + v.len()).sum::<usize>();
-        if so_far + bytes <= UNSEEN_BYTES_MAX {
+        // What is no text is written as base64.
+        if so_far + bytes <= UNSEEN_BYTES_MAX || std::str::from_utf8(body).is_err() {
             return bytes;
         }
         let is_long = |byte: &&u8| **byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t');
