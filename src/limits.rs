@@ -222,7 +222,7 @@ pub const LAG_MESSAGES_MAX: u64 = 1_000;
 pub const SOCKET_FRAME_BYTES_MAX: usize = 2 * 1_048_576;
 /// Segments of a topic that retention lets go in one turn; the rest follow at once.
 pub const RETAIN_SEGMENTS_PER_TURN_MAX: usize = 1_000;
-/// Durable subscriptions of one topic.
+/// Durable subscriptions of one topic, with those that were deleted and whose queues are not yet.
 pub const SUBSCRIPTIONS_MAX: usize = 10_000;
 /// Subscriptions of patterns of topics in a deployment, those of live readers included: a topic is
 /// told all that stand for it in one call.

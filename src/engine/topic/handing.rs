@@ -47,7 +47,9 @@ impl Topic {
                 .leaving
                 .take_if(|(leaving, _)| *leaving == number)
             {
-                self.state.leaving.retain(|it| !ok || *it != queue);
+                if ok {
+                    self.forget_leaving(&queue);
+                }
                 self.settle_own(turn, ok);
                 self.left(turn, &queue, ok);
             } else {
@@ -228,6 +230,11 @@ impl Topic {
         self.owes(now_ms).then_some(next_ms)
     }
 
+    /// A queue to be deleted that no call is under way to.
+    fn next_leaving(&self) -> Option<String> {
+        self.leaving().find(|it| !self.has_orphan(it))
+    }
+
     fn has_orphan(&self, queue: &str) -> bool {
         self.subscriptions.orphans.iter().any(|(_, it)| it == queue)
     }
@@ -253,11 +260,11 @@ impl Topic {
             });
         }
         if self.subscriptions.leaving.is_none()
-            && let Some(queue) = self.state.leaving.iter().find(|it| !self.has_orphan(it))
+            && let Some(queue) = self.next_leaving()
         {
             let number = self.subscriptions.number();
-            let call = Call::of_queue(number, queue, Command::Delete)?;
-            self.subscriptions.leaving = Some((number, queue.clone()));
+            let call = Call::of_queue(number, &queue, Command::Delete)?;
+            self.subscriptions.leaving = Some((number, queue));
             turn.out.calls.push(call);
         }
         Ok(())
@@ -370,7 +377,7 @@ impl Topic {
         // None of these pushes: those that did are gone.
         let own = all.filter(|(name, it)| it.config.target.is_none() && of_pattern(name).is_none());
         let own = own.map(|(name, _)| subscription_queue(&self.name, name));
-        let queues: Vec<String> = own.chain(self.state.leaving.iter().cloned()).collect();
+        let queues: Vec<String> = own.chain(self.leaving()).collect();
         for queue in queues {
             let number = self.subscriptions.number();
             let call = Call::of_queue(number, &queue, Command::Delete)?;

@@ -104,7 +104,9 @@ struct State {
     accepted_total: u64,
     delivered_total: u64,
     rejected: Vec<(ErrorCode, u64)>,
-    /// Queues of subscriptions that were deleted, to be deleted as well.
+    /// Queues of subscriptions that were deleted, to be deleted as well: what follows the topic's
+    /// name in theirs, and in older rows all of it. With the subscriptions there are, no more than
+    /// `SUBSCRIPTIONS_MAX`, so that they fit a row.
     leaving: Vec<String>,
 }
 

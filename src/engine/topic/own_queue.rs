@@ -14,6 +14,7 @@ use crate::engine::Stop;
 use crate::engine::outcome::Call;
 use crate::engine::waiter::expect_place;
 use crate::error::{ErrorCode, Fault};
+use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::store::StoreError;
 use serde::Deserialize;
 use serde_json::Value;
@@ -135,7 +136,7 @@ impl Topic {
             self.subscriptions.orphans.push((number, queue.clone()));
         }
         if subscription.config.target.is_none() {
-            self.state.leaving.push(queue);
+            self.state.leaving.push(after_topic(name));
             self.state_changed = true;
         }
         Ok(Some(subscription.may_call()))
@@ -166,9 +167,45 @@ impl Topic {
 
     /// A subscription of that name has come again: it deletes the queue itself, first of all.
     pub(super) fn stays(&mut self, turn: &mut Turn<'_>, queue: &str) {
-        self.state.leaving.retain(|it| it != queue);
+        self.forget_leaving(queue);
         self.state_changed = true;
         self.left(turn, queue, true);
+    }
+
+    pub(super) fn forget_leaving(&mut self, queue: &str) {
+        let after_topic = queue.strip_prefix(&self.name);
+        self.state
+            .leaving
+            .retain(|it| Some(it.as_str()) != after_topic);
+    }
+
+    /// The queues that are to be deleted.
+    pub(super) fn leaving(&self) -> impl Iterator<Item = String> {
+        self.state
+            .leaving
+            .iter()
+            .map(|it| format!("{}{it}", self.name))
+    }
+
+    /// Whether there is room for one more subscription: what it leaves behind one day has to fit
+    /// beside what others have left.
+    ///
+    /// # Errors
+    /// `overloaded`.
+    pub(super) fn expect_room(&self, name: &str) -> Result<(), Fault> {
+        let after_topic = after_topic(name);
+        let leaving = self.state.leaving.iter();
+        let leaving = leaving.filter(|it| **it != after_topic).count();
+        if self.subscriptions.len() + leaving < SUBSCRIPTIONS_MAX {
+            return Ok(());
+        }
+        let also = match leaving {
+            0 => String::new(),
+            _ => format!("; {leaving} that were deleted are still being cleared away"),
+        };
+        let detail = format!("a topic has at most {SUBSCRIPTIONS_MAX} subscriptions{also}");
+        let fault = Fault::new(ErrorCode::Overloaded, detail);
+        Err(fault.with(|f| f.limit = Some(SUBSCRIPTIONS_MAX as u64)))
     }
 
     /// What has to go before the topic; whether there is any. `token` is answered when it is gone.
@@ -205,6 +242,17 @@ impl Topic {
         }
         Ok(())
     }
+}
+
+/// What follows the topic's name in that of a subscription's queue.
+fn after_topic(name: &str) -> String {
+    subscription_queue("", name)
+}
+
+/// Leaves of the name of a subscription's queue what follows the topic's.
+pub(super) fn shorten(queue: &mut String) {
+    let after_topic = queue.find('~').unwrap_or(0);
+    queue.drain(..after_topic);
 }
 
 fn unreached() -> Fault {

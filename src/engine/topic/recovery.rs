@@ -2,6 +2,7 @@
 
 use super::config::{Persistence, TopicConfig};
 use super::log::Log;
+use super::own_queue::shorten;
 use super::{State, Topic};
 use crate::engine::idempotency::{Answer, Idempotency};
 use crate::engine::quarantine;
@@ -34,6 +35,7 @@ impl Topic {
         let state = meta::read(sql, "state")?.unwrap_or_default();
         topic.state = postcard::from_bytes(&state)
             .map_err(|e| StoreError(format!("the state of the topic is damaged: {e}")))?;
+        topic.state.leaving.iter_mut().for_each(shorten);
         topic.config = Some(Rc::new(config));
         topic.recover_log(sql)?;
         topic.subscriptions.recover(sql)?;

@@ -19,7 +19,6 @@ use crate::engine::Stop;
 use crate::engine::filter::Filter;
 use crate::engine::waiter::expect_place;
 use crate::error::{ErrorCode, Fault};
-use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::push::config::PushConfig;
 use crate::store::{Arg, Sql, StoreError, Value, seal};
 use crate::time::{MINUTE, Millis, SECOND};
@@ -304,13 +303,7 @@ impl Topic {
         }
         let (target, compiled) = self.checked(&patch)?;
         self.create_if(turn, auto_create)?;
-        if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
-            let detail = format!("a topic has at most {SUBSCRIPTIONS_MAX} subscriptions");
-            let fault = Fault::new(ErrorCode::Overloaded, detail);
-            return Err(fault
-                .with(|f| f.limit = Some(SUBSCRIPTIONS_MAX as u64))
-                .into());
-        }
+        self.expect_room(name)?;
         let cursor = self.start(turn, patch.from.unwrap_or(Start::Latest))?;
         let is_ready = target.queue.is_some();
         let config = Config {

@@ -10,8 +10,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use tidegate::command::topic::{Start, TopicCommand, TopicReply};
 use tidegate::command::{Command, codec};
+use tidegate::engine::topic::Topic;
 use tidegate::error::{ErrorCode, Fault};
+use tidegate::limits::{NAME_CHARS_MAX, SUBSCRIPTIONS_MAX};
 use tidegate::push::target::Reach;
+use tidegate::store::meta;
 
 const QUEUE: &str = "news~s";
 const HOOKS: [&str; 2] = ["https://a.example/", "https://b.example/"];
@@ -299,4 +302,72 @@ fn a_queue_that_could_not_be_deleted_is_so_later_whoever_has_its_name() {
     bench.now_ms += 600_000;
     bench.turn(Vec::new());
     assert!(bench.calls.iter().any(|it| is_deletion(&it.command)));
+}
+
+/// The queues that calls of the last turns delete, by the numbers of these.
+fn deletions(bench: &Bench) -> Vec<(u32, String)> {
+    let calls = bench.calls.iter();
+    let deletions = calls.filter_map(|it| {
+        let envelope = codec::decode(&it.command).ok()?;
+        let is_deletion = envelope.command == Command::Delete;
+        is_deletion.then(|| (it.number, envelope.queue.to_owned()))
+    });
+    deletions.collect()
+}
+
+/// The one queue that is deleted; it is.
+fn delete_queue(bench: &mut Bench) -> String {
+    let mut deletions = deletions(bench);
+    assert_eq!(deletions.len(), 1);
+    let (number, queue) = deletions.remove(0);
+    bench.topic.called(number, true, b"");
+    bench.calls.clear();
+    queue
+}
+
+#[test]
+fn as_many_queues_as_there_can_be_go_with_their_topic() {
+    let mut bench = Bench::new("{}");
+    let topic = "t".repeat(NAME_CHARS_MAX);
+    bench.topic = Topic::open(&mut bench.database, &topic, [7; 16], bench.now_ms).unwrap();
+    let name = |n| format!("{n:0>0$}", NAME_CHARS_MAX);
+    let names: Vec<String> = (0..SUBSCRIPTIONS_MAX).map(name).collect();
+    let patch = r#"{"target":{"url":"https://a.example/"}}"#;
+    let subscribe = |name| TopicCommand::Subscribe { name, patch };
+    bench.turn(names.iter().map(|name| subscribe(name)).collect());
+    bench.calls.clear();
+    bench.topic = Topic::open(&mut bench.database, &topic, [7; 16], bench.now_ms).unwrap();
+    bench.turn(vec![TopicCommand::Delete]);
+    assert_eq!(bench.failed_turns, 0, "its state fits no row");
+    let refused = bench.ask(subscribe("another")).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Overloaded);
+    assert_eq!(delete_queue(&mut bench), format!("{topic}~{}", names[0]));
+    let replies = bench.turn(vec![subscribe("another")]).unwrap();
+    assert!(
+        replies.iter().all(|(_, reply)| reply.is_ok()),
+        "{replies:?}"
+    );
+}
+
+#[test]
+fn a_queue_that_an_older_row_names_in_full_is_deleted() {
+    let mut bench = Bench::new("{}");
+    let patch = r#"{"target":{"url":"https://a.example/"}}"#;
+    bench.turn(vec![TopicCommand::Subscribe { name: "s", patch }]);
+    bench.calls.clear();
+    bench.reopen();
+    bench.turn(vec![TopicCommand::Unsubscribe { name: "s" }]);
+    let mut state = meta::read(&mut bench.database, "state").unwrap().unwrap();
+    let end = state.len() - b"\x02~s".len();
+    assert_eq!(state.split_off(end), b"\x02~s");
+    state.extend(b"\x06news~s");
+    meta::write(&mut bench.database, "state", &state).unwrap();
+    bench.reopen();
+    bench.turn(Vec::new());
+    assert_eq!(delete_queue(&mut bench), QUEUE);
+    bench.turn(Vec::new());
+    bench.reopen();
+    bench.now_ms += 600_000;
+    bench.turn(Vec::new());
+    assert!(deletions(&bench).is_empty());
 }
