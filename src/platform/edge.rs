@@ -400,7 +400,7 @@ fn topic_call(name: &str, command: TopicCommand<'_>) -> Call {
         topic: name,
         origin: None,
         auto_create: false,
-        anonymous: false,
+        anonymous: false.into(),
         command,
     };
     let command = topic::encode(&envelope).unwrap_or_default();
