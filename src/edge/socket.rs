@@ -250,10 +250,10 @@ mod tests {
         };
         assert_eq!(
             (reference.as_str(), stream.as_str()),
-            ("null", "b\n\n\nlines\n7\n\n\"a = 1\"")
+            ("null", "b\n\n0\nlines\n7\n\n\"a = 1\"")
         );
         assert!(edge.follow(&stream, None).is_some() && edge.follow(&stream, Some(9)).is_some());
-        assert!(edge.follow("b\n\n\nlines\nsoon\n\n", None).is_none());
+        assert!(edge.follow("b\n\n0\nlines\nsoon\n\n", None).is_none());
     }
 
     #[test]
