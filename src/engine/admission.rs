@@ -21,6 +21,12 @@ const VERDICT_MS_MIN: Millis = 10;
 const VERDICT_MS_STILL: Millis = 250;
 
 impl Capacity {
+    /// Whether a message of this size finds no room at any time. Where nothing at all may be there,
+    /// whoever waits does so until that changes.
+    pub(super) fn never_fits(&self, body_bytes: u64) -> bool {
+        self.max_bytes > 0 && body_bytes > self.max_bytes
+    }
+
     /// How long the edge may repeat that the line is full.
     pub(super) fn verdict_ms(&self) -> Millis {
         VERDICT_MS_STILL
@@ -191,10 +197,14 @@ fn forget_some(rates: &mut HashMap<u64, u64>, now_us: u64) {
     rates.retain(|_, at| *at > now_us);
     if rates.len() > kept {
         let mut ends: Vec<u64> = rates.values().copied().collect();
-        let over = ends.len() - kept;
+        let mut over = ends.len() - kept;
         let (_, last, _) = ends.select_nth_unstable(over - 1);
         let last = *last;
-        rates.retain(|_, at| *at > last);
+        rates.retain(|_, at| {
+            let goes = *at <= last && over > 0;
+            over -= usize::from(goes);
+            !goes
+        });
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) const AT_MS: &str = "tidegate-dead-at-ms";
 pub(super) const EVENT_ID: &str = "ce-id";
 /// The reason of a message that found no room and was accepted here instead.
 pub(super) const OVERFLOW: &str = "overflow";
+/// The reason of one that could not find room at any time.
+const NEVER_FITS: &str = "never_fits";
 /// What they all begin with; clients cannot set such attributes.
 const PREFIX: &str = "tidegate-dead-";
 
@@ -35,8 +37,10 @@ pub(super) enum Reason {
     LeaseExpired,
     /// Its endpoint said that trying again is of no use.
     Refused,
-    /// It is larger than what it is handed to takes: a Cloudflare Queue, or a queue's `max_bytes`.
+    /// It is larger than the Cloudflare Queue takes that it is handed to.
     TooLarge,
+    /// It is larger than all messages together may be, and was never given a place.
+    NeverFits,
 }
 
 impl Reason {
@@ -46,6 +50,7 @@ impl Reason {
             Self::LeaseExpired => "lease_expired",
             Self::Refused => "refused",
             Self::TooLarge => "too_large",
+            Self::NeverFits => NEVER_FITS,
         }
     }
 }
@@ -148,6 +153,7 @@ impl Queue {
             self.meta.dead_kept += 1;
         } else {
             self.meta.dead_leaving += 1;
+            self.outbox.wake_for(target);
         }
         self.meta_changed = true;
         Ok(())
@@ -200,6 +206,20 @@ pub(super) fn first_dead(
     )
 }
 
+/// Whether a dead letter had a place where it died.
+fn had_place(attributes: &[(&str, &str)]) -> bool {
+    let mut reasons = attributes.iter().filter(|(name, _)| *name == REASON);
+    !reasons.any(|(_, reason)| matches!(*reason, OVERFLOW | NEVER_FITS))
+}
+
+/// Whether a dead letter that is kept in `queue` has a place there: it died there, and had one.
+pub(super) fn has_place_in(queue: &str, attributes: &[(&str, &str)]) -> bool {
+    let here = attributes
+        .iter()
+        .any(|(name, value)| *name == QUEUE && *value == queue);
+    here && had_place(attributes)
+}
+
 /// Whether a message carries the history of a dead letter.
 pub(super) fn has_history(attributes: &[(&str, &str)]) -> bool {
     attributes.iter().any(|(name, _)| *name == QUEUE)
@@ -219,7 +239,7 @@ pub(super) fn forwarded<'a>(
             .map(|(_, value)| *value)
     };
     let is_home = attribute(QUEUE) == Some(target);
-    let keeps_place = is_home && attribute(REASON) != Some(OVERFLOW);
+    let keeps_place = is_home && had_place(&head.attributes);
     let id = attribute(ID).or_else(|| attribute(EVENT_ID));
     let id = id.and_then(Id::parse).unwrap_or(Id(0));
     // A message that dies again after coming home goes out again under the same identifier: tell

@@ -267,8 +267,21 @@ impl Queue {
                 let detail = "draw_at_ms is over; a draw needs an instant to come";
                 Err(Fault::bad("capacity.draw_at_ms", detail))
             }
+            at_ms if self.keeps_bytes(at_ms) && config.capacity.max_bytes < self.max_bytes() => {
+                let detail = "who waits for the draw has to fit: it can be lowered after that";
+                Err(Fault::bad("capacity.max_bytes", detail))
+            }
             _ => Ok(()),
         }
+    }
+
+    fn max_bytes(&self) -> u64 {
+        self.config().capacity.max_bytes
+    }
+
+    /// Whether a draw is under way or, where this is an instant, still to come.
+    fn keeps_bytes(&self, at_ms: Option<Millis>) -> bool {
+        self.draws.is_running() || (self.draws.is_unfinished() && at_ms.is_some())
     }
 
     /// Brings the draws in line with the configuration. One that is under way is finished; one that

@@ -33,6 +33,8 @@ use std::collections::BTreeMap;
 const SPANS_MAX: usize = 4_096;
 /// Rows of heads read at a time, where all of the line has to be looked through.
 pub(super) const PAGE_ROWS: u64 = 16;
+/// What a row of its own counts towards the bytes of a turn, at least.
+const ROW_COST_BYTES: usize = 16_384;
 /// Slowest pace of admission that an estimate is made of: one in 1,000 seconds.
 const PACE_MIN: f64 = 1e-6;
 
@@ -58,7 +60,7 @@ enum Fate {
     /// Its time is over.
     Over,
     /// It is larger than all messages together may be by now.
-    TooLarge,
+    NeverFits,
 }
 
 /// The extent of a row of the line.
@@ -260,7 +262,12 @@ impl Queue {
                 Fate::Waits => {}
                 Fate::Lost => self.line.state.losers -= 1,
                 Fate::Over => self.leave_line(turn, &segment, index, State::Expired)?,
-                Fate::TooLarge => self.bury_waiting(turn, &segment, index)?,
+                Fate::NeverFits => {
+                    // Each is a row of its own.
+                    let cost = ROW_COST_BYTES.max(item.body_bytes as usize);
+                    self.line.bytes_left = self.line.bytes_left.saturating_sub(cost);
+                    self.bury_waiting(turn, &segment, index)?;
+                }
                 Fate::Next => {
                     let bytes_left = &mut self.line.bytes_left;
                     *bytes_left = bytes_left.saturating_sub(item.body_bytes as usize);
@@ -293,8 +300,8 @@ impl Queue {
         if item.expires_at_ms <= now_ms || item.at_ms + retention_ms <= now_ms {
             return Fate::Over;
         }
-        if u64::from(item.body_bytes) > self.config().capacity.max_bytes {
-            return Fate::TooLarge;
+        if self.config().capacity.never_fits(item.body_bytes.into()) {
+            return Fate::NeverFits;
         }
         Fate::Next
     }
@@ -357,7 +364,7 @@ impl Queue {
         Ok(())
     }
 
-    /// What never fits becomes a dead letter: whoever stands behind it would wait for ever.
+    /// What never fits is kept as a dead letter: whoever stands behind it would wait for ever.
     fn bury_waiting(
         &mut self,
         turn: &mut Turn<'_>,
@@ -366,10 +373,9 @@ impl Queue {
     ) -> Result<(), StoreError> {
         let item = segment.items[usize::from(index)];
         let id = Id::mint(self.secret, item.at_ms, item.seq, segment.terms(index).lane);
-        let target = self.dead_letter_queue();
         let (head, body) = (segment.head(&item)?, segment.body(&item));
-        let reason = Reason::TooLarge.name();
-        self.bury(turn, item.seq, id, head, body.bytes(), &target, reason)?;
+        let reason = Reason::NeverFits.name();
+        self.bury(turn, item.seq, id, head, body.bytes(), "", reason)?;
         self.leave_line(turn, segment, index, State::Dead)
     }
 

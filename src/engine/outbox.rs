@@ -44,6 +44,10 @@ pub(super) struct Outbox {
     last_target: String,
     /// Queues that did not take all: how often in a row, and when they are tried again.
     troubled: BTreeMap<String, (u32, Millis)>,
+    /// There is nothing to be sent before then: all others are troubled.
+    rests_until_ms: Millis,
+    /// Queues looked at one after another that may not be sent to yet.
+    looked_in_vain: usize,
     /// A redrive that asked the dead-letter queue: number, the client's token, what was moved here
     /// already.
     pub recalls: Vec<(u32, u32, u64)>,
@@ -61,8 +65,7 @@ impl Outbox {
     /// whether there is anything for the directory.
     pub fn wakeup_ms(&self, has_letters: bool, has_more: bool) -> Option<Millis> {
         let lost_ms = self.is_under_way().then_some(self.lost_at_ms);
-        let next = self.troubled.values().map(|(_, at_ms)| *at_ms).min();
-        let letters_ms = (has_letters && self.sending.is_none()).then_some(next.unwrap_or(0));
+        let letters_ms = (has_letters && self.sending.is_none()).then_some(self.rests_until_ms);
         let more_ms = (has_more && lost_ms.is_none()).then_some(self.retry_at_ms);
         [lost_ms, letters_ms, more_ms].into_iter().flatten().min()
     }
@@ -82,6 +85,33 @@ impl Outbox {
     pub fn forget_sent(&mut self) {
         self.sending = None;
         self.troubled.clear();
+        self.rests_until_ms = 0;
+    }
+
+    /// There is one more dead letter to be sent there.
+    pub fn wake_for(&mut self, target: &str) {
+        if !self.troubled.contains_key(target) {
+            self.rests_until_ms = 0;
+        }
+    }
+
+    /// Whether this queue, the next one that is looked at, may be sent to. Once all in a row may
+    /// not, there is nothing to do until one may.
+    fn is_due(&mut self, target: &str, now_ms: Millis) -> bool {
+        let troubled = self.troubled.get(target);
+        if troubled.is_none_or(|(_, at_ms)| *at_ms <= now_ms) {
+            self.looked_in_vain = 0;
+            return true;
+        }
+        self.looked_in_vain += 1;
+        if self.looked_in_vain > self.troubled.len() {
+            self.looked_in_vain = 0;
+            // What is due by now has nothing to be sent.
+            self.troubled.retain(|_, (_, at_ms)| *at_ms > now_ms);
+            let next_ms = self.troubled.values().map(|(_, at_ms)| *at_ms).min();
+            self.rests_until_ms = next_ms.unwrap_or(0);
+        }
+        false
     }
 
     /// A number for a call that is made now.
@@ -199,7 +229,8 @@ impl Queue {
     /// Starts the calls that are due: the name to the directory, dead letters to their queue.
     pub(super) fn make_calls(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.outbox.give_up_lost(turn.now_ms);
-        if self.meta.dead_leaving > 0 && self.outbox.sending.is_none() {
+        let rests = self.outbox.rests_until_ms > turn.now_ms;
+        if self.meta.dead_leaving > 0 && self.outbox.sending.is_none() && !rests {
             self.send_dead(turn)?;
         }
         if turn.now_ms < self.outbox.retry_at_ms {
@@ -222,31 +253,26 @@ impl Queue {
         Ok(())
     }
 
-    /// The next queue that may be sent to, after the one that was sent to last, and round.
+    /// The next queue that may be sent to, after the one that was looked at last, and round.
     fn next_target(&mut self, turn: &mut Turn<'_>) -> Result<Option<String>, StoreError> {
-        let mut is_first_round = true;
         for _ in 0..TARGETS_MAX {
+            if self.outbox.rests_until_ms > turn.now_ms {
+                break;
+            }
             let found = turn.sql.exec(
                 "SELECT target FROM dead WHERE target > ? ORDER BY target LIMIT 1",
                 &[self.outbox.last_target.as_str().into()],
             )?;
             let Some(target) = scalar(found).map(|it| it.text().to_owned()) else {
-                if self.outbox.last_target.is_empty() && is_first_round {
+                if self.outbox.last_target.is_empty() {
                     self.meta.dead_leaving = 0;
+                    return Ok(None);
                 }
-                if !is_first_round {
-                    // All were looked at: what is due by now has nothing to be sent.
-                    let troubled = &mut self.outbox.troubled;
-                    troubled.retain(|_, (_, at_ms)| *at_ms > turn.now_ms);
-                    break;
-                }
-                is_first_round = false;
                 self.outbox.last_target.clear();
                 continue;
             };
             self.outbox.last_target.clone_from(&target);
-            let troubled = self.outbox.troubled.get(&target);
-            if troubled.is_none_or(|(_, at_ms)| *at_ms <= turn.now_ms) {
+            if self.outbox.is_due(&target, turn.now_ms) {
                 return Ok(Some(target));
             }
         }

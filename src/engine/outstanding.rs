@@ -12,6 +12,9 @@ use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// How many that became deliverable are told apart. Of more, all behind the first is looked at again.
+const CAME_MAX: usize = 64;
+
 /// Ranks are 0 to 9: nine less the priority, or zero where the order is strict.
 pub const RANKS: usize = 10;
 
@@ -71,8 +74,77 @@ pub struct Outstanding {
     queued_by_rank: [u64; RANKS],
     /// Sequence numbers whose entry changed since the last commit, some more than once.
     touched: Vec<u64>,
-    /// The first of those that became deliverable since somebody asked.
-    came: Option<(u8, u64)>,
+    /// Those that became deliverable since somebody asked.
+    came: Came,
+}
+
+/// Where a message stands in the order of delivery: its rank, its number.
+pub type Standing = (u8, u64);
+
+/// Messages that became deliverable, by where they stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Came {
+    list: Vec<Standing>,
+    /// Where there were too many for the list: the first of all.
+    first: Option<Standing>,
+}
+
+impl Came {
+    fn note(&mut self, at: Standing) {
+        match &mut self.first {
+            Some(first) => *first = at.min(*first),
+            None if self.list.len() < CAME_MAX => self.list.push(at),
+            None => {
+                self.first = self.list.drain(..).min().map(|first| first.min(at));
+            }
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.first.is_none()
+    }
+}
+
+/// What somebody who looks for messages has looked at in vain.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// All that stand up to here,
+    to: Option<Standing>,
+    /// but for these, which came since.
+    again: BTreeSet<Standing>,
+}
+
+impl Seen {
+    /// What became deliverable has not been looked at.
+    pub fn note(&mut self, came: &Came) {
+        let news = came.list.iter().filter(|at| Some(**at) <= self.to);
+        self.again.extend(news);
+        let first = came.first.or(match self.again.len() {
+            0..=CAME_MAX => None,
+            _ => self.again.first().copied(),
+        });
+        if let Some((rank, seq)) = first {
+            self.to = self.to.min(Some((rank, seq.saturating_sub(1))));
+            let to = self.to;
+            self.again.retain(|at| Some(*at) <= to);
+        }
+    }
+
+    /// This one was looked at in vain.
+    pub fn add(&mut self, at: Standing) {
+        if !self.again.remove(&at) {
+            self.to = self.to.max(Some(at));
+        }
+    }
+
+    /// What somebody who looks for the same has seen.
+    pub fn join(&mut self, other: &Self) {
+        if self.to < other.to {
+            self.clone_from(other);
+        }
+    }
 }
 
 impl Outstanding {
@@ -129,23 +201,24 @@ impl Outstanding {
         self.entries.range(seq..).map(|(seq, entry)| (*seq, entry))
     }
 
-    /// The next deliverable message after `after` in the order of delivery.
-    #[must_use]
-    pub fn first_ready_after(&self, after: Option<(u8, u64)>) -> Option<(u8, u64)> {
+    /// The next deliverable message that was not seen, in the order of delivery.
+    pub fn first_ready(&self, seen: &mut Seen) -> Option<Standing> {
         use std::ops::Bound::{Excluded, Unbounded};
-        match after {
+        while let Some(again) = seen.again.first().copied() {
+            if self.ready.contains(&again) {
+                return Some(again);
+            }
+            seen.again.pop_first();
+        }
+        match seen.to {
             None => self.ready.first().copied(),
-            Some(after) => self
-                .ready
-                .range((Excluded(after), Unbounded))
-                .next()
-                .copied(),
+            Some(to) => self.ready.range((Excluded(to), Unbounded)).next().copied(),
         }
     }
 
-    /// The first of those that became deliverable since the last call, in the order of delivery.
-    pub fn take_came(&mut self) -> Option<(u8, u64)> {
-        self.came.take()
+    /// Those that became deliverable since the last call.
+    pub fn take_came(&mut self) -> Came {
+        std::mem::take(&mut self.came)
     }
 
     /// Whether this message may be delivered now: it is ready, and the next of its line.
@@ -210,7 +283,9 @@ impl Outstanding {
 
     /// Puts an entry in, or changes it.
     pub fn put(&mut self, seq: u64, entry: Entry) {
-        if let Some(old) = self.entries.get(&seq).copied() {
+        let old = self.entries.get(&seq).copied();
+        let before = self.ready_of(seq, old.as_ref(), entry.line);
+        if let Some(old) = old {
             self.unindex(seq, &old);
         } else {
             *self.segments.entry(entry.place.segment_id()).or_default() += 1;
@@ -218,6 +293,21 @@ impl Outstanding {
         self.entries.insert(seq, entry);
         self.index(seq, &entry);
         self.touch(seq);
+        let after = self.ready_of(seq, Some(&entry), entry.line);
+        if let Some(at) = after.filter(|_| after != before) {
+            self.came.note(at);
+        }
+    }
+
+    /// Where this message stands while it is deliverable; in a line, where the line's first does.
+    fn ready_of(&self, seq: u64, entry: Option<&Entry>, line: u64) -> Option<Standing> {
+        if line == 0 {
+            let ready = entry.filter(|it| it.status == Status::Ready);
+            return ready.map(|it| (it.rank, seq));
+        }
+        let first = *self.lines.get(&line)?.queue.first()?;
+        let at = (self.entries.get(&first)?.rank, first);
+        self.ready.contains(&at).then_some(at)
     }
 
     fn touch(&mut self, seq: u64) {
@@ -228,8 +318,14 @@ impl Outstanding {
 
     /// Takes an entry out. The second part says whether it was the last one of its segment.
     pub fn remove(&mut self, seq: u64) -> Option<(Entry, bool)> {
+        let line = self.entries.get(&seq)?.line;
+        let before = self.ready_of(seq, None, line);
         let entry = self.entries.remove(&seq)?;
         self.unindex(seq, &entry);
+        let after = self.ready_of(seq, None, line);
+        if let Some(at) = after.filter(|_| after != before) {
+            self.came.note(at);
+        }
         let id = entry.place.segment_id();
         let count = self.segments.get_mut(&id)?;
         *count -= 1;
@@ -268,7 +364,7 @@ impl Outstanding {
         let entries = std::mem::take(&mut self.entries);
         *self = Self {
             touched: std::mem::take(&mut self.touched),
-            came: self.came,
+            came: std::mem::take(&mut self.came),
             ..Self::default()
         };
         for (seq, mut entry) in entries {
@@ -302,18 +398,18 @@ impl Outstanding {
         }
         if entry.line == 0 {
             if entry.status == Status::Ready {
-                self.make_ready((entry.rank, seq));
+                self.ready.insert((entry.rank, seq));
             }
             return;
         }
-        let before = self.unready_line(entry.line);
+        self.unready_line(entry.line);
         let line = self.lines.entry(entry.line).or_default();
         if entry.status == Status::Ready {
             line.queue.insert(seq);
         } else {
             line.active += 1;
         }
-        self.ready_line(entry.line, before);
+        self.ready_line(entry.line);
     }
 
     fn unindex(&mut self, seq: u64, entry: &Entry) {
@@ -340,7 +436,7 @@ impl Outstanding {
         if entry.line == 0 {
             return;
         }
-        let before = self.unready_line(entry.line);
+        self.unready_line(entry.line);
         if let Some(line) = self.lines.get_mut(&entry.line) {
             if entry.status == Status::Ready {
                 line.queue.remove(&seq);
@@ -351,34 +447,26 @@ impl Outstanding {
                 self.lines.remove(&entry.line);
             }
         }
-        self.ready_line(entry.line, before);
+        self.ready_line(entry.line);
     }
 
-    fn make_ready(&mut self, at: (u8, u64)) {
-        self.ready.insert(at);
-        self.came = Some(self.came.map_or(at, |came| came.min(at)));
+    /// Takes a line's first message out of `ready`.
+    fn unready_line(&mut self, line: u64) {
+        if let Some(first) = self.lines.get(&line).and_then(|l| l.queue.first())
+            && let Some(entry) = self.entries.get(first)
+        {
+            self.ready.remove(&(entry.rank, *first));
+        }
     }
 
-    /// Takes a line's first message out of `ready`; where it stood, if it did.
-    fn unready_line(&mut self, line: u64) -> Option<(u8, u64)> {
-        let first = *self.lines.get(&line)?.queue.first()?;
-        let at = (self.entries.get(&first)?.rank, first);
-        self.ready.remove(&at).then_some(at)
-    }
-
-    /// Puts a free line's first message into `ready`, where the one at `before` stood.
-    fn ready_line(&mut self, line: u64, before: Option<(u8, u64)>) {
+    /// Puts a free line's first message into `ready`.
+    fn ready_line(&mut self, line: u64) {
         if let Some(line) = self.lines.get(&line)
             && line.active == 0
             && let Some(first) = line.queue.first()
             && let Some(entry) = self.entries.get(first)
         {
-            let at = (entry.rank, *first);
-            if before == Some(at) {
-                self.ready.insert(at);
-            } else {
-                self.make_ready(at);
-            }
+            self.ready.insert((entry.rank, *first));
         }
     }
 }

@@ -531,7 +531,11 @@ impl Queue {
                 .now_ms
                 .saturating_sub(self.dedup_window_ms().max(FORWARD_WINDOW_MS));
             if self.idempotency.find(turn.sql, print, since_ms)?.is_none() {
-                if message.draft.body.len() as u64 > self.config().capacity.max_bytes {
+                if self
+                    .config()
+                    .capacity
+                    .never_fits(message.draft.body.len() as u64)
+                {
                     self.bury_forwarded(turn, message, print)?;
                 } else if self.has_room_for(message) {
                     self.place_forwarded(turn, message, print)?;
@@ -566,8 +570,8 @@ impl Queue {
             .is_some()
     }
 
-    /// What never fits becomes a dead letter here: it would hold up whatever comes behind it for
-    /// ever. A dead letter stays one, with its history.
+    /// What never fits is kept here as a dead letter: it would hold up whatever comes behind it for
+    /// ever. A dead letter of another queue stays one, with its history.
     fn bury_forwarded(
         &mut self,
         turn: &mut Turn<'_>,
@@ -580,9 +584,12 @@ impl Queue {
             self.write_dead(turn, seq, now_ms, "", head, draft.body)?;
         } else {
             let id = Id::mint(self.secret, now_ms, seq, SINGLE);
-            let target = self.dead_letter_queue();
-            let reason = dead_letter::Reason::TooLarge.name();
-            self.bury(turn, seq, id, head, draft.body, &target, reason)?;
+            // One that comes home has its place.
+            let reason = match message.keeps_place {
+                true => dead_letter::Reason::TooLarge,
+                false => dead_letter::Reason::NeverFits,
+            };
+            self.bury(turn, seq, id, head, draft.body, "", reason.name())?;
         }
         self.end(turn, seq, State::Dead, 0, None);
         self.meta.totals.accepted += 1;

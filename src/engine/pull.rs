@@ -9,7 +9,7 @@ use super::Stop;
 use super::config::Order;
 use super::dead_letter::id_in;
 use super::filter::{Filter, Subject};
-use super::outstanding::{Entry, Status};
+use super::outstanding::{Entry, Seen, Status};
 use super::puller::Puller;
 use super::queue::{Queue, Turn};
 use super::segment::{Head, Item, LANES, Place, SINGLE, Segment};
@@ -25,9 +25,8 @@ pub(super) struct Want {
     pub batch_size: u32,
     pub visibility_timeout_ms: Option<Millis>,
     pub filter: Option<Filter>,
-    /// Nothing that is ready up to here, in the order of delivery, is for it; but for what became
-    /// ready since.
-    pub seen: Option<(u8, u64)>,
+    /// Of what is ready, this is not for it.
+    pub seen: Seen,
 }
 
 /// What there was for a pull.
@@ -50,6 +49,9 @@ impl Leased {
         self.messages.is_empty() && !self.is_cut
     }
 }
+
+/// Of a body, so much is looked at for the price of an empty one.
+const LOOK_BYTES: usize = 16_384;
 
 /// The next message, and where it comes from.
 enum Next {
@@ -78,7 +80,7 @@ impl Queue {
             batch_size: pull.batch_size.clamp(1, PULL_MESSAGES_MAX),
             visibility_timeout_ms: pull.visibility_timeout_ms,
             filter,
-            seen: None,
+            seen: Seen::default(),
         };
         let settled = turn.settled.iter().position(|(of, _)| *of == token);
         let acknowledged = settled.map(|at| turn.settled.swap_remove(at).1);
@@ -91,7 +93,9 @@ impl Queue {
             self.outstanding.take_came();
             leased
         };
-        if leased.messages.is_empty() && (leased.is_cut || pull.wait_ms > 0) {
+        // One that does not wait gets nothing where nobody more can.
+        let may_wait = pull.wait_ms > 0 || (leased.is_cut && self.waiters.has_room());
+        if leased.messages.is_empty() && may_wait {
             let puller = Puller::new(token, want, turn.now_ms, pull, acknowledged);
             self.waiters.add_pull(puller)?;
             return Ok(None);
@@ -166,11 +170,11 @@ impl Queue {
         let until_ms = turn.now_ms + lease_ms;
         let mut bytes = 0;
         while messages.len() < want.batch_size as usize {
-            if turn.looks_left == 0 {
+            if turn.looks_left == 0 && want.filter.is_some() {
                 leased.is_cut = true;
                 break;
             }
-            let Some(next) = self.next(turn, want.seen)? else {
+            let Some(next) = self.next(turn, &mut want.seen)? else {
                 break;
             };
             let found = match next {
@@ -187,10 +191,16 @@ impl Queue {
             let is_free = found.is_fresh || self.outstanding.is_deliverable(found.seq);
             if !is_free || !self.matches(&found.segment, &item, want.filter.as_ref())? {
                 self.take_found(&found, found.entry);
-                turn.looks_left -= 1;
                 if is_free {
-                    want.seen = want.seen.max(Some((found.entry.rank, found.seq)));
+                    want.seen.add((found.entry.rank, found.seq));
                 }
+                if turn.looks_left == 0 {
+                    leased.is_cut = true;
+                    break;
+                }
+                // A large one costs more to be read.
+                let looks = 1 + item.body_bytes as usize / LOOK_BYTES;
+                turn.looks_left = turn.looks_left.saturating_sub(looks);
                 continue;
             }
             if bytes + item.body_bytes as usize > PULL_BYTES_MAX && !messages.is_empty() {
@@ -353,13 +363,9 @@ impl Queue {
         }))
     }
 
-    /// Where the next message comes from, among ready ones after `after` and the lanes.
-    fn next(
-        &mut self,
-        turn: &mut Turn<'_>,
-        after: Option<(u8, u64)>,
-    ) -> Result<Option<Next>, StoreError> {
-        let ready = self.outstanding.first_ready_after(after);
+    /// Where the next message comes from, among ready ones that were not seen and the lanes.
+    fn next(&mut self, turn: &mut Turn<'_>, seen: &mut Seen) -> Result<Option<Next>, StoreError> {
+        let ready = self.outstanding.first_ready(seen);
         let order = self.order();
         let blocked = order == Order::Fifo && self.outstanding.busy() > 0;
         if blocked || self.outstanding.len() >= OUTSTANDING_MAX {

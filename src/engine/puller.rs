@@ -5,6 +5,7 @@
 //! first in the next one. A filter looks at each message once: where a pull has come is kept until
 //! something becomes ready before it.
 
+use super::outstanding::Came;
 use super::pull::{Leased, Want};
 use super::queue::{Queue, Turn};
 use crate::command::{Acknowledged, Pull, Reply};
@@ -57,12 +58,7 @@ impl Puller {
 
     /// What one like it has seen is not for it either.
     pub fn saw_as(&mut self, like: &Self) {
-        self.want.seen = self.want.seen.max(like.want.seen);
-    }
-
-    /// Something became ready: what was seen ends before it.
-    fn saw_before(&mut self, (rank, seq): (u8, u64)) {
-        self.want.seen = self.want.seen.min(Some((rank, seq.saturating_sub(1))));
+        self.want.seen.join(&like.want.seen);
     }
 
     /// Whether it is answered with nothing.
@@ -72,6 +68,16 @@ impl Puller {
 }
 
 impl Queue {
+    /// Tells waiting pulls what became deliverable, and who calls.
+    pub(super) fn tell_came(&mut self) -> Came {
+        let came = self.outstanding.take_came();
+        if !came.is_empty() {
+            let pulls = self.waiters.pulls.iter_mut();
+            pulls.for_each(|it| it.want.seen.note(&came));
+        }
+        came
+    }
+
     /// Gives what is deliverable to waiting pulls, in the order they came, and ends those whose
     /// time is over.
     pub(super) fn serve_pulls(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
@@ -79,14 +85,14 @@ impl Queue {
         if !self.waiters.has_pulls() {
             return Ok(());
         }
+        self.tell_came();
         let mut pulls = std::mem::take(&mut self.waiters.pulls);
-        // Those that were looked for in vain, and those that this turn does not get to.
-        let (mut left, mut next) = (VecDeque::new(), VecDeque::new());
-        if let Some(came) = self.outstanding.take_came() {
-            pulls.iter_mut().for_each(|it| it.saw_before(came));
-        }
+        // Those that were looked for in vain; those that this turn does not get to, and those that
+        // it does not get through with.
+        let (mut left, mut next, mut cut) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
         let mut is_dry = false;
         while let Some(mut puller) = pulls.pop_front() {
+            let is_served = turn.looks_left > 0 && turn.answers.has_room();
             let leased = if is_dry && puller.filter.is_none() {
                 Leased::nothing(false)
             } else if turn.answers.has_room() {
@@ -94,14 +100,21 @@ impl Queue {
             } else {
                 Leased::nothing(true)
             };
-            if let Some(came) = self.outstanding.take_came() {
+            let came = self.outstanding.take_came();
+            if !came.is_empty() {
                 let others = pulls.iter_mut().chain(&mut left).chain(&mut next);
-                others.for_each(|it| it.saw_before(came));
+                others
+                    .chain(&mut cut)
+                    .for_each(|it| it.want.seen.note(&came));
             }
             // Without a filter, nothing for one means nothing for the others.
             is_dry |= leased.is_dry() && puller.filter.is_none();
             if leased.messages.is_empty() && !puller.is_over(&leased, turn.now_ms) {
-                if leased.is_cut { &mut next } else { &mut left }.push_back(puller);
+                match (leased.is_cut, is_served) {
+                    (false, _) => left.push_back(puller),
+                    (true, false) => next.push_back(puller),
+                    (true, true) => cut.push_back(puller),
+                }
                 continue;
             }
             let reply = Reply::Pulled {
@@ -111,6 +124,7 @@ impl Queue {
             };
             turn.out.replies.push((puller.token, Ok(reply)));
         }
+        next.append(&mut cut);
         self.waiters.is_cut = !next.is_empty();
         next.append(&mut left);
         self.waiters.pulls = next;

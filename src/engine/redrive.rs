@@ -4,9 +4,10 @@
 //! home by that queue's outbox. A selection is a filter: the history it is about is in attributes.
 
 use super::Stop;
-use super::dead_letter::{AT_MS, OF_ONE_CALL, QUEUE, first_dead};
+use super::dead_letter::{AT_MS, OF_ONE_CALL, QUEUE, first_dead, has_place_in};
 use super::filter::Filter;
 use super::outcome::Call;
+use super::outstanding::Seen;
 use super::pull::Want;
 use super::queue::{Queue, Turn};
 use super::segment::{SINGLE, Segment};
@@ -28,6 +29,8 @@ struct Progress {
     after_seq: u64,
     looked_at: u64,
     bytes: usize,
+    /// Whether any of those wanted has to stay.
+    passed_over: bool,
 }
 
 impl Progress {
@@ -114,7 +117,7 @@ impl Queue {
             }
         }
         // Without a selection, the next call begins anew and finds what is left.
-        let more = filter.is_some() && self.meta.dead_kept > 0;
+        let more = (filter.is_some() || progress.passed_over) && self.meta.dead_kept > 0;
         Ok((progress.moved, more.then_some(progress.after_seq)))
     }
 
@@ -139,23 +142,46 @@ impl Queue {
             return Ok(true);
         };
         if self.matches(&segment, item, filter)? {
+            let body_bytes = body_bytes as u64;
+            let has_place = has_place_in(&self.name, &segment.head(item)?.attributes);
+            let sold_out =
+                || self.overflow_of(capacity, body_bytes).is_some() || !self.line.is_empty();
             let full = self.depth() >= capacity.max_messages
-                || self.meta.bytes + body_bytes as u64 > capacity.max_bytes;
+                || self.meta.bytes + body_bytes > capacity.max_bytes;
+            if capacity.never_fits(body_bytes) || (!full && !has_place && sold_out()) {
+                // Those behind it may come back all the same.
+                progress.passed_over = true;
+                return Ok(true);
+            }
             if full {
                 return Ok(false);
             }
-            self.revive_one(turn, seq, &segment)?;
+            self.revive_one(turn, seq, &segment, has_place)?;
             progress.moved += 1;
         }
         Ok(true)
     }
 
-    fn revive_one(&mut self, turn: &mut Turn<'_>, seq: u64, segment: &Segment) -> Result<(), Stop> {
+    fn revive_one(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seq: u64,
+        segment: &Segment,
+        has_place: bool,
+    ) -> Result<(), Stop> {
         let Some(item) = segment.items.first() else {
             return Ok(());
         };
         let mut head = segment.head(item)?;
         head.expires_at_ms = None;
+        if !has_place {
+            self.meta.accepted += 1;
+            if let Some(key) = head.key
+                && self.config().capacity.max_per_key.is_some()
+            {
+                self.key_counts.change(turn.sql, key, false)?;
+            }
+        }
         let body = segment.body(item);
         let due_ms = turn.now_ms.max(self.meta.singles_taken.0 + 1);
         self.insert_single_row(turn, seq, item.at_ms, head, body.bytes(), due_ms, false)?;
@@ -193,11 +219,11 @@ impl Queue {
             batch_size: STEP,
             visibility_timeout_ms: None,
             filter: Some(filter),
-            seen: None,
+            seen: Seen::default(),
         };
         let (mut moved, mut bytes) = (0, 0);
         // All that is outstanding is looked at: who asks again begins anew.
-        let looks_left = std::mem::replace(&mut turn.looks_left, 2 * OUTSTANDING_MAX);
+        let looks_left = std::mem::replace(&mut turn.looks_left, OUTSTANDING_MAX);
         // A queue that is no dead-letter queue need not be looked through; one that is paused gives
         // nothing to consumers, and this is none.
         let paused = std::mem::take(&mut self.meta.paused);
@@ -207,6 +233,8 @@ impl Queue {
             && self.meta.dead_leaving < OUTBOX_MAX
         {
             let leased = self.lease(turn, &mut want)?;
+            // What it passed over it has seen, and others have not.
+            self.tell_came();
             if leased.messages.is_empty() {
                 break;
             }
@@ -218,6 +246,8 @@ impl Queue {
                 self.leave(turn, message.seq, &home)?;
                 moved += 1;
             }
+            // What left lets others of its line follow.
+            want.seen.note(&self.tell_came());
         }
         self.meta.paused = paused;
         turn.looks_left = looks_left;

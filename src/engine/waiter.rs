@@ -120,6 +120,11 @@ impl Waiters {
         None
     }
 
+    /// Whether one more may wait.
+    pub fn has_room(&self) -> bool {
+        self.check_room().is_ok()
+    }
+
     fn check_room(&self) -> Result<(), Fault> {
         expect_place(self.pulls.len() + self.readers.len())
     }

@@ -640,3 +640,115 @@ fn a_dead_letter_that_never_fits_is_kept_there_and_holds_up_nothing() {
     assert_eq!(pair.redrive(), 1);
     assert_eq!(pair.home.describe().depth, 2);
 }
+
+#[test]
+fn many_dead_letter_queues_that_take_nothing_cost_no_turn_after_turn() {
+    let mut bench = Bench::new("{}");
+    let mut calls: Vec<Call> = Vec::new();
+    let targets: Vec<String> = (0..150).map(|n| format!("down{n:03}")).collect();
+    let fail_all = |bench: &mut Bench, calls: &mut Vec<Call>| {
+        calls.append(&mut bench.last.calls);
+        while let Some(call) = calls.pop() {
+            bench
+                .queue
+                .called(call.number, !call.object.starts_with("down"), b"");
+            bench.turn(Vec::new());
+            calls.append(&mut bench.last.calls);
+        }
+    };
+    for target in &targets {
+        bury_for(&mut bench, target);
+        fail_all(&mut bench, &mut calls);
+    }
+    // Its alarms come when the next one is tried again, and not at once, over and over.
+    let armed = bench.alarms_armed;
+    for _ in 0..20 {
+        let at = bench.alarm_at_ms.expect("they are tried again");
+        bench.now_ms = bench.now_ms.max(at);
+        bench.turn(Vec::new());
+        fail_all(&mut bench, &mut calls);
+    }
+    assert!(bench.now_ms > 1_700_000_000_000 + 1_000, "time passed");
+    assert!(
+        bench.alarms_armed - armed <= 400,
+        "{}",
+        bench.alarms_armed - armed
+    );
+    while bench.alarm_at_ms.is_some_and(|at| at <= bench.now_ms) {
+        bench.turn(Vec::new());
+        fail_all(&mut bench, &mut calls);
+    }
+    let before = bench.database.statements;
+    bench.turn(Vec::new());
+    let statements = bench.database.statements - before;
+    assert!(statements <= 4, "an idle turn makes {statements}");
+    // One that can be reached is not held up by them.
+    bury_for(&mut bench, "up");
+    calls.append(&mut bench.last.calls);
+    while calls.iter().all(|call| call.object != "up#0") {
+        let at = bench.alarm_at_ms.expect("it goes on");
+        assert!(at <= bench.now_ms, "at once");
+        bench.turn(Vec::new());
+        calls.append(&mut bench.last.calls);
+    }
+}
+
+#[test]
+fn a_redrive_passes_over_what_never_fits_and_what_has_no_place() {
+    let config = r#"{"capacity":{"max_accepted":1,"max_messages":9,"overflow":"wait"},
+        "delivery":{"max_attempts":1}}"#;
+    let mut bench = Bench::new(config);
+    bench.put("first");
+    let never = bench.put("too large for what comes");
+    let lease_id = lease(&bench.pull(1)[0]);
+    bench.retry(&lease_id).unwrap();
+    let configure = |bench: &mut Bench, patch: &str| {
+        bench.ask(Command::Configure { patch }).unwrap();
+    };
+    // Sold out, so it waits; made larger, it would be its turn, and it does not fit any more.
+    configure(
+        &mut bench,
+        r#"{"capacity":{"max_bytes":10,"max_accepted":2}}"#,
+    );
+    assert_eq!(bench.state(never.id).unwrap().state, State::Dead);
+    assert_eq!((bench.describe().dead, bench.describe().accepted), (2, 1));
+    configure(&mut bench, r#"{"capacity":{"max_accepted":1}}"#);
+    let moved = |bench: &mut Bench| match bench.ask(Command::Redrive).unwrap() {
+        Reply::Moved(n) | Reply::MovedTo { moved: n, .. } => n,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(moved(&mut bench), 1, "the other one has its place");
+    // Now it would fit, and all places are taken.
+    configure(&mut bench, r#"{"capacity":{"max_bytes":1000}}"#);
+    assert_eq!(moved(&mut bench), 0);
+    assert_eq!((bench.describe().dead, bench.describe().accepted), (1, 1));
+    configure(&mut bench, r#"{"capacity":{"max_accepted":2}}"#);
+    assert_eq!(moved(&mut bench), 1);
+    assert_eq!((bench.describe().dead, bench.describe().accepted), (0, 2));
+    assert!(bench.put("third").waiting.is_some(), "sold out");
+    bench.reopen();
+    bench.pass(10);
+    assert_eq!(bench.pull(9).len(), 2);
+}
+
+#[test]
+fn what_no_longer_fits_at_home_is_kept_there_with_its_place() {
+    let mut pair = Pair::new(CONFIG, "{}");
+    pair.home.put("much too large for that");
+    let lease_id = lease(&pair.home.pull(1)[0]);
+    pair.home.retry(&lease_id).unwrap();
+    pair.run();
+    let configure = |bench: &mut Bench, patch: &str| {
+        bench.ask(Command::Configure { patch }).unwrap();
+    };
+    configure(&mut pair.home, r#"{"capacity":{"max_bytes":10}}"#);
+    assert_eq!(pair.redrive(), 1);
+    let figures = pair.home.describe();
+    assert_eq!((figures.depth, figures.dead, figures.accepted), (0, 1, 1));
+    assert_eq!(pair.graves.describe().depth, 0);
+    assert_eq!(pair.redrive(), 0, "it does not go round");
+    configure(&mut pair.home, r#"{"capacity":{"max_bytes":1000}}"#);
+    assert_eq!(pair.redrive(), 1);
+    let figures = pair.home.describe();
+    assert_eq!((figures.depth, figures.dead, figures.accepted), (1, 0, 1));
+}

@@ -240,3 +240,45 @@ fn who_never_fits_any_more_is_a_dead_letter_and_holds_up_nobody() {
     bench.reopen();
     assert_eq!(bench.pull(9).len(), 1);
 }
+
+#[test]
+fn of_many_who_never_fit_a_bounded_number_is_buried_in_a_turn() {
+    let mut bench =
+        Bench::new(r#"{"capacity":{"max_messages":1,"max_waiting":100000,"overflow":"wait"}}"#);
+    bench.put("first");
+    for _ in 0..3 {
+        let drafts = (0..1_000).map(|_| Ok(draft("too large for what comes")));
+        bench.ask(Command::PublishBatch(drafts.collect())).unwrap();
+    }
+    // Nothing may be there: who waits does so until that changes.
+    let lease_id = lease(&bench.pull(1)[0]);
+    configure(&mut bench, r#"{"capacity":{"max_bytes":0}}"#);
+    bench.ack(&lease_id).unwrap();
+    assert_eq!(
+        (bench.describe().waiting, bench.describe().dead),
+        (3_000, 0)
+    );
+    configure(&mut bench, r#"{"capacity":{"max_bytes":10}}"#);
+    let (mut dead, mut most) = (bench.describe().dead, 0);
+    for _ in 0..20 {
+        bench.turn(Vec::new());
+        let now = bench.describe().dead;
+        most = most.max(now - dead);
+        dead = now;
+    }
+    assert_eq!((dead, bench.describe().waiting), (3_000, 0));
+    assert!(most <= 1_100, "{most} in two turns");
+}
+
+#[test]
+fn what_may_be_there_is_not_lowered_while_some_wait_for_a_draw() {
+    let mut bench = Bench::new(
+        r#"{"capacity":{"admission":"draw","draw_at_ms":1700000060000,"max_accepted":5}}"#,
+    );
+    let lower = r#"{"capacity":{"max_bytes":10}}"#;
+    bench.put("somewhat larger than that");
+    let refused = bench.ask(Command::Configure { patch: lower }).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::BadRequest);
+    bench.pass(60_001);
+    configure(&mut bench, lower);
+}

@@ -15,6 +15,7 @@ mod settle;
 
 use super::dead_letter::Reason;
 use super::outcome::Dispatch;
+use super::outstanding::Seen;
 use super::pull::Want;
 use super::queue::{Queue, Turn};
 use crate::command::Reply;
@@ -175,7 +176,7 @@ impl Queue {
             batch_size: push.batch_size,
             visibility_timeout_ms: Some(lease_ms(push.timeout_ms)),
             filter: None,
-            seen: None,
+            seen: Seen::default(),
         };
         let first_lease = self.meta.next_lease;
         let leased = self.lease_for_answer(turn, &mut want)?;

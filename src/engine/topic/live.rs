@@ -46,8 +46,8 @@ pub(super) struct Live {
     asking: Vec<Asking>,
     /// Since when nobody reads.
     idle_since_ms: Option<Millis>,
-    /// The number of the call that ends the feeding.
-    ending: Option<u32>,
+    /// The number of the call that ends the feeding, and when its answer is no longer expected.
+    ending: Option<(u32, Millis)>,
     /// It has ended.
     ended: bool,
 }
@@ -162,7 +162,7 @@ impl Topic {
         });
         let command = ending.encode().map_err(|e| StoreError(e.to_string()))?;
         let number = self.subscriptions.number();
-        self.live.ending = Some(number);
+        self.live.ending = Some((number, turn.now_ms + CALL_LOST_MS));
         turn.out.calls.push(Call {
             number,
             object: TOPIC_DIRECTORY.to_owned(),
@@ -173,7 +173,7 @@ impl Topic {
 
     /// The answer to the call that ends the feeding: whether it was that.
     pub(super) fn rested(&mut self, number: u32, ok: bool) -> bool {
-        if self.live.ending.take_if(|it| *it == number).is_none() {
+        if self.live.ending.take_if(|(it, _)| *it == number).is_none() {
             return false;
         }
         self.live.idle_since_ms = None;
@@ -200,8 +200,8 @@ impl Topic {
         let since_ms = self.live.idle_since_ms?;
         // While the directory is being told, its answer is what comes next; should this object start
         // anew meanwhile, it has to say so again.
-        let again_ms = self.live.ending.map_or(0, |_| CALL_LOST_MS);
-        Some(since_ms + PATTERN_IDLE_MS + again_ms)
+        let again_ms = self.live.ending.map(|(_, lost_at_ms)| lost_at_ms);
+        Some(again_ms.unwrap_or(since_ms + PATTERN_IDLE_MS))
     }
 }
 

@@ -111,7 +111,7 @@ impl Topic {
     /// Gives what was published to reads that wait for it, and ends those whose time is over.
     pub(super) fn serve_waiting(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         // Those that this turn does not get to go first in the next one.
-        let mut next = Vec::new();
+        let (mut next, mut is_behind) = (Vec::new(), false);
         for mut waiting in std::mem::take(&mut self.waiting) {
             let is_over = waiting.until_ms <= turn.now_ms || waiting.is_brief;
             if waiting.cursor.next >= self.log.next_seq && !is_over {
@@ -130,6 +130,8 @@ impl Topic {
             let (mut page, cursor) = self.page(turn, waiting.cursor, &want)?;
             page.missed += waiting.missed;
             if page.messages.is_empty() && !is_over {
+                // One look goes only so far.
+                is_behind |= cursor.next < self.log.next_seq;
                 waiting.cursor = cursor;
                 waiting.missed = page.missed;
                 self.waiting.push(waiting);
@@ -138,7 +140,7 @@ impl Topic {
             let reply = self.reply(turn, page);
             turn.out.replies.push((waiting.token, Ok(reply)));
         }
-        self.is_read_cut = !next.is_empty();
+        self.is_read_cut = is_behind || !next.is_empty();
         next.append(&mut self.waiting);
         self.waiting = next;
         Ok(())

@@ -135,10 +135,30 @@ impl Model {
     /// which means: with the clock's work of a later turn.
     pub fn redrive(&mut self) -> u64 {
         let mut moved = 0;
-        while let Some((&seq, dead)) = self.dead.first_key_value() {
-            let bytes = self.bytes() + dead.body.len() as u64;
-            if self.depth() >= self.limits.max_messages || bytes > self.limits.max_bytes {
+        let all: Vec<u64> = self.dead.keys().copied().collect();
+        for seq in all {
+            let dead = &self.dead[&seq];
+            let (bytes, max_bytes) = (dead.body.len() as u64, self.limits.max_bytes);
+            if max_bytes > 0 && bytes > max_bytes {
+                continue;
+            }
+            let bytes = self.bytes() + bytes;
+            if self.depth() >= self.limits.max_messages || bytes > max_bytes {
                 break;
+            }
+            // One that died in the line was never given a place.
+            if dead.at == At::InLine {
+                if self.is_sold_out() || self.line().next().is_some() {
+                    continue;
+                }
+                self.accepted += 1;
+                if let Some(key) = dead
+                    .key
+                    .clone()
+                    .filter(|_| self.limits.max_per_key.is_some())
+                {
+                    *self.keys.entry(key).or_default() += 1;
+                }
             }
             let due_ms = self.now_ms.max(self.last_due.0 + 1);
             let dead = self.dead.remove(&seq).unwrap();

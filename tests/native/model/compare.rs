@@ -70,7 +70,9 @@ impl Play {
             }
             (Op::Purge, Ok(Reply::Done)) => self.model.purge(),
             (Op::Pause(paused), Ok(Reply::Done)) => self.model.paused = *paused,
-            (Op::Redrive, Ok(Reply::Moved(moved))) => assert_eq!(moved, self.model.redrive()),
+            (Op::Redrive, Ok(Reply::Moved(moved) | Reply::MovedTo { moved, .. })) => {
+                assert_eq!(moved, self.model.redrive());
+            }
             (op, reply) => panic!("{op:?} was answered {reply:?}"),
         }
     }

@@ -129,6 +129,11 @@ impl Model {
         if limits.draw_at_ms.is_some_and(|at| at <= self.now_ms) && limits.draw_at_ms != known {
             return Err(ErrorCode::BadRequest);
         }
+        let pending = self.draw.as_ref().is_some_and(|draw| !draw.is_over);
+        if pending && limits.draw_at_ms.is_some() && limits.max_bytes < self.limits.max_bytes {
+            // Who waits for a draw has to fit.
+            return Err(ErrorCode::BadRequest);
+        }
         if limits.order != self.limits.order {
             for message in self.messages.values_mut().filter(|m| m.taken) {
                 message.lane = message.priority;

@@ -129,6 +129,10 @@ impl Model {
                 self.leave_line(seq, State::Expired);
                 continue;
             }
+            if self.limits.max_bytes > 0 && bytes > self.limits.max_bytes {
+                self.leave_line(seq, State::Dead);
+                continue;
+            }
             if self.is_backlog_full(bytes) {
                 break;
             }
