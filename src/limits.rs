@@ -125,6 +125,9 @@ pub const PASSED_OVER_PER_TURN_MAX: usize = 5_000;
 /// Two answers of [`PULL_BYTES_MAX`], and what is left of a third: rendered, and laid out for the
 /// host, that is 60 to 90 MB.
 pub const ANSWERS_BYTES_PER_TURN_MAX: usize = 16 * 1_048_576;
+/// Messages that filters of reads look at in one turn of a topic; the other reads follow at once. One of
+/// which the body is looked at counts once more for every 4,096 bytes.
+pub const READ_LOOKS_PER_TURN_MAX: usize = 20_000;
 /// How far ahead an object has itself woken. What is due later is looked at again then.
 pub const ALARM_AHEAD_MS_MAX: Millis = 365 * DAY;
 /// Keys whose publish rate is watched at a time: 16 bytes each. Of more, those are let go whose rate

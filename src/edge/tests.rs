@@ -777,3 +777,23 @@ fn security(verbs: &[Verb], path: &str) -> Value {
     let one = |verb: &Verb| json!({"bearer": [format!("{}:{name}", verb.name())]});
     Value::Array(verbs.iter().map(one).collect())
 }
+
+#[test]
+fn a_selector_in_a_query_may_begin_with_a_quoted_name() {
+    use crate::command::topic::{TopicCommand, decode as decode_topic};
+    for (query, text) in [
+        (
+            "%22x-source%22%20%3D%20%27web%27",
+            r#""\"x-source\" = 'web'""#,
+        ),
+        ("%22region%20%3D%20%27eu%27%22", r#""region = 'eu'""#),
+        ("region%20%3D%20%27eu%27", r#""region = 'eu'""#),
+    ] {
+        let path = format!("/v1/topics/t/messages?filter={query}");
+        let command = call(ask("GET", &path, "")).command;
+        let TopicCommand::Read(read) = decode_topic(&command).unwrap().command else {
+            panic!("a read")
+        };
+        assert_eq!(read.filter, Some(text), "{query}");
+    }
+}

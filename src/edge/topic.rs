@@ -24,6 +24,7 @@ use crate::protocol::http::{
     within,
 };
 use crate::time::Millis;
+use serde_json::value::RawValue;
 
 /// Who asks something of a topic, as far as the topic wants to know.
 #[derive(Clone, Copy, Debug, Default)]
@@ -587,7 +588,10 @@ fn filter(request: &Request<'_>) -> Result<Option<String>, Fault> {
     let Some(text) = request.parameter("filter")? else {
         return Ok(None);
     };
-    if text.trim_start().starts_with(['{', '"']) {
+    // A selector may begin with a quoted name.
+    let is_json = |text| serde_json::from_str::<&RawValue>(text).is_ok();
+    let first = text.trim_start();
+    if first.starts_with('{') || (first.starts_with('"') && is_json(first)) {
         return Ok(Some(text));
     }
     Ok(serde_json::to_string(&text).ok())

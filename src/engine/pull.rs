@@ -51,7 +51,17 @@ impl Leased {
 }
 
 /// Of a body, so much is looked at for the price of an empty one.
-const LOOK_BYTES: usize = 16_384;
+const LOOK_BYTES: usize = 4_096;
+
+/// What a look at a message costs: one, and more where the filter reads a large body.
+pub(super) fn look_cost(filter: Option<&Filter>, item: &Item) -> usize {
+    let reads = filter.is_some_and(Filter::needs_body);
+    1 + if reads {
+        item.body_bytes as usize / LOOK_BYTES
+    } else {
+        0
+    }
+}
 
 /// The next message, and where it comes from.
 enum Next {
@@ -186,6 +196,11 @@ impl Queue {
             if found.entry.expires_at_ms <= turn.now_ms {
                 self.take_found(&found, found.entry);
                 self.expire_outstanding(turn, found.seq)?;
+                if turn.looks_left == 0 {
+                    leased.is_cut = true;
+                    break;
+                }
+                turn.looks_left -= 1;
                 continue;
             }
             let is_free = found.is_fresh || self.outstanding.is_deliverable(found.seq);
@@ -198,8 +213,7 @@ impl Queue {
                     leased.is_cut = true;
                     break;
                 }
-                // A large one costs more to be read.
-                let looks = 1 + item.body_bytes as usize / LOOK_BYTES;
+                let looks = look_cost(want.filter.as_ref(), &item);
                 turn.looks_left = turn.looks_left.saturating_sub(looks);
                 continue;
             }
@@ -354,10 +368,10 @@ impl Queue {
             .iter()
             .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
             .collect();
-        let body = segment.body(item);
+        let body = filter.needs_body().then(|| segment.body(item));
         Ok(filter.matches(&Subject {
             attributes: &attributes,
-            body: body.bytes(),
+            body: body.as_ref().map_or(&[], |body| body.bytes()),
             content_type: head.content_type,
             key: head.key,
         }))

@@ -405,3 +405,34 @@ fn nobody_waits_while_something_is_there_for_it() {
         }
     }
 }
+
+/// A crowd of reads whose filters match nothing costs a publish no more than one turn's looks.
+#[test]
+fn reads_that_wait_look_no_further_in_a_turn_than_all_of_them_may() {
+    let mut bench = TopicBench::new("{}");
+    let filters: Vec<_> = (0..50).map(|n| format!(r#"{{"key":["{n}"]}}"#)).collect();
+    let reads = filters.iter().map(|filter| {
+        TopicCommand::Read(Read {
+            start: Start::Latest,
+            limit: 10,
+            wait_ms: 30_000,
+            filter: Some(filter),
+        })
+    });
+    assert!(bench.turn(reads.collect()).unwrap().is_empty());
+    let drafts = (0..1_000).map(|n| {
+        Ok(Draft {
+            key: (n == 999).then_some("49"),
+            ..draft("x")
+        })
+    });
+    let publish = TopicCommand::PublishBatch(drafts.collect());
+    let mut answered = bench.turn(vec![publish]).unwrap().len() - 1;
+    let mut turns = 1;
+    while answered == 0 && bench.timer_at_ms.is_some_and(|at| at <= bench.now_ms) {
+        answered += bench.turn(Vec::new()).unwrap().len();
+        turns += 1;
+    }
+    // 50,000 looks, of 20,000 a turn.
+    assert_eq!((answered, turns), (1, 3));
+}

@@ -1,7 +1,7 @@
 //! Text compared without regard to case.
 
-/// Text in the form in which upper and lower case are the same. Folding goes by character, up and
-/// then down as in Java, so that `ß` equals `SS` and every Greek sigma is one.
+/// Text in the form in which upper and lower case are the same. Folding goes by character, down,
+/// up and down again, so that `ß`, `ẞ` and `SS` are equal and every Greek sigma is one.
 #[derive(Clone, Debug)]
 pub struct Folded(String);
 
@@ -30,7 +30,9 @@ impl Folded {
 }
 
 fn fold(text: &str) -> impl DoubleEndedIterator<Item = char> {
+    // The capital sharp s has no upper case of its own: it is folded down first.
     text.chars()
+        .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
 }

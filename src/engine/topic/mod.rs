@@ -146,6 +146,10 @@ struct Turn<'s> {
     now_ms: Millis,
     out: TopicOutcome,
     answers: Answers,
+    /// Messages that filters looked at, by what that costs.
+    looks: usize,
+    /// The same, for reads.
+    read_looks: usize,
 }
 
 impl Topic {
@@ -181,6 +185,8 @@ impl Topic {
             now_ms,
             out: TopicOutcome::default(),
             answers: Answers::default(),
+            looks: 0,
+            read_looks: 0,
         };
         if self.armed_ms.is_some_and(|at| at <= now_ms) {
             self.armed_ms = None;

@@ -7,11 +7,13 @@ use crate::command::Delivery;
 use crate::command::topic::{Page, Read, Start, TopicReply};
 use crate::engine::Stop;
 use crate::engine::filter::{Filter, Subject};
+use crate::engine::pull::look_cost;
 use crate::engine::segment::{Item, Segment};
 use crate::engine::waiter::expect_place;
 use crate::id::Id;
 use crate::limits::{
-    BROWSE_MESSAGES_MAX, PULL_BYTES_MAX, PULL_LOOK_MS_MAX, READ_SCAN_MESSAGES_MAX, WAIT_MS_MAX,
+    BROWSE_MESSAGES_MAX, PULL_BYTES_MAX, PULL_LOOK_MS_MAX, READ_LOOKS_PER_TURN_MAX,
+    READ_SCAN_MESSAGES_MAX, WAIT_MS_MAX,
 };
 use crate::store::StoreError;
 use crate::time::Millis;
@@ -47,6 +49,13 @@ pub(super) struct Waiting {
     is_brief: bool,
 }
 
+impl Turn<'_> {
+    /// Whether this turn reads for one more who asks.
+    fn may_read(&self) -> bool {
+        self.answers.has_room() && self.read_looks < READ_LOOKS_PER_TURN_MAX
+    }
+}
+
 impl Topic {
     pub(super) fn read(
         &mut self,
@@ -65,9 +74,9 @@ impl Topic {
             messages_max: limit,
             bytes_max: PULL_BYTES_MAX,
         };
-        let has_room = turn.answers.has_room();
+        let has_room = turn.may_read();
         let (page, cursor) = if has_room {
-            self.page(turn, cursor, &want)?
+            self.read_page(turn, cursor, &want)?
         } else {
             (Page::default(), cursor)
         };
@@ -118,7 +127,7 @@ impl Topic {
                 self.waiting.push(waiting);
                 continue;
             }
-            if !turn.answers.has_room() {
+            if !turn.may_read() {
                 next.push(waiting);
                 continue;
             }
@@ -127,7 +136,7 @@ impl Topic {
                 messages_max: waiting.limit,
                 bytes_max: PULL_BYTES_MAX,
             };
-            let (mut page, cursor) = self.page(turn, waiting.cursor, &want)?;
+            let (mut page, cursor) = self.read_page(turn, waiting.cursor, &want)?;
             page.missed += waiting.missed;
             if page.messages.is_empty() && !is_over {
                 // One look goes only so far.
@@ -169,6 +178,19 @@ impl Topic {
         })
     }
 
+    /// A page for one of those who read.
+    fn read_page(
+        &mut self,
+        turn: &mut Turn<'_>,
+        cursor: Cursor,
+        want: &Want<'_>,
+    ) -> Result<(Page, Cursor), StoreError> {
+        let before = turn.looks;
+        let page = self.page(turn, cursor, want)?;
+        turn.read_looks += turn.looks - before;
+        Ok(page)
+    }
+
     /// Messages from the cursor on, and where it is then. Bounded by what is wanted and by how far
     /// one read looks.
     pub(super) fn page(
@@ -200,7 +222,12 @@ impl Topic {
                 segment.items.len()
             };
             for (index, item) in (0..).zip(&segment.items).take(to).skip(from) {
-                scanned += 1;
+                if scanned >= READ_SCAN_MESSAGES_MAX {
+                    break;
+                }
+                let looks = look_cost(want.filter, item);
+                scanned += looks;
+                turn.looks += want.filter.map_or(0, |_| looks);
                 if segment.is_gone(index) {
                     missed += 1;
                     cursor.next = item.seq + 1;

@@ -1,7 +1,7 @@
 //! The patterns of `LIKE`: `%` is any run of characters, `_` any one.
 
 use super::super::FILTER_WILDCARDS_MAX;
-use super::super::glob::{Glob, Symbol};
+use super::super::glob::{GAPPED_MAX, Glob, Symbol};
 
 /// Compiles a pattern. After the escape character, `%`, `_` and the escape character stand for
 /// themselves.
@@ -36,6 +36,16 @@ pub fn compile(pattern: &str, escape: Option<char>) -> Result<Glob, String> {
     {
         return Err(format!(
             "expected at most {FILTER_WILDCARDS_MAX} % in a pattern"
+        ));
+    }
+    let mut pieces: Vec<_> = symbols.split(|it| *it == Symbol::AnyRun).collect();
+    // The first and the last have their place.
+    pieces.pop();
+    let has_gaps = |piece: &&[Symbol]| piece.contains(&Symbol::AnyOne);
+    let mut middle = pieces.into_iter().skip(1).filter(has_gaps);
+    if middle.any(|piece| piece.len() > GAPPED_MAX) {
+        return Err(format!(
+            "expected at most {GAPPED_MAX} characters between two % where _ is one of them"
         ));
     }
     Ok(Glob::new(&symbols))

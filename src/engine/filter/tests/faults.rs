@@ -414,6 +414,9 @@ fn wildcards_have_a_limit() {
         |runs: usize| format!("{{\"key\": [{{\"wildcard\": \"{}\"}}]}}", "a*".repeat(runs));
     filter(&wildcard(FILTER_WILDCARDS_MAX));
     assert!(refusal(&wildcard(FILTER_WILDCARDS_MAX + 1)).contains("at most 8 *"));
+    let gapped = |count: usize| selector_json(&format!("a LIKE 'x%{}%y'", "_".repeat(count)));
+    filter(&gapped(64));
+    assert!(Filter::compile(&gapped(65)).is_err());
     let like = |runs: usize| selector_json(&format!("a LIKE '{}'", "a%".repeat(runs)));
     filter(&like(FILTER_WILDCARDS_MAX));
     assert!(refusal(&like(FILTER_WILDCARDS_MAX + 1)).contains("at most 8 %"));

@@ -72,6 +72,8 @@ pub(super) const LEAVES: &[(&str, &str, bool)] = &[
     (r#"[{"equals-ignore-case": "Alice"}]"#, r#""Alicea""#, NO),
     (r#"[{"equals-ignore-case": "Alice"}]"#, r#""Alic""#, NO),
     (r#"[{"equals-ignore-case": "straße"}]"#, r#""STRASSE""#, YES),
+    (r#"[{"equals-ignore-case": "STRAẞE"}]"#, r#""straße""#, YES),
+    (r#"[{"equals-ignore-case": "strasse"}]"#, r#""STRAẞE""#, YES),
     (r#"[{"equals-ignore-case": "1"}]"#, "1", NO),
     // Anything but.
     (r#"[{"anything-but": "eu"}]"#, r#""us""#, YES),

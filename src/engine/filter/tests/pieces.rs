@@ -2,7 +2,7 @@
 
 use super::cases;
 use crate::engine::filter::decimal::Decimal;
-use crate::engine::filter::glob::{Glob, Symbol};
+use crate::engine::filter::glob::{GAPPED_MAX, Glob, Symbol};
 use proptest::prelude::*;
 
 /// Groups of equal numbers, in ascending order.
@@ -120,4 +120,19 @@ fn globs_never_search_twice() {
         .chain([Symbol::One('b')])
         .collect();
     assert!(!Glob::new(&pattern).matches(&text));
+}
+
+#[test]
+fn pieces_with_gaps_are_searched_for_in_one_pass() {
+    // Tried from each place anew, this takes 67 million steps.
+    let text = format!("{}b{}", "a".repeat(1_048_576), "é".repeat(63));
+    let mut piece = vec![Symbol::AnyOne; GAPPED_MAX - 1];
+    piece.insert(0, Symbol::One('b'));
+    let around = |piece: &[Symbol]| {
+        let all = [&[Symbol::AnyRun], piece, &[Symbol::AnyRun]].concat();
+        Glob::new(&all)
+    };
+    assert!(around(&piece).matches(&text));
+    *piece.last_mut().expect("a piece") = Symbol::One('c');
+    assert!(!around(&piece).matches(&text));
 }
