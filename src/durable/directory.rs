@@ -88,6 +88,7 @@ impl DirectoryObject {
         turn.calls = outcome.calls;
         turn.alarm_at_ms = outcome.alarm_at_ms;
         turn.timer_at_ms = outcome.timer_at_ms;
+        turn.events = outcome.events;
         Ok(turn)
     }
 }

@@ -166,6 +166,7 @@ fn key_of(table: &str) -> &'static str {
         "expiry" => "at_ms, first_seq",
         "idempotency" => "number",
         "meta" | "subscriptions" => "name",
+        "patterns" => "pattern, name",
         "keys" => "key",
         other => panic!("no table {other}"),
     }

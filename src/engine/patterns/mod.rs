@@ -23,7 +23,7 @@ use crate::command::patterns::{
 };
 use crate::command::topic::Start;
 use crate::error::{ErrorCode, Fault};
-use crate::limits::{PATTERN_STEPS_MAX, PATTERN_SUBSCRIPTIONS_MAX};
+use crate::limits::{EVENTS_PER_TURN_MAX, PATTERN_STEPS_MAX, PATTERN_SUBSCRIPTIONS_MAX};
 use crate::push::target::Reach;
 use crate::store::{Sql, StoreError};
 use crate::time::{Millis, SECOND};
@@ -73,6 +73,8 @@ pub struct Patterns {
     last_number: u32,
     armed_ms: Option<Millis>,
     more_work: bool,
+    /// Subscriptions that could not be read at the start, to be told of once.
+    damaged: Vec<(Key, String)>,
     /// What pushes of subscriptions may call.
     reach: Box<Reach>,
 }
@@ -88,6 +90,8 @@ pub struct PatternOutcome {
     pub alarm_at_ms: Option<Millis>,
     /// See `Outcome::timer_at_ms`.
     pub timer_at_ms: Option<Millis>,
+    /// What happened, for the log: a JSON text each.
+    pub events: Vec<String>,
 }
 
 /// What a turn works with.
@@ -104,7 +108,8 @@ impl Patterns {
     /// Whatever the database said, or rows that are damaged.
     pub fn open(sql: &mut dyn Sql) -> Result<Self, StoreError> {
         rows::migrate(sql)?;
-        let entries = rows::read(sql)?.into_iter().map(|(key, row)| {
+        let stored = rows::read(sql)?;
+        let entries = stored.sound.into_iter().map(|(key, row)| {
             let entry = Entry {
                 row,
                 call: None,
@@ -115,6 +120,7 @@ impl Patterns {
         });
         Ok(Self {
             entries: entries.collect(),
+            damaged: stored.damaged,
             telling: Telling::open(),
             ..Self::default()
         })
@@ -180,6 +186,13 @@ impl Patterns {
             self.armed_ms = None;
         }
         self.more_work = false;
+        for ((pattern, name), why) in self.damaged.drain(..).take(EVENTS_PER_TURN_MAX) {
+            let event = serde_json::json!({
+                "event": "subscription_damaged", "at_ms": now_ms, "pattern": pattern,
+                "subscription": name, "error": why,
+            });
+            turn.out.events.push(event.to_string());
+        }
         self.settle(&mut turn)?;
         for (token, command) in requests {
             match self.execute(&mut turn, token, &command) {

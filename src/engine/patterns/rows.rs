@@ -115,17 +115,30 @@ pub(super) fn migrate(sql: &mut dyn Sql) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(super) fn read(sql: &mut dyn Sql) -> Result<Vec<(Key, Row)>, StoreError> {
+pub(super) fn read(sql: &mut dyn Sql) -> Result<Stored, StoreError> {
     let rows = sql.exec("SELECT pattern, name, subscription FROM patterns", &[])?;
-    let read = rows.into_iter().map(|mut row| {
+    let mut found = Stored::default();
+    for mut row in rows {
         let sealed = row.pop().map(Value::into_blob).unwrap_or_default();
-        let what = "a subscription of a pattern";
-        let json = seal::open(what, &sealed)?;
-        let it = serde_json::from_slice(json).map_err(|e| StoreError(format!("{what}: {e}")))?;
         let text = |at: usize| row.get(at).map_or("", Value::text).to_owned();
-        Ok(((text(0), text(1)), it))
-    });
-    read.collect()
+        let key = (text(0), text(1));
+        let what = "a subscription of a pattern";
+        let it = seal::open(what, &sealed)
+            .and_then(|json| serde_json::from_slice(json).map_err(|e| StoreError(e.to_string())));
+        match it {
+            Ok(it) => found.sound.push((key, it)),
+            Err(error) => found.damaged.push((key, error.0)),
+        }
+    }
+    Ok(found)
+}
+
+/// What is stored of subscriptions.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    pub sound: Vec<(Key, Row)>,
+    /// Those that cannot be read, and why. Their rows stay until another takes their place.
+    pub damaged: Vec<(Key, String)>,
 }
 
 pub(super) fn write(sql: &mut dyn Sql, key: &Key, row: &Row) -> Result<(), StoreError> {

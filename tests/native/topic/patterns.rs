@@ -15,6 +15,7 @@ use tidegate::durable::{DirectoryObject, QueueObject, TopicObject, Turn};
 use tidegate::engine::outcome::Call;
 use tidegate::limits::PATTERN_IDLE_MS;
 use tidegate::protocol::http::Response;
+use tidegate::store::seal;
 
 const DIRECTORY: &str = "#topics";
 const PATTERN: &str = "a/#";
@@ -521,4 +522,40 @@ fn who_reads_a_pattern_no_more_says_so_once_and_sleeps_until_that_is_answered() 
     assert!(alarm.is_some_and(|at| at > now_ms), "{alarm:?} at {now_ms}");
     world.settle();
     assert_eq!(world.node(DIRECTORY).database.count("patterns"), 0);
+}
+
+#[test]
+fn a_subscription_whose_row_is_damaged_is_gone_and_takes_no_other_along() {
+    let mut world = World::new();
+    for name in ["hurt", "sound"] {
+        let patch = format!(r#"{{"target":{{"queue":"{name}"}}}}"#);
+        world.directory(put(name, &patch));
+        world.settle();
+    }
+    for spoil in [true, false] {
+        let node = world.node(DIRECTORY);
+        node.database
+            .damage("patterns", "subscription", 0, |stored| {
+                stored.truncate(20);
+                if spoil {
+                    // The sum is right, and the text is not.
+                    seal::close(stored);
+                }
+            });
+        world.restart(DIRECTORY);
+        world.publish("a/1", "x");
+        world.settle();
+        let got = world.contents("sound").remove("a/1").unwrap_or_default();
+        assert!(got.ends_with(&["x".to_owned()]), "{got:?}");
+        let hurt = r#"{"target":{"queue":"hurt"}}"#;
+        let (token, _) = world.directory(put("hurt", hurt));
+        world.settle();
+        assert_eq!(world.replies[&token].status, 201, "it can be made again");
+        world.publish("a/1", "y");
+        world.settle();
+        for name in ["hurt", "sound"] {
+            let got = world.contents(name).remove("a/1").unwrap_or_default();
+            assert!(got.ends_with(&["y".to_owned()]), "{name}: {got:?}");
+        }
+    }
 }
