@@ -27,10 +27,10 @@ export async function gather(core, env, directoryCall) {
   /** Where in the page. */
   const unreadable = [];
   const descriptions = await eachOf(calls, async (call, at) => {
-    const { status, text } = await describe(env, call);
-    if (status === 404) gone[at] = 1;
-    else if (status !== 200) unreadable.push(at);
-    return status === 200 ? text : 'null';
+    const answer = await describe(env, call);
+    if (answer.status === 404) gone[at] = 1;
+    if (isUnreadable(answer)) unreadable.push(at);
+    return textOf(answer);
   });
   if (gone.includes(1)) await forget(core, env, page, gone, topics);
   const size = core.exports.memory.buffer.byteLength;
@@ -38,6 +38,33 @@ export async function gather(core, env, directoryCall) {
     `,"queues":[${descriptions.join(',')}],"unreadable":[${unreadable}],"wasm_memory_bytes":${size}}`;
   return page.slice(0, page.lastIndexOf('}')) + rest;
 }
+
+/**
+ * Gathers what the metrics tell of subscriptions: how far they are, and what is in the queues of their own.
+ * @param {import("./core.js").Core} core
+ * @param {object} env
+ * @param {string} topics what was gathered of these
+ * @returns {Promise<string>} as the edge reads it
+ */
+export async function gatherSubscriptions(core, env, topics) {
+  const listings = readCalls(core, core.exports.edge_subscriptions(core.putText(topics)));
+  const lists = await eachOf(listings, async (call) => textOf(await describe(env, call)));
+  const gathered = `{"lists":[${lists.join(',')}]`;
+  const [topicsLength, listsLength] = core.putTwo(topics, `${gathered}}`);
+  const calls = readCalls(core, core.exports.edge_own_queues(topicsLength, listsLength));
+  const unreadable = [];
+  const descriptions = await eachOf(calls, async (call, at) => {
+    const answer = await describe(env, call);
+    if (isUnreadable(answer)) unreadable.push(at);
+    return textOf(answer);
+  });
+  return `${gathered},"own":{"queues":[${descriptions.join(',')}],"unreadable":[${unreadable}]}}`;
+}
+
+/** Nothing is there of a queue that nobody asked for yet. */
+const isUnreadable = ({ status }) => status !== 200 && status !== 404;
+
+const textOf = ({ status, text }) => (status === 200 ? text : 'null');
 
 /** What an object says of itself. One that cannot be reached or read does not hide the others. */
 async function describe(env, call) {

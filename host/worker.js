@@ -10,7 +10,7 @@ import { observe } from './clock.js';
 import { Core } from './core.js';
 import { awaitKeys, readKeys, verify } from './credentials.js';
 import * as frames from './frames.js';
-import { gather } from './gather.js';
+import { gather, gatherSubscriptions } from './gather.js';
 import { consume } from './inbound.js';
 import { levels, log, setLevel } from './log.js';
 import { hasNeighbour, noteUse, subjectOf } from './neighbours.js';
@@ -245,6 +245,8 @@ async function listing(env, head, directoryCalls) {
   const pages = [];
   try {
     for (const call of directoryCalls) pages.push(await gather(edge, env, call));
+    const [, topics] = pages;
+    if (topics !== undefined) pages.push(await gatherSubscriptions(edge, env, topics));
   } catch (error) {
     log('warn', 'listing_failed', { error });
     return unavailable('not all queues could be reached just now; try again');

@@ -38,6 +38,9 @@ pub const RESULT_BYTES_MAX: usize = 16_384;
 pub const BROWSE_MESSAGES_MAX: u32 = 1_000;
 /// Queues listed in one page: each costs one call to an object.
 pub const LIST_QUEUES_MAX: u32 = 100;
+/// Subscriptions that one scrape of the metrics tells of, over all topics: each costs up to one
+/// call to an object.
+pub const METRICS_SUBSCRIPTIONS_MAX: u32 = 100;
 /// Names looked at for one page of those that a token may see.
 pub const LIST_SCAN_QUEUES_MAX: usize = 10_000;
 /// Characters of `Tidegate-Key`.

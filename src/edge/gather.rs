@@ -1,5 +1,6 @@
 //! What several queues said of themselves, as one answer.
 
+use super::subscriptions::{self, Gatherings};
 use crate::error::{ErrorCode, Fault};
 use crate::protocol::http::Response;
 use crate::protocol::http::metrics::{self, Figures};
@@ -10,12 +11,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-#[derive(Deserialize)]
-struct Gathered<'a> {
+/// What the objects of a page said of themselves.
+#[derive(Default, Deserialize)]
+pub struct Gathered<'a> {
     #[serde(borrow, default)]
     cursor: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    names: Vec<Cow<'a, str>>,
+    pub names: Vec<Cow<'a, str>>,
     #[serde(borrow)]
     queues: Vec<Option<&'a RawValue>>,
     /// Which of `names` did not say anything, though they are there.
@@ -34,7 +36,7 @@ impl Gathered<'_> {
 
 /// A page of the list of queues or topics, each with its configuration and figures.
 pub fn list(gathered: &str, kind: &str) -> Result<Response, Fault> {
-    let it = read(gathered)?;
+    let it: Gathered<'_> = read(gathered)?;
     let mut body = Vec::with_capacity(gathered.len() + 64);
     body.push(b'{');
     name(&mut body, kind);
@@ -58,19 +60,29 @@ pub fn list(gathered: &str, kind: &str) -> Result<Response, Fault> {
     Ok(Response::json(200, body))
 }
 
-/// The metrics of the first queues and topics: two documents, apart by a record separator, which JSON cannot hold.
+/// The metrics of the first queues, topics and subscriptions: three documents, apart by a record
+/// separator, which JSON cannot hold.
 pub fn metrics(gathered: &str, now_ms: Millis) -> Result<Response, Fault> {
-    let (queues, topics) = gathered
-        .split_once('\u{1e}')
-        .unwrap_or((gathered, "{\"queues\":[]}"));
-    let (queues, topics) = (read(queues)?, read(topics)?);
+    let mut documents = gathered.split('\u{1e}');
+    let mut next = |none| documents.next().unwrap_or(none);
+    let (queues, of_topics) = (next(""), next("{\"queues\":[]}"));
+    let mut of_subscriptions: Gatherings<'_> = read(next("{\"lists\":[]}"))?;
+    let subscriptions = subscriptions::listed(of_topics, &of_subscriptions)?;
+    let own = &mut of_subscriptions.own;
+    own.names = subscriptions::own_queues(&subscriptions)
+        .into_iter()
+        .map(Cow::from)
+        .collect();
+    let (queues, topics): (Gathered<'_>, Gathered<'_>) = (read(queues)?, read(of_topics)?);
     let edge = queues.wasm_memory_bytes;
     let missing: Vec<_> = queues
         .unreadable()
+        .chain(own.unreadable())
         .map(|it| ("queue", it))
         .chain(topics.unreadable().map(|it| ("topic", it)))
         .collect();
-    let (queues, topics) = (figures(&queues)?, figures(&topics)?);
+    let (mut queues, topics): (Vec<Figures>, _) = (figures(&queues)?, figures(&topics)?);
+    queues.extend(figures::<Figures>(own)?);
     let theirs = queues.iter().map(|it: &Figures| it.wasm_memory_bytes);
     let memory = edge
         + theirs
@@ -78,6 +90,7 @@ pub fn metrics(gathered: &str, now_ms: Millis) -> Result<Response, Fault> {
             .sum::<u64>();
     let mut text = metrics::exposition(&queues, &topics, memory, now_ms);
     topic_metrics::append(&mut text, &topics);
+    topic_metrics::append_subscriptions(&mut text, &subscriptions);
     metrics::append_unreadable(&mut text, &missing);
     Ok(Response::document(
         200,
@@ -86,12 +99,13 @@ pub fn metrics(gathered: &str, now_ms: Millis) -> Result<Response, Fault> {
     ))
 }
 
-fn read(gathered: &str) -> Result<Gathered<'_>, Fault> {
+/// Reads a document that was gathered.
+pub fn read<'a, T: Deserialize<'a>>(gathered: &'a str) -> Result<T, Fault> {
     serde_json::from_str(gathered).map_err(|e| unreadable(&e))
 }
 
 /// What each said of itself.
-fn figures<'a, T: Deserialize<'a>>(it: &Gathered<'a>) -> Result<Vec<T>, Fault> {
+pub fn figures<'a, T: Deserialize<'a>>(it: &Gathered<'a>) -> Result<Vec<T>, Fault> {
     let figures = |it: &&'a RawValue| serde_json::from_str(it.get()).map_err(|e| unreadable(&e));
     it.queues.iter().flatten().map(figures).collect()
 }

@@ -23,6 +23,7 @@ mod request;
 pub mod route;
 mod settings;
 mod socket;
+pub mod subscriptions;
 mod targets;
 mod token;
 mod topic;

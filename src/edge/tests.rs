@@ -1,6 +1,7 @@
 //! Requests through the whole edge, as the host drives it.
 
 mod crowd;
+mod gathered;
 mod publishes;
 
 use super::*;
@@ -633,69 +634,6 @@ fn options_without_a_preflight_tells_the_methods() {
     }
     let same = "origin: http://127.0.0.1:8787\naccess-control-request-method: GET";
     assert_eq!(response(ask("OPTIONS", "/v1/queues", same)).status, 204);
-}
-
-#[test]
-fn lists_and_metrics_are_gathered() {
-    let action = ask("GET", "/v1/queues?limit=2&cursor=eu%2Fa", "");
-    let Action::Gather { after, limit, .. } = action else {
-        panic!("{action:?}")
-    };
-    assert_eq!((after.as_deref(), limit), (Some("eu/a"), 2));
-    assert!(matches!(
-        ask("GET", "/metrics", ""),
-        Action::Gather {
-            of: Listing::Both,
-            after: None,
-            limit: 100,
-            seen: None,
-        }
-    ));
-    let gathered = r#"{"names":["a","b"],"cursor":"b","wasm_memory_bytes":10,
-        "queues":[{"name":"a","depth":3,"wasm_memory_bytes":5},null]}"#;
-    let list = edge().gathered(&head("GET", "/v1/queues", ""), gathered, NOW);
-    let document: Value = serde_json::from_slice(&list.body).unwrap();
-    assert_eq!(document["queues"].as_array().unwrap().len(), 1);
-    assert_eq!(
-        (&document["queues"][0]["depth"], &document["cursor"]),
-        (&json!(3), &json!("b"))
-    );
-    let last = edge().gathered(
-        &head("GET", "/v1/queues", ""),
-        r#"{"queues":[],"cursor":null}"#,
-        NOW,
-    );
-    assert_eq!(last.body, br#"{"queues":[]}"#);
-    let metrics = edge().gathered(&head("GET", "/metrics", ""), gathered, NOW);
-    let text = String::from_utf8(metrics.body).unwrap();
-    assert!(text.contains("\ntidegate_wasm_memory_bytes 15\n"), "{text}");
-    assert!(
-        text.contains("\ntidegate_backlog_messages{queue=\"a\"} 3\n"),
-        "{text}"
-    );
-    let hurt = r#"{"names":["a","b\"","c"],"queues":[{"name":"a","depth":3},null,null],
-        "unreadable":[1,9]}"#;
-    let list = edge().gathered(&head("GET", "/v1/queues", ""), hurt, NOW);
-    let document: Value = serde_json::from_slice(&list.body).unwrap();
-    assert_eq!(document["queues"].as_array().unwrap().len(), 1);
-    assert_eq!(document["unreadable"], json!(["b\""]));
-    let both = format!("{hurt}\u{1e}{}", hurt.replace("\"a\"", "\"t\""));
-    let metrics = edge().gathered(&head("GET", "/metrics", ""), &both, NOW);
-    let text = String::from_utf8(metrics.body).unwrap();
-    for line in [
-        "tidegate_backlog_messages{queue=\"a\"} 3",
-        "tidegate_unreadable_objects{queue=\"b\\\"\"} 1",
-        "tidegate_unreadable_objects{topic=\"b\\\"\"} 1",
-    ] {
-        assert!(text.lines().any(|it| it == line), "{line}\n{text}");
-    }
-    assert_eq!(text.matches("tidegate_unreadable_objects{").count(), 2);
-    assert_eq!(
-        edge()
-            .gathered(&head("GET", "/metrics", ""), "{", NOW)
-            .status,
-        500
-    );
 }
 
 #[test]

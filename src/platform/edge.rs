@@ -7,7 +7,7 @@ use crate::command::directory::DirectoryCommand;
 use crate::command::patterns::PatternCommand;
 use crate::command::topic::{self, TopicCommand, TopicEnvelope};
 use crate::command::{Command, Envelope, State, codec, placement};
-use crate::edge::{Action, Call, Edge, Listing, Payload, Target};
+use crate::edge::{Action, Call, Edge, Listing, Payload, Target, subscriptions};
 use crate::id::Id;
 use crate::protocol::http::Response;
 use serde::Deserialize;
@@ -202,6 +202,30 @@ extern "C" fn edge_describe(len: usize, topics: u32) -> usize {
                 topic_call(name, TopicCommand::Describe)
             };
             frame::call(out, frame::CALL, &call);
+        }
+    })
+}
+
+/// Calls for the subscriptions of the topics that were gathered, one after another. Input: the
+/// gathered document of topics.
+#[unsafe(no_mangle)]
+extern "C" fn edge_subscriptions(len: usize) -> usize {
+    step(len, |_, input, out| {
+        for (topic, limit) in subscriptions::asked(text(input)).unwrap_or_default() {
+            let command = TopicCommand::Subscriptions { after: None, limit };
+            frame::call(out, frame::CALL, &topic_call(&topic, command));
+        }
+    })
+}
+
+/// Calls for the descriptions of the queues that subscriptions have of their own. Input: the
+/// gathered document of topics, and what those calls brought.
+#[unsafe(no_mangle)]
+extern "C" fn edge_own_queues(topics_len: usize, lists_len: usize) -> usize {
+    step(topics_len + lists_len, |_, input, out| {
+        let (topics, lists) = input.split_at(topics_len);
+        for queue in subscriptions::own_queues_in(text(topics), text(lists)).unwrap_or_default() {
+            frame::call(out, frame::CALL, &describe_queue(&queue));
         }
     })
 }

@@ -18,9 +18,13 @@ const FAMILIES = [
   'tidegate_object_requests_total', 'tidegate_rows_written_total', 'tidegate_rows_read_total',
   'tidegate_commits_total', 'tidegate_wasm_memory_bytes', 'tidegate_delivery_latency_seconds',
   'tidegate_ack_latency_seconds', 'tidegate_unreadable_objects',
+  'tidegate_subscription_lag_messages', 'tidegate_subscription_delivered_total',
+  'tidegate_subscription_missed_total',
 ];
 /** Labels whose values are few, whatever clients send. */
-const LABELS = ['queue', 'topic', 'reason', 'decided_by', 'le', 'outcome', 'state'];
+const LABELS = [
+  'queue', 'topic', 'subscription', 'pattern', 'reason', 'decided_by', 'le', 'outcome', 'state',
+];
 const UNITS = [
   'total', 'seconds', 'bytes', 'messages', 'readers', 'subscriptions', 'under_way', 'state', 'objects',
 ];
@@ -112,6 +116,32 @@ test('the conventions are kept, by every family of the contract', async () => {
   assert.equal(value('tidegate_delivery_latency_seconds_count'), 1);
   assert.equal(value('tidegate_ack_latency_seconds_count'), 1);
   assert.equal(value('tidegate_ack_latency_seconds_bucket', { le: '+Inf' }), 1);
+});
+
+test('what a subscription was handed and nobody took is told, by its queue', async () => {
+  const topic = `metrics/${tide.name()}`;
+  const of = (place) => `/v1/topics/${encodeURIComponent(place)}`;
+  const json = (method, path, body) => tide.request(method, path, { json: body });
+  for (const path of [
+    of(topic), `${of(topic)}/subscriptions/own`, `${of(`${topic}/#`)}/subscriptions/all`,
+  ]) {
+    const made = await json('PUT', path, {});
+    assert.ok(made.status < 300, `${path}: ${made.status} ${made.text}`);
+  }
+  for (const n of [1, 2]) assert.equal((await json('POST', `${of(topic)}/messages`, { n })).status, 202);
+  const value = (families, name, labels) =>
+    families.get(name).samples.find((it) =>
+      Object.entries(labels).every(([label, text]) => it.labels[label] === text))?.value;
+  const backlog = (families, queue) => value(families, 'tidegate_backlog_messages', { queue });
+  const own = [`${topic}~own`, `${topic}/#~all`];
+  let families = await read();
+  for (let n = 0; n < 100 && own.some((queue) => backlog(families, queue) !== 2); n += 1) families = await read();
+  assert.deepEqual(own.map((queue) => backlog(families, queue)), [2, 2]);
+  for (const family of families.values()) check(family);
+  const lag = (labels) => value(families, 'tidegate_subscription_lag_messages', { topic, ...labels });
+  assert.equal(lag({ subscription: 'own' }), 0);
+  assert.equal(lag({ subscription: 'all', pattern: `${topic}/#` }), 0);
+  assert.equal(value(families, 'tidegate_subscription_delivered_total', { topic, subscription: 'own' }), 2);
 });
 
 test('alerts are of metrics that there are, of labels they have, and in the docs', async () => {

@@ -23,7 +23,8 @@ pub struct TopicFigures {
     /// Publishes ever refused.
     pub rejected: Vec<Rejected>,
     readers: u64,
-    subscriptions: u64,
+    /// Its durable subscriptions, those of patterns included.
+    pub subscriptions: u64,
     lag_max: u64,
     /// Rows that were ever damaged.
     pub quarantined_total: u64,
@@ -37,6 +38,45 @@ pub struct TopicFigures {
     pub commits_total: u64,
     /// Bytes of the object's Wasm memory.
     pub wasm_memory_bytes: u64,
+}
+
+/// What the metrics need of a subscription, as its topic lists it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SubscriptionFigures {
+    /// Unique in its topic, or for its pattern.
+    pub name: String,
+    /// Where it is a pattern's.
+    pub pattern: Option<String>,
+    /// The topic that lists it.
+    #[serde(skip)]
+    pub topic: String,
+    target: Option<Target>,
+    lag: u64,
+    missed_total: u64,
+    delivered_total: u64,
+}
+
+/// Where its messages go: another queue, or what its own calls.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Target {
+    queue: Option<String>,
+}
+
+impl SubscriptionFigures {
+    /// The same, of the topic that listed it.
+    #[must_use]
+    pub fn of(mut self, topic: &str) -> Self {
+        topic.clone_into(&mut self.topic);
+        self
+    }
+
+    /// Whether its messages go to a queue that is not its own.
+    #[must_use]
+    pub fn feeds_another(&self) -> bool {
+        self.target.as_ref().is_some_and(|it| it.queue.is_some())
+    }
 }
 
 /// A name, a sentence, and where the figure is.
@@ -71,6 +111,47 @@ pub fn append(out: &mut String, topics: &[TopicFigures]) {
                 &[("topic", &topic.name)],
                 &value(topic).to_string(),
             );
+        }
+    }
+}
+
+/// A name, a sentence, what kind it is, and where the figure is.
+type Family = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&SubscriptionFigures) -> u64,
+);
+
+const OF_SUBSCRIPTIONS: [Family; 3] = [
+    (
+        "tidegate_subscription_lag_messages",
+        "Messages of the topic that the subscription has not looked at.",
+        "gauge",
+        |it| it.lag,
+    ),
+    (
+        "tidegate_subscription_delivered_total",
+        "Messages that the subscription handed on to its queue.",
+        "counter",
+        |it| it.delivered_total,
+    ),
+    (
+        "tidegate_subscription_missed_total",
+        "Messages that were gone before the subscription came to them.",
+        "counter",
+        |it| it.missed_total,
+    ),
+];
+
+/// Appends the families of `subscriptions`. One of a pattern has a cursor in each of its topics.
+pub fn append_subscriptions(out: &mut String, subscriptions: &[SubscriptionFigures]) {
+    for (name, help, kind, value) in &OF_SUBSCRIPTIONS {
+        head(out, name, help, kind);
+        for it in subscriptions.iter().filter(|it| !it.name.is_empty()) {
+            let mut labels = vec![("topic", it.topic.as_str()), ("subscription", &it.name)];
+            labels.extend(it.pattern.as_deref().map(|pattern| ("pattern", pattern)));
+            sample(out, name, &labels, &value(it).to_string());
         }
     }
 }
