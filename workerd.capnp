@@ -4,8 +4,9 @@
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
-  # Garbage of requests is collected before it grows; docs/performance.md, "Depth", has what that saves.
-  v8Flags = ["--max-semi-space-size=4"],
+  # Garbage of requests is collected often, so that each pause is short (docs/decisions/0024), and before it grows
+  # (docs/performance.md, "Depth").
+  v8Flags = ["--max-semi-space-size=1"],
   services = [
     (name = "tidegate", worker = .tidegate),
     (name = "data", disk = (writable = true)),

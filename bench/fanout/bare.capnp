@@ -1,7 +1,7 @@
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
-  v8Flags = ["--max-semi-space-size=4"],
+  v8Flags = ["--max-semi-space-size=1"],
   services = [(name = "bare", worker = .bare)],
   sockets = [(name = "http", http = (), service = "bare")],
 );
