@@ -151,6 +151,7 @@ impl TopicObject {
         turn.timer_at_ms = outcome.timer_at_ms;
         turn.calls = outcome.calls;
         turn.wipe = outcome.wipe;
+        turn.events = outcome.events;
         Ok(turn)
     }
 

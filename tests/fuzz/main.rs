@@ -88,6 +88,24 @@ macro_rules! targets {
 }
 
 targets!(
-    batch, head, body, verdict, settings, command, directory, segment, tables, filter, text, topic,
-    relay, endpoint, push, answer, token, keys, scope
+    batch,
+    head,
+    body,
+    verdict,
+    settings,
+    command,
+    directory,
+    segment,
+    tables,
+    filter,
+    text,
+    topic,
+    topic_tables,
+    relay,
+    endpoint,
+    push,
+    answer,
+    token,
+    keys,
+    scope
 );

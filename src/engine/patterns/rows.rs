@@ -5,6 +5,7 @@ use super::Key;
 use super::steps::Step;
 use crate::command::pattern::{matches, prefix};
 use crate::command::topic::Start;
+use crate::engine::filter::Filter;
 use crate::engine::topic::target::{Target, own_queue_patch};
 use crate::error::Fault;
 use crate::store::{Arg, Sql, StoreError, Value, scalar, seal};
@@ -53,6 +54,14 @@ impl Row {
         self.steps = vec![step];
         self.version = 0;
         self.walked = None;
+    }
+
+    /// Topics would be told a filter that they refuse, again and again.
+    fn expect_known(&self) -> Result<(), StoreError> {
+        let known = self.filter.as_deref().map(Filter::compile).transpose();
+        known
+            .and_then(|_| self.target().map(drop))
+            .map_err(|fault| StoreError(fault.detail))
     }
 
     /// Where its messages go.
@@ -124,7 +133,8 @@ pub(super) fn read(sql: &mut dyn Sql) -> Result<Stored, StoreError> {
         let key = (text(0), text(1));
         let what = "a subscription of a pattern";
         let it = seal::open(what, &sealed)
-            .and_then(|json| serde_json::from_slice(json).map_err(|e| StoreError(e.to_string())));
+            .and_then(|json| serde_json::from_slice(json).map_err(|e| StoreError(e.to_string())))
+            .and_then(|it: Row| it.expect_known().map(|()| it));
         match it {
             Ok(it) => found.sound.push((key, it)),
             Err(error) => found.damaged.push((key, error.0)),

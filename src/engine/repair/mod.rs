@@ -45,6 +45,11 @@ pub fn repair_queue(
     Ok(quarantine::figures(sql)?.total - before)
 }
 
+/// Whether a subscription's row is damaged, and not of a later version.
+pub(super) fn is_subscription_damaged(config: &[u8], totals: &[u8]) -> bool {
+    reading::subscription(&[], &[config.to_vec(), totals.to_vec()]).is_some()
+}
+
 pub(super) fn has_tables(sql: &mut dyn Sql) -> Result<bool, StoreError> {
     let tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'meta'", &[])?;
     Ok(!tables.is_empty())

@@ -4,7 +4,8 @@
 //! may fail before. So a row that a known version byte begins and that cannot be read, or that
 //! names what cannot be, is damaged as well. A row with an unknown version byte is of a later
 //! version: it stays, and so does the error that it causes. So does a configuration that is JSON
-//! and is refused, since that is what an earlier version says of a later one's.
+//! and is refused, since that is what an earlier version says of a later one's. A subscription of
+//! that kind stays as well, and its topic goes on without it (`topic/aside.rs`).
 
 use crate::engine::dispatch::attempts::Attempt;
 use crate::engine::draw::{self, Draws};

@@ -5,6 +5,7 @@
 //! holds up a publish. Out of scope: sockets and calls, which the shell carries out.
 
 mod access;
+mod aside;
 pub mod config;
 mod follow;
 mod handing;
@@ -23,6 +24,7 @@ mod repair;
 mod rows;
 mod subscription;
 pub(super) mod subscription_patch;
+mod subscription_row;
 pub(super) mod target;
 
 use super::Stop;
@@ -48,7 +50,7 @@ use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 use subscription::Subscriptions;
 
-pub(super) use subscription::is_subscription;
+pub(super) use subscription_row::is_subscription;
 
 /// Rows that retention let go are deleted this many together.
 const DELETE_SEGMENTS: usize = 64;
@@ -138,6 +140,8 @@ pub struct TopicOutcome {
     pub calls: Vec<Call>,
     /// The topic is gone: drop all storage.
     pub wipe: bool,
+    /// What happened, for the log: a JSON text each.
+    pub events: Vec<String>,
 }
 
 /// What a turn works with.
@@ -192,6 +196,7 @@ impl Topic {
             self.armed_ms = None;
         }
         self.more_work = false;
+        self.tell_of_aside(&mut turn);
         self.settle_calls(&mut turn)?;
         self.retain(&mut turn)?;
         for (token, envelope) in requests {
@@ -285,10 +290,7 @@ impl Topic {
             }
             TopicCommand::Unsubscribe { name } => return self.unsubscribe(turn, token, name),
             TopicCommand::Seek { name, to } => self.seek(turn, name, to)?,
-            TopicCommand::Patterns(set) => {
-                self.apply_patterns(turn, &set, false)?;
-                TopicReply::Done
-            }
+            TopicCommand::Patterns(set) => self.told(turn, &set)?,
             TopicCommand::Forward { source, messages } => self.gather(turn, source, &messages)?,
             TopicCommand::Quarantine { after } => {
                 let page = quarantine::page(turn.sql, &mut turn.answers, after)?;

@@ -123,11 +123,19 @@ impl Topic {
 
     /// Removes a subscription, and has its own queue deleted; whether that may call.
     fn remove(&mut self, turn: &mut Turn<'_>, name: &str) -> Result<Option<bool>, StoreError> {
-        let Some(subscription) = self.subscriptions.by_name.remove(name) else {
+        let subscription = self.subscriptions.by_name.remove(name);
+        let is_aside = self.subscriptions.aside.remove(name).is_some();
+        if subscription.is_none() && !is_aside {
             return Ok(None);
-        };
+        }
         turn.sql
             .exec("DELETE FROM subscriptions WHERE name = ?", &[name.into()])?;
+        let Some(subscription) = subscription else {
+            // It may have had a queue of its own, and that may call.
+            self.state.leaving.push(after_topic(name));
+            self.state_changed = true;
+            return Ok(Some(true));
+        };
         for (token, _) in &subscription.asked {
             turn.out.replies.push((*token, Err(no_subscription(name))));
         }
@@ -216,7 +224,9 @@ impl Topic {
     ) -> Result<bool, StoreError> {
         let all = self.subscriptions.by_name.iter();
         let pushing = all.filter(|(_, it)| it.may_call());
-        let pushing: Vec<String> = pushing.map(|(name, _)| name.clone()).collect();
+        let pushing = pushing.map(|(name, _)| name);
+        let aside = self.subscriptions.aside.keys();
+        let pushing: Vec<String> = pushing.chain(aside).cloned().collect();
         for name in &pushing {
             self.remove(turn, name)?;
         }

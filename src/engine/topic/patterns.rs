@@ -12,8 +12,10 @@ use crate::command::patterns::{PatternCommand, PatternSet, PatternSubscription};
 use crate::command::placement::{
     of_pattern, pattern_key, queue_object, subscription_queue, topic_callee,
 };
-use crate::command::topic::Start;
+use crate::command::topic::{Start, TopicReply};
+use crate::engine::Stop;
 use crate::engine::filter::Filter;
+use crate::error::{ErrorCode, Fault};
 use crate::store::{StoreError, meta};
 use crate::time::{Millis, SECOND};
 use std::collections::BTreeSet;
@@ -53,29 +55,51 @@ impl Topic {
         let Some(set) = set.filter(|_| ok) else {
             return Ok(false);
         };
-        self.state.registered = true;
-        self.apply_patterns(turn, &set, true)?;
-        Ok(true)
+        let is_understood = self.apply_patterns(turn, &set, true)?;
+        self.state.registered = is_understood;
+        Ok(is_understood)
+    }
+
+    /// What the directory says has changed.
+    pub(super) fn told(
+        &mut self,
+        turn: &mut Turn<'_>,
+        set: &PatternSet,
+    ) -> Result<TopicReply, Stop> {
+        if self.apply_patterns(turn, set, false)? {
+            return Ok(TopicReply::Done);
+        }
+        let detail = "a filter is none that this version understands";
+        Err(Fault::new(ErrorCode::Unavailable, detail).into())
     }
 
     /// Brings the subscriptions of patterns to what the directory says they are. `is_new`: this topic
-    /// has just registered.
-    pub(super) fn apply_patterns(
+    /// has just registered. `false`: nothing was done, as one of them is what only a later version
+    /// understands; the directory says it again.
+    fn apply_patterns(
         &mut self,
         turn: &mut Turn<'_>,
         set: &PatternSet,
         is_new: bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if set.version <= self.patterns_version {
-            return Ok(());
+            return Ok(true);
         }
+        let compiled = set.subscriptions.iter().map(|told| {
+            let filter = told.filter.as_deref().map(Filter::compile).transpose();
+            filter.map(|filter| (told, filter))
+        });
+        let Ok(compiled) = compiled.collect::<Result<Vec<_>, _>>() else {
+            return Ok(false);
+        };
         let mut wanted = BTreeSet::new();
-        for told in &set.subscriptions {
+        for (told, filter) in compiled {
             let key = pattern_key(&told.name, &told.pattern);
-            self.apply_pattern(turn, &key, told, is_new)?;
+            self.apply_pattern(turn, &key, told, filter, is_new)?;
             wanted.insert(key);
         }
         let all = self.subscriptions.by_name.keys();
+        let all = all.chain(self.subscriptions.aside.keys());
         let gone = all.filter(|key| of_pattern(key).is_some() && !wanted.contains(*key));
         for key in gone.cloned().collect::<Vec<_>>() {
             let sql = &mut turn.sql;
@@ -83,6 +107,7 @@ impl Topic {
                 "DELETE FROM subscriptions WHERE name = ?",
                 &[key.as_str().into()],
             )?;
+            self.subscriptions.aside.remove(&key);
             let it = self.subscriptions.by_name.remove(&key);
             if let Some((number, _)) = it.and_then(|it| it.call) {
                 let queue = own_queue(&self.name, &key);
@@ -90,7 +115,8 @@ impl Topic {
             }
         }
         self.patterns_version = set.version;
-        meta::write(turn.sql, "patterns", &set.version.to_le_bytes())
+        meta::write(turn.sql, "patterns", &set.version.to_le_bytes())?;
+        Ok(true)
     }
 
     fn apply_pattern(
@@ -98,10 +124,9 @@ impl Topic {
         turn: &mut Turn<'_>,
         key: &str,
         told: &PatternSubscription,
+        filter: Option<Filter>,
         is_new: bool,
     ) -> Result<(), StoreError> {
-        let filter = told.filter.as_deref().map(Filter::compile).transpose();
-        let filter = filter.map_err(|fault| StoreError(fault.detail))?;
         let config = Config {
             filter: told.filter.clone(),
             target: told.target.clone(),
@@ -119,7 +144,10 @@ impl Topic {
             (it.config, it.filter) = (config, filter);
             return self.store(turn, key);
         }
-        let cursor = self.start(turn, begin(told, turn.now_ms, is_new))?;
+        let cursor = match self.subscriptions.aside.remove(key) {
+            Some(aside) => aside.cursor(),
+            None => self.start(turn, begin(told, turn.now_ms, is_new))?,
+        };
         if let Some(it) = self.subscriptions.by_name.get_mut(key) {
             if let Some((_, sent)) = &mut it.call {
                 *sent = Sent::Stale;

@@ -6,6 +6,7 @@
 //! whatever fails in between. At most one call of a subscription is under way at a time; what is
 //! published meanwhile goes with the next one. Leases, retries and dead letters are the queue's.
 
+use super::aside::Aside;
 use super::own_queue::Asking;
 use super::pace::Pace;
 use super::patterns::is_live;
@@ -17,10 +18,11 @@ use crate::command::placement::{of_pattern, subscription_queue};
 use crate::command::topic::{Start, SubscriptionState, TopicReply};
 use crate::engine::Stop;
 use crate::engine::filter::Filter;
+use crate::engine::repair;
 use crate::engine::waiter::expect_place;
 use crate::error::{ErrorCode, Fault};
 use crate::push::config::PushConfig;
-use crate::store::{Arg, Sql, StoreError, Value, seal};
+use crate::store::{Sql, StoreError, Value};
 use crate::time::{MINUTE, Millis, SECOND};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -112,6 +114,8 @@ pub(super) enum Sent {
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     pub by_name: BTreeMap<String, Subscription>,
+    /// See `aside.rs`.
+    pub aside: BTreeMap<String, Aside>,
     pub answers: Vec<(u32, bool, Vec<u8>)>,
     pub last_number: u32,
     pub calls_open: usize,
@@ -147,20 +151,23 @@ impl Subscriptions {
             &[],
         )?;
         for mut row in rows {
-            let damaged = |e: String| StoreError(format!("a subscription is damaged: {e}"));
             let totals = row.pop().map(Value::into_blob).unwrap_or_default();
             let next = row.pop().map_or(0, |value| value.uint());
             let config = row.pop().map(Value::into_blob).unwrap_or_default();
             let name = row
                 .pop()
                 .map_or(String::new(), |value| value.text().to_owned());
-            let (config, push) = read_config(&config)?;
-            let totals = seal::decode("a subscription's totals", &totals)?;
-            let filter = config.filter.as_deref().map(Filter::compile).transpose();
-            let filter = filter.map_err(|fault| damaged(fault.detail))?;
-            let mut it = Subscription::new(config, filter, next, totals);
-            it.push = push;
-            self.by_name.insert(name, it);
+            match Subscription::read(&config, next, &totals) {
+                Ok(it) => {
+                    self.by_name.insert(name, it);
+                }
+                Err(error) if repair::is_subscription_damaged(&config, &totals) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    self.aside.insert(name, Aside::new(next, error));
+                }
+            }
         }
         Ok(())
     }
@@ -304,14 +311,24 @@ impl Topic {
         let (target, compiled) = self.checked(&patch)?;
         self.create_if(turn, auto_create)?;
         self.expect_room(name)?;
-        let cursor = self.start(turn, patch.from.unwrap_or(Start::Latest))?;
+        let aside = self.subscriptions.aside.get(name).map(Aside::cursor);
+        let cursor = match (patch.from, aside) {
+            (None, Some(cursor)) => cursor,
+            (from, _) => self.start(turn, from.unwrap_or(Start::Latest))?,
+        };
         let is_ready = target.queue.is_some();
+        let step = match (is_ready, aside) {
+            (true, _) => Step::Ready,
+            // Its queue has what it was handed.
+            (false, Some(_)) => Step::Configure,
+            (false, None) => Step::Delete,
+        };
         let config = Config {
             filter: patch.filter.flatten(),
             target: target.queue,
             paused: patch.paused.unwrap_or(false),
             delivery: patch.delivery.flatten(),
-            step: if is_ready { Step::Ready } else { Step::Delete },
+            step,
             // One that had this name counted from an earlier instant.
             epoch: turn.now_ms,
         };
@@ -325,6 +342,7 @@ impl Topic {
         self.subscriptions
             .by_name
             .insert(name.to_owned(), subscription);
+        self.subscriptions.aside.remove(name);
         if !is_ready {
             // It deletes the queue of one that had its name by itself.
             self.stays(turn, &subscription_queue(&self.name, name));
@@ -480,57 +498,6 @@ impl Topic {
         state.oldest_at_ms = self.accepted_ms(turn, seq)?;
         Ok(state)
     }
-
-    pub(super) fn store(&mut self, turn: &mut Turn<'_>, name: &str) -> Result<(), StoreError> {
-        let Some(it) = self.subscriptions.by_name.get(name) else {
-            return Ok(());
-        };
-        let config = match &it.push {
-            None => seal::encode(&it.config)?,
-            Some(push) => seal::encode(&(&it.config, push.stored().to_string()))?,
-        };
-        let totals = seal::encode(&it.totals)?;
-        turn.sql.exec(
-            "INSERT OR REPLACE INTO subscriptions (name, config, next_seq, cursor)
-             VALUES (?, ?, ?, ?)",
-            &[
-                name.into(),
-                Arg::Blob(&config),
-                it.next.into(),
-                Arg::Blob(&totals),
-            ],
-        )?;
-        Ok(())
-    }
-}
-
-/// Whether stored values are a subscription's. What is well-formed and refused may be of a later
-/// version.
-pub(in crate::engine) fn is_subscription(config: &[u8], totals: &[u8]) -> bool {
-    let is_push = |rest: &[u8]| {
-        rest.is_empty()
-            || postcard::from_bytes::<&str>(rest)
-                .is_ok_and(|text| serde_json::from_str::<serde_json::Value>(text).is_ok())
-    };
-    seal::payload(config)
-        .and_then(|bytes| postcard::take_from_bytes::<Config>(bytes).ok())
-        .is_some_and(|(_, rest)| is_push(rest))
-        && seal::decode::<Totals>("a subscription's totals", totals).is_ok()
-}
-
-/// What is stored of a subscription, and behind it what its own queue calls, as JSON text, where it
-/// calls anything.
-fn read_config(sealed: &[u8]) -> Result<(Config, Option<Rc<PushConfig>>), StoreError> {
-    let damaged = |e: String| StoreError(format!("a subscription is damaged: {e}"));
-    let bytes = seal::open("a subscription", sealed)?;
-    let (config, rest) = postcard::take_from_bytes(bytes).map_err(|e| damaged(e.to_string()))?;
-    if rest.is_empty() {
-        return Ok((config, None));
-    }
-    let text: String = postcard::from_bytes(rest).map_err(|e| damaged(e.to_string()))?;
-    let stored = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
-    let push = Target::read_push(&stored).map_err(|fault| damaged(fault.detail))?;
-    Ok((config, push))
 }
 
 pub(super) fn no_subscription(name: &str) -> Fault {

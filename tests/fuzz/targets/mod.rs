@@ -16,6 +16,7 @@ mod tables;
 mod text;
 mod token;
 mod topic;
+mod topic_tables;
 
 /// One place where bytes are read.
 pub struct Target {
@@ -41,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     filter::FILTER,
     text::TEXT,
     topic::TOPIC,
+    topic_tables::TOPIC_TABLES,
     relay::RELAY,
     push::ENDPOINT,
     push::CONFIG,

@@ -37,6 +37,8 @@ pub struct Bench {
     pub readers: BTreeMap<u32, Reader>,
     /// Calls of the last turns that nobody has answered.
     pub calls: Vec<Call>,
+    /// What the log was told.
+    pub events: Vec<String>,
     pub failed_turns: u64,
     /// Frames of the last turn that say who is here.
     pub presence_frames: usize,
@@ -58,6 +60,7 @@ impl Bench {
             timer_at_ms: None,
             readers: BTreeMap::new(),
             calls: Vec::new(),
+            events: Vec::new(),
             failed_turns: 0,
             presence_frames: 0,
             next_token: 1,
@@ -124,6 +127,7 @@ impl Bench {
         self.alarm_at_ms = outcome.alarm_at_ms.or(self.alarm_at_ms);
         self.timer_at_ms = outcome.timer_at_ms;
         self.calls.extend(outcome.calls);
+        self.events.extend(outcome.events);
         for (token, reply) in &outcome.replies {
             if matches!(reply, Ok(TopicReply::Following)) {
                 self.readers.insert(*token, Reader::default());
