@@ -266,6 +266,26 @@ impl Segment {
         is_first && is_ascending && is_gone_known && is_bounded
     }
 
+    /// The same segment, where it is [consistent](Self::is_consistent).
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn expect_consistent(self, first_seq: u64) -> Result<Self, StoreError> {
+        if self.is_consistent(first_seq) {
+            return Ok(self);
+        }
+        let lane = self.lane;
+        let why = format!("a segment of lane {lane} is damaged: it is none of {first_seq}");
+        Err(StoreError(why))
+    }
+
+    /// Whether every number from its first to its last is in it, as in a log.
+    #[must_use]
+    pub fn is_contiguous(&self) -> bool {
+        let last = self.items.last().map_or(0, |item| item.seq);
+        last + 1 == self.first_seq + self.items.len() as u64
+    }
+
     /// What holds of the message at this index once it is admitted, if it waits.
     #[must_use]
     pub fn terms(&self, index: u16) -> Terms {

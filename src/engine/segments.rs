@@ -5,7 +5,7 @@
 
 use super::segment::{Builder, Place, SINGLE, Segment, segment_id};
 use super::segment_cache::SegmentCache;
-use crate::limits::{SPARE_BYTES_MAX, SPARE_ROWS_MAX};
+use crate::limits::{SEQ_MAX, SPARE_BYTES_MAX, SPARE_ROWS_MAX};
 use crate::store::{Arg, Sql, StoreError, Value, scalar};
 use crate::time::Millis;
 use std::collections::BTreeMap;
@@ -65,11 +65,14 @@ impl Segments {
         }
         let rows = if place.lane == SINGLE {
             sql.exec(
-                "SELECT head, body FROM singles WHERE seq = ?",
+                "SELECT seq, head, body FROM singles WHERE seq = ?",
                 &[place.first_seq.into()],
             )?
         } else {
-            sql.exec("SELECT head, body FROM segments WHERE id = ?", &[id.into()])?
+            sql.exec(
+                "SELECT id, head, body FROM segments WHERE id = ?",
+                &[id.into()],
+            )?
         };
         let Some(row) = rows.into_iter().next() else {
             return Ok(None);
@@ -98,10 +101,10 @@ impl Segments {
                 segment_id(lane + 1, 0).into(),
             ],
         )?;
-        let Some(mut row) = rows.into_iter().next() else {
+        let Some(row) = rows.into_iter().next() else {
             return Ok(None);
         };
-        let id = row.remove(0).uint();
+        let id = row.first().map_or(0, Value::uint);
         if let Some(segment) = self.cache.get(id) {
             return Ok(Some(segment));
         }
@@ -142,13 +145,13 @@ impl Segments {
     /// Storage.
     pub fn heads_from(sql: &mut dyn Sql, lane: u8, from: u64) -> Result<Vec<Segment>, StoreError> {
         let rows = sql.exec(
-            "SELECT head FROM segments WHERE id >= ? AND id < ? ORDER BY id",
+            "SELECT id, head FROM segments WHERE id >= ? AND id < ? ORDER BY id",
             &[
                 segment_id(lane, from).into(),
                 segment_id(lane + 1, 0).into(),
             ],
         )?;
-        rows.into_iter().map(|row| decode_head(lane, row)).collect()
+        rows.into_iter().map(|row| decode_row(lane, row)).collect()
     }
 
     /// Heads of the lane's segments from `from` up to but not including `to`, the first few of
@@ -163,14 +166,14 @@ impl Segments {
         to: u64,
     ) -> Result<Vec<Segment>, StoreError> {
         let rows = sql.exec(
-            "SELECT head FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            "SELECT id, head FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
             &[
                 segment_id(lane, from).into(),
                 segment_id(lane, to).into(),
                 HEADS_MAX.into(),
             ],
         )?;
-        rows.into_iter().map(|row| decode_head(lane, row)).collect()
+        rows.into_iter().map(|row| decode_row(lane, row)).collect()
     }
 
     /// Heads of the lane's first `limit` segments from `from` on.
@@ -184,14 +187,14 @@ impl Segments {
         limit: u64,
     ) -> Result<Vec<Segment>, StoreError> {
         let rows = sql.exec(
-            "SELECT head FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            "SELECT id, head FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
             &[
                 segment_id(lane, from).into(),
                 segment_id(lane + 1, 0).into(),
                 limit.into(),
             ],
         )?;
-        rows.into_iter().map(|row| decode_head(lane, row)).collect()
+        rows.into_iter().map(|row| decode_row(lane, row)).collect()
     }
 
     /// The head of the lane's last segment that begins at or before `seq`.
@@ -204,12 +207,12 @@ impl Segments {
         seq: u64,
     ) -> Result<Option<Segment>, StoreError> {
         let rows = sql.exec(
-            "SELECT head FROM segments WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1",
+            "SELECT id, head FROM segments WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1",
             &[segment_id(lane, 0).into(), segment_id(lane, seq).into()],
         )?;
         rows.into_iter()
             .next()
-            .map(|row| decode_head(lane, row))
+            .map(|row| decode_row(lane, row))
             .transpose()
     }
 
@@ -351,18 +354,12 @@ fn row_bytes(sql: &mut dyn Sql, id: u64) -> Result<Option<usize>, StoreError> {
     Ok(scalar(rows).map(|bytes| bytes.uint() as usize))
 }
 
-fn decode_head(lane: u8, row: Vec<Value>) -> Result<Segment, StoreError> {
-    let head = row
-        .into_iter()
-        .next()
-        .map(Value::into_blob)
-        .unwrap_or_default();
-    Segment::decode(lane, head, None)
-}
-
+/// A row: its key, its head and, where it was asked for, its body. What a row holds begins where its
+/// key says, or going from row to row would not come to an end.
 fn decode_row(lane: u8, row: Vec<Value>) -> Result<Segment, StoreError> {
     let mut row = row.into_iter();
+    let first_seq = row.next().map_or(0, |key| key.uint()) & SEQ_MAX;
     let head = row.next().map(Value::into_blob).unwrap_or_default();
-    let body = row.next().map(Value::into_blob).unwrap_or_default();
-    Segment::decode(lane, head, Some(body))
+    let segment = Segment::decode(lane, head, row.next().map(Value::into_blob))?;
+    segment.expect_consistent(first_seq)
 }

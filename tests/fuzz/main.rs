@@ -59,7 +59,10 @@ fn stands(name: &str) {
             run(target, &input[..length]);
         }
     }
-    inputs.extend(broken_once(target));
+    for input in broken_once(target) {
+        run(target, &input);
+        inputs.push(input);
+    }
     let seed = number("TIDEGATE_SEED", 1) as u64;
     let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     for _ in 0..number("TIDEGATE_FUZZ_RUNS", RUNS) {

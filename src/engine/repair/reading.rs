@@ -27,18 +27,30 @@ const CONTENT: &str = "its sum matches and it cannot be read";
 /// Why a row is damaged, if it is: its key and its values are given.
 pub type Verdict = Option<&'static str>;
 
-/// A segment, of a queue or a topic.
+/// A segment of a queue.
 pub fn segment(key: &[Value], values: &[Vec<u8>]) -> Verdict {
     let id = key.first().map_or(0, Value::uint);
-    row_of((id >> 48) as u8, id & SEQ_MAX, values)
+    row_of((id >> 48) as u8, id & SEQ_MAX, values, |_| true)
+}
+
+/// A segment of a topic.
+pub fn log_segment(key: &[Value], values: &[Vec<u8>]) -> Verdict {
+    let first_seq = key.first().map_or(0, Value::uint);
+    row_of(0, first_seq, values, Segment::is_contiguous)
 }
 
 /// A single, or a dead letter.
 pub fn single(key: &[Value], values: &[Vec<u8>]) -> Verdict {
-    row_of(segment::SINGLE, key.first().map_or(0, Value::uint), values)
+    let seq = key.first().map_or(0, Value::uint);
+    row_of(segment::SINGLE, seq, values, |_| true)
 }
 
-fn row_of(lane: u8, first_seq: u64, values: &[Vec<u8>]) -> Verdict {
+fn row_of(
+    lane: u8,
+    first_seq: u64,
+    values: &[Vec<u8>],
+    is_known: impl Fn(&Segment) -> bool,
+) -> Verdict {
     let [head, body] = values else {
         return Some(CONTENT);
     };
@@ -47,7 +59,8 @@ fn row_of(lane: u8, first_seq: u64, values: &[Vec<u8>]) -> Verdict {
     }
     let is_later = !segment::is_known(head);
     let read = || Segment::decode(lane, head.clone(), Some(body.clone()));
-    judged(is_later || read().is_ok_and(|it| it.is_consistent(first_seq)))
+    let is_row = |it: Segment| it.is_consistent(first_seq) && is_known(&it);
+    judged(is_later || read().is_ok_and(is_row))
 }
 
 /// A row of the journal.

@@ -53,7 +53,6 @@ const META: Table = Table {
     select: "SELECT name, value FROM meta WHERE name > ? AND name <> 'schema' ORDER BY name LIMIT ?",
     delete: "DELETE FROM meta WHERE name = ?",
 };
-const SEGMENTS: Table = table!("segments", reading::segment, "id", FIRST, "head, body");
 const IDEMPOTENCY: Table = table!(
     "idempotency",
     reading::answers,
@@ -64,7 +63,7 @@ const IDEMPOTENCY: Table = table!(
 
 pub const QUEUE: &[Table] = &[
     META,
-    SEGMENTS,
+    table!("segments", reading::segment, "id", FIRST, "head, body"),
     IDEMPOTENCY,
     table!("singles", reading::single, "seq", FIRST, "head, body"),
     table!("dead", reading::single, "seq", FIRST, "head, body"),
@@ -84,7 +83,7 @@ pub const QUEUE: &[Table] = &[
 
 pub const TOPIC: &[Table] = &[
     META,
-    SEGMENTS,
+    table!("segments", reading::log_segment, "id", FIRST, "head, body"),
     IDEMPOTENCY,
     table!(
         "subscriptions",

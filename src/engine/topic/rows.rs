@@ -39,7 +39,10 @@ impl Rows {
         if let Some(segment) = self.cache.get(id) {
             return Ok(Some(segment));
         }
-        let rows = sql.exec("SELECT head, body FROM segments WHERE id = ?", &[id.into()])?;
+        let rows = sql.exec(
+            "SELECT id, head, body FROM segments WHERE id = ?",
+            &[id.into()],
+        )?;
         let Some(row) = rows.into_iter().next() else {
             return Ok(None);
         };
@@ -53,7 +56,7 @@ impl Rows {
     pub fn heads(sql: &mut dyn Sql, from: u64) -> Result<Vec<Segment>, StoreError> {
         let args = [from.into(), HEADS_MAX.into()];
         let rows = sql.exec(
-            "SELECT head FROM segments WHERE id >= ? ORDER BY id LIMIT ?",
+            "SELECT id, head FROM segments WHERE id >= ? ORDER BY id LIMIT ?",
             &args,
         )?;
         rows.into_iter().map(decode).collect()
@@ -106,8 +109,17 @@ impl Rows {
 }
 
 /// A row of `head`, or of `head, body`.
+/// As of a queue's row; and numbers have no gaps.
 fn decode(row: Vec<Value>) -> Result<Segment, StoreError> {
-    let mut row = row.into_iter().map(Value::into_blob);
-    let head = row.next().unwrap_or_default();
-    Segment::decode(LANE, head, row.next())
+    let mut row = row.into_iter();
+    let first_seq = row.next().map_or(0, |key| key.uint());
+    let head = row.next().map(Value::into_blob).unwrap_or_default();
+    let segment = Segment::decode(LANE, head, row.next().map(Value::into_blob))?;
+    let segment = segment.expect_consistent(first_seq)?;
+    if segment.is_contiguous() {
+        return Ok(segment);
+    }
+    Err(StoreError(format!(
+        "the row {first_seq} of a log is damaged: it has gaps"
+    )))
 }
