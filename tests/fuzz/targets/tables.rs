@@ -33,8 +33,11 @@ const VALUES: &[(&str, &str)] = &[
     ("meta", "value"),
 ];
 
-/// Changes of stored values: which one, of which row, whether its sum is made right, its length, its
-/// bytes.
+/// What is added to the number of a value whose bytes are changed in place, rather than its end.
+const IN_PLACE: u8 = 128;
+
+/// Changes of stored values: which one, of which row, from which byte on and whether its sum is made
+/// right, how many bytes, the bytes.
 pub const TABLES: Target = Target {
     name: "tables",
     run: tables,
@@ -130,12 +133,15 @@ fn tables(mut bytes: &[u8]) {
         };
         let (value, rest) = rest.split_at(usize::from(*length).min(rest.len()));
         bytes = rest;
-        let (table, column) = VALUES[usize::from(*which) % VALUES.len()];
+        let (table, column) = VALUES[usize::from(*which % IN_PLACE) % VALUES.len()];
         let row = u64::from(*row) % database.count(table).max(1);
         database.damage(table, column, row, |stored| {
-            let keeps = usize::from(*sealed >> 1).min(stored.len());
-            stored.truncate(keeps);
-            stored.extend_from_slice(value);
+            let from = usize::from(*sealed >> 1).min(stored.len());
+            let to = match which & IN_PLACE {
+                0 => stored.len(),
+                _ => (from + value.len()).min(stored.len()),
+            };
+            stored.splice(from..to, value.iter().copied());
             if sealed & 1 == 1 && !is_of_a_later_version(table, stored) {
                 // Another version byte would say that it is of a later one as well.
                 if let Some(version) = stored.first_mut() {
@@ -170,5 +176,8 @@ fn tables(mut bytes: &[u8]) {
 fn seeds() -> Vec<Vec<u8>> {
     let all = (0..VALUES.len() as u8).flat_map(|which| [which, 0, 0, 3, 1, 2, 3]);
     let sealed = (0..VALUES.len() as u8).flat_map(|which| [which, 0, 41, 4, 255, 255, 255, 127]);
-    vec![vec![0, 0, 0, 0], all.collect(), sealed.collect()]
+    let in_place = (0..VALUES.len() as u8)
+        .flat_map(|which| [which + IN_PLACE, 0, 21, 3, 255, 255, 127])
+        .collect();
+    vec![vec![0, 0, 0, 0], all.collect(), sealed.collect(), in_place]
 }
