@@ -189,7 +189,8 @@ impl Log {
                 if !is_old && self.len() <= max_messages && self.bytes <= max_bytes {
                     return Ok(false);
                 }
-                self.bytes -= u64::from(item.body_bytes);
+                // A count that was too small would wrap round, and everything be let go.
+                self.bytes = self.bytes.saturating_sub(u64::from(item.body_bytes));
                 self.first_seq = item.seq + 1;
             }
             self.oldest = None;

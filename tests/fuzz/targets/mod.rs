@@ -7,6 +7,7 @@
 
 mod batch;
 mod command;
+mod damage;
 mod edge;
 mod filter;
 mod push;

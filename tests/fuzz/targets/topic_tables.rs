@@ -1,19 +1,16 @@
 //! Tables of a topic whose values are anything: it opens, answers, is repaired, and goes on.
 
 use super::Target;
+use super::damage::{self, change, until_sound};
 use crate::database::Database;
 use tidegate::command::Draft;
 use tidegate::command::reply::SinceStart;
 use tidegate::command::topic::{Read, Start, TopicCommand, TopicEnvelope, TopicReply};
 use tidegate::engine::topic::{Topic, TopicOutcome};
-use tidegate::store::{StoreError, seal};
+use tidegate::store::StoreError;
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const NAME: &str = "orders";
-/// Values that one input changes; what is behind them is not read.
-const CHANGES_MAX: usize = 16;
-/// Turns tried until one is not met by damage: each repair leaves less of it.
-const TRIES_MAX: usize = 8;
 /// Calls to queues that are answered, until the topic makes no more.
 const CALLS_MAX: usize = 64;
 
@@ -28,8 +25,7 @@ const VALUES: &[(&str, &str)] = &[
     ("meta", "value"),
 ];
 
-/// Changes of stored values: which one, of which row, from which byte on, whether its sum is made right
-/// and what follows is cut off, how many bytes, the bytes.
+/// See [`change`].
 pub const TOPIC_TABLES: Target = Target {
     name: "topic_tables",
     run: tables,
@@ -76,15 +72,8 @@ fn publish(key: &str) -> TopicCommand<'_> {
 }
 
 fn open(database: &mut Database, now_ms: u64) -> Topic {
-    let mut last = String::new();
-    for _ in 0..TRIES_MAX {
-        match database.transact(|sql| Topic::open(sql, NAME, [7; 16], now_ms)) {
-            Ok(topic) => return topic,
-            Err(error) => last = error.0,
-        }
-        repair(database, now_ms);
-    }
-    panic!("the topic does not open: {last}");
+    let attempt = |it: &mut Database| it.transact(|sql| Topic::open(sql, NAME, [7; 16], now_ms));
+    until_sound(database, attempt, |it| repair(it, now_ms))
 }
 
 fn repair(database: &mut Database, now_ms: u64) {
@@ -125,56 +114,18 @@ fn turn(
     Ok(all)
 }
 
-/// As the host does it: a turn that fails is run again after a repair.
 fn ask(
     database: &mut Database,
     now_ms: u64,
     command: impl Fn() -> TopicCommand<'static>,
 ) -> TopicOutcome {
-    let mut last = String::new();
-    for _ in 0..TRIES_MAX {
-        let mut topic = open(database, now_ms);
-        match turn(&mut topic, database, now_ms, command()) {
-            Ok(outcome) => return outcome,
-            Err(error) => last = error.0,
-        }
-        repair(database, now_ms);
-    }
-    panic!("the topic does not come back: {last}");
+    let attempt = |it: &mut Database| turn(&mut open(it, now_ms), it, now_ms, command());
+    until_sound(database, attempt, |it| repair(it, now_ms))
 }
 
-/// Whether it is a configuration that may be another version's: such a one stays.
-fn is_of_a_later_version(table: &str, stored: &[u8]) -> bool {
-    let payload = stored.get(seal::SEAL_BYTES..).unwrap_or_default();
-    table == "meta" && serde_json::from_slice::<serde_json::Value>(payload).is_ok()
-}
-
-fn tables(mut bytes: &[u8]) {
+fn tables(bytes: &[u8]) {
     let mut database = filled();
-    for _ in 0..CHANGES_MAX {
-        let Some(([which, row, at, flags, length], rest)) = bytes.split_first_chunk::<5>() else {
-            break;
-        };
-        let (value, rest) = rest.split_at(usize::from(*length).min(rest.len()));
-        bytes = rest;
-        let (table, column) = VALUES[usize::from(*which) % VALUES.len()];
-        let row = u64::from(*row) % database.count(table).max(1);
-        database.damage(table, column, row, |stored| {
-            let at = usize::from(*at).min(stored.len());
-            let end = match flags & 2 {
-                0 => (at + value.len()).min(stored.len()),
-                _ => stored.len(),
-            };
-            stored.splice(at..end, value.iter().copied());
-            if flags & 1 == 1 && !is_of_a_later_version(table, stored) {
-                // Another version byte would say that it is of a later one as well.
-                if let Some(version) = stored.first_mut() {
-                    *version = seal::SEALED;
-                }
-                seal::close(stored);
-            }
-        });
-    }
+    change(&mut database, VALUES, bytes);
     let now_ms = NOW_MS + 60_000;
     let patch = r#"{"retention_ms":null}"#;
     ask(&mut database, now_ms, || TopicCommand::Configure { patch });
@@ -214,14 +165,5 @@ const fn read(start: Start) -> TopicCommand<'static> {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let which = 0..VALUES.len() as u8;
-    let spoilt = which.clone().flat_map(|it| [it, 0, 0, 2, 2, 1, 2]);
-    let cut = which.clone().flat_map(|it| [it, 0, 20, 3, 0]);
-    let changed = which.flat_map(|it| [it, 1, 10, 1, 3, 255, 255, 127]);
-    vec![
-        vec![0; 5],
-        spoilt.collect(),
-        cut.collect(),
-        changed.collect(),
-    ]
+    damage::seeds(VALUES.len())
 }
