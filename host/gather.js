@@ -23,19 +23,11 @@ export async function gather(core, env, directoryCall) {
   // Taken for a page, a failure would say that there is nothing.
   if (answer.status >= 500) throw new Error(`the directory answered ${answer.status}`);
   const calls = readCalls(core, core.exports.edge_describe(core.putText(page), topics));
-  const gone = new Uint8Array(calls.length);
-  /** Where in the page. */
-  const unreadable = [];
-  const descriptions = await eachOf(calls, async (call, at) => {
-    const answer = await describe(env, call);
-    if (answer.status === 404) gone[at] = 1;
-    if (isUnreadable(answer)) unreadable.push(at);
-    return textOf(answer);
-  });
+  const answers = await eachOf(calls, (call) => describe(env, call));
+  const gone = Uint8Array.from(answers, ({ status }) => (status === 404 ? 1 : 0));
   if (gone.includes(1)) await forget(core, env, page, gone, topics);
   const size = core.exports.memory.buffer.byteLength;
-  const rest =
-    `,"queues":[${descriptions.join(',')}],"unreadable":[${unreadable}],"wasm_memory_bytes":${size}}`;
+  const rest = `,${membersOf(answers)},"wasm_memory_bytes":${size}}`;
   return page.slice(0, page.lastIndexOf('}')) + rest;
 }
 
@@ -48,21 +40,20 @@ export async function gather(core, env, directoryCall) {
  */
 export async function gatherSubscriptions(core, env, topics) {
   const listings = readCalls(core, core.exports.edge_subscriptions(core.putText(topics)));
-  const lists = await eachOf(listings, async (call) => textOf(await describe(env, call)));
-  const gathered = `{"lists":[${lists.join(',')}]`;
+  const lists = await eachOf(listings, (call) => describe(env, call));
+  const gathered = `{"lists":[${lists.map(textOf)}]`;
   const [topicsLength, listsLength] = core.putTwo(topics, `${gathered}}`);
   const calls = readCalls(core, core.exports.edge_own_queues(topicsLength, listsLength));
-  const unreadable = [];
-  const descriptions = await eachOf(calls, async (call, at) => {
-    const answer = await describe(env, call);
-    if (isUnreadable(answer)) unreadable.push(at);
-    return textOf(answer);
-  });
-  return `${gathered},"own":{"queues":[${descriptions.join(',')}],"unreadable":[${unreadable}]}}`;
+  const answers = await eachOf(calls, (call) => describe(env, call));
+  return `${gathered},"own":{${membersOf(answers)}}}`;
 }
 
-/** Nothing is there of a queue that nobody asked for yet. */
-const isUnreadable = ({ status }) => status !== 200 && status !== 404;
+/** What objects say of themselves, and which of them do not though they are there, by their places. */
+function membersOf(answers) {
+  const isUnreadable = ({ status }) => status !== 200 && status !== 404;
+  const unreadable = [...answers.keys()].filter((at) => isUnreadable(answers[at]));
+  return `"queues":[${answers.map(textOf)}],"unreadable":[${unreadable}]`;
+}
 
 const textOf = ({ status, text }) => (status === 200 ? text : 'null');
 

@@ -65,15 +65,16 @@ pub fn list(gathered: &str, kind: &str) -> Result<Response, Fault> {
 pub fn metrics(gathered: &str, now_ms: Millis) -> Result<Response, Fault> {
     let mut documents = gathered.split('\u{1e}');
     let mut next = |none| documents.next().unwrap_or(none);
-    let (queues, of_topics) = (next(""), next("{\"queues\":[]}"));
-    let mut of_subscriptions: Gatherings<'_> = read(next("{\"lists\":[]}"))?;
-    let subscriptions = subscriptions::listed(of_topics, &of_subscriptions)?;
-    let own = &mut of_subscriptions.own;
+    let queues: Gathered<'_> = read(next(""))?;
+    let topics: Gathered<'_> = read(next("{\"queues\":[]}"))?;
+    let mut gatherings: Gatherings<'_> = read(next("{\"lists\":[]}"))?;
+    let of_topics: Vec<TopicFigures> = figures(&topics)?;
+    let subscriptions = subscriptions::listed(&of_topics, &gatherings)?;
+    let own = &mut gatherings.own;
     own.names = subscriptions::own_queues(&subscriptions)
         .into_iter()
         .map(Cow::from)
         .collect();
-    let (queues, topics): (Gathered<'_>, Gathered<'_>) = (read(queues)?, read(of_topics)?);
     let edge = queues.wasm_memory_bytes;
     let missing: Vec<_> = queues
         .unreadable()
@@ -81,8 +82,9 @@ pub fn metrics(gathered: &str, now_ms: Millis) -> Result<Response, Fault> {
         .map(|it| ("queue", it))
         .chain(topics.unreadable().map(|it| ("topic", it)))
         .collect();
-    let (mut queues, topics): (Vec<Figures>, _) = (figures(&queues)?, figures(&topics)?);
-    queues.extend(figures::<Figures>(own)?);
+    let mut of_queues: Vec<Figures> = figures(&queues)?;
+    of_queues.extend(figures::<Figures>(own)?);
+    let (queues, topics) = (of_queues, of_topics);
     let theirs = queues.iter().map(|it: &Figures| it.wasm_memory_bytes);
     let memory = edge
         + theirs

@@ -29,18 +29,18 @@ pub struct Gatherings<'a> {
     pub own: Gathered<'a>,
 }
 
-/// Whom to ask for subscriptions, and for how many: topics of the gathered document `topics`.
-pub fn asked(topics: &str) -> Result<Vec<(String, u32)>, Fault> {
+/// Whom of `topics` to ask for subscriptions, and for how many.
+pub fn asked(topics: &[TopicFigures]) -> Vec<(&str, u32)> {
     let mut left = METRICS_SUBSCRIPTIONS_MAX;
     let mut asked = Vec::new();
-    for topic in figures::<TopicFigures>(&read(topics)?)? {
+    for topic in topics {
         let count = left.min(u32::try_from(topic.subscriptions).unwrap_or(u32::MAX));
         if count > 0 {
-            asked.push((topic.name, count));
+            asked.push((topic.name.as_str(), count));
         }
         left -= count;
     }
-    Ok(asked)
+    asked
 }
 
 /// The queues that subscriptions have of their own, each once: one of a pattern is in the list of
@@ -49,18 +49,26 @@ pub fn own_queues(subscriptions: &[SubscriptionFigures]) -> BTreeSet<String> {
     subscriptions.iter().filter_map(own_queue).collect()
 }
 
-/// The same, of what was gathered so far.
+/// The topics of a gathered document.
+pub fn topics_in(gathered: &str) -> Result<Vec<TopicFigures>, Fault> {
+    figures(&read(gathered)?)
+}
+
+/// As [`own_queues`], of what was gathered so far.
 pub fn own_queues_in(topics: &str, lists: &str) -> Result<BTreeSet<String>, Fault> {
-    Ok(own_queues(&listed(topics, &read(lists)?)?))
+    Ok(own_queues(&listed(&topics_in(topics)?, &read(lists)?)?))
 }
 
 /// The subscriptions that topics told of, each with its topic. Whoever did not answer has none.
-pub fn listed(topics: &str, gathered: &Gatherings<'_>) -> Result<Vec<SubscriptionFigures>, Fault> {
+pub fn listed(
+    topics: &[TopicFigures],
+    gathered: &Gatherings<'_>,
+) -> Result<Vec<SubscriptionFigures>, Fault> {
     let mut all = Vec::new();
-    for ((topic, _), list) in asked(topics)?.into_iter().zip(&gathered.lists) {
+    for ((topic, _), list) in asked(topics).into_iter().zip(&gathered.lists) {
         let Some(list) = list else { continue };
         let List { subscriptions } = read(list.get())?;
-        all.extend(subscriptions.into_iter().map(|it| it.of(&topic)));
+        all.extend(subscriptions.into_iter().map(|it| it.of(topic)));
     }
     Ok(all)
 }

@@ -356,7 +356,10 @@ fn row_bytes(sql: &mut dyn Sql, id: u64) -> Result<Option<usize>, StoreError> {
 
 /// A row: its key, its head and, where it was asked for, its body. What a row holds begins where its
 /// key says, or going from row to row would not come to an end.
-fn decode_row(lane: u8, row: Vec<Value>) -> Result<Segment, StoreError> {
+///
+/// # Errors
+/// It cannot be read, or is another's.
+pub fn decode_row(lane: u8, row: Vec<Value>) -> Result<Segment, StoreError> {
     let mut row = row.into_iter();
     let first_seq = row.next().map_or(0, |key| key.uint()) & SEQ_MAX;
     let head = row.next().map(Value::into_blob).unwrap_or_default();

@@ -211,9 +211,10 @@ extern "C" fn edge_describe(len: usize, topics: u32) -> usize {
 #[unsafe(no_mangle)]
 extern "C" fn edge_subscriptions(len: usize) -> usize {
     step(len, |_, input, out| {
-        for (topic, limit) in subscriptions::asked(text(input)).unwrap_or_default() {
+        let topics = subscriptions::topics_in(text(input)).unwrap_or_default();
+        for (topic, limit) in subscriptions::asked(&topics) {
             let command = TopicCommand::Subscriptions { after: None, limit };
-            frame::call(out, frame::CALL, &topic_call(&topic, command));
+            frame::call(out, frame::CALL, &topic_call(topic, command));
         }
     })
 }

@@ -69,8 +69,8 @@ fn lists_and_metrics_are_gathered() {
 fn metrics_tell_of_subscriptions_and_what_is_in_their_queues() {
     let topics = r#"{"names":["a","b","c"],"queues":[{"name":"a","subscriptions":3},
         {"name":"b","subscriptions":0},{"name":"c","subscriptions":1}]}"#;
-    let asked = [("a".to_owned(), 3), ("c".to_owned(), 1)];
-    assert_eq!(subscriptions::asked(topics).unwrap(), asked);
+    let of_topics = subscriptions::topics_in(topics).unwrap();
+    assert_eq!(subscriptions::asked(&of_topics), [("a", 3), ("c", 1)]);
     let lists = r##""lists":[{"subscriptions":[
         {"name":"own","target":null,"lag":2,"delivered_total":7,"missed_total":1},
         {"name":"hook","target":{"url":"https://hook.example/"}},
@@ -112,6 +112,6 @@ fn metrics_tell_of_subscriptions_and_what_is_in_their_queues() {
 fn a_scrape_asks_for_a_hundred_subscriptions_at_most() {
     let topic = |name, count| format!(r#"{{"name":"{name}","subscriptions":{count}}}"#);
     let topics = [topic("a", 60), topic("b", 70), topic("c", 1)].join(",");
-    let asked = subscriptions::asked(&format!(r#"{{"queues":[{topics}]}}"#)).unwrap();
-    assert_eq!(asked, [("a".to_owned(), 60), ("b".to_owned(), 40)]);
+    let topics = subscriptions::topics_in(&format!(r#"{{"queues":[{topics}]}}"#)).unwrap();
+    assert_eq!(subscriptions::asked(&topics), [("a", 60), ("b", 40)]);
 }

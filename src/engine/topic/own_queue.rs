@@ -204,7 +204,10 @@ impl Topic {
         let after_topic = after_topic(name);
         let leaving = self.state.leaving.iter();
         let leaving = leaving.filter(|it| **it != after_topic).count();
-        if self.subscriptions.len() + leaving < SUBSCRIPTIONS_MAX {
+        // One that stands aside has its place.
+        let others =
+            self.subscriptions.len() - usize::from(self.subscriptions.aside.contains_key(name));
+        if others + leaving < SUBSCRIPTIONS_MAX {
             return Ok(());
         }
         let also = match leaving {

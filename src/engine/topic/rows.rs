@@ -3,6 +3,7 @@
 
 use crate::engine::segment::{Builder, Segment};
 use crate::engine::segment_cache::SegmentCache;
+use crate::engine::segments::decode_row;
 use crate::store::{Arg, Sql, StoreError, Value};
 use crate::time::Millis;
 use std::rc::Rc;
@@ -108,18 +109,14 @@ impl Rows {
     }
 }
 
-/// A row of `head`, or of `head, body`.
 /// As of a queue's row; and numbers have no gaps.
 fn decode(row: Vec<Value>) -> Result<Segment, StoreError> {
-    let mut row = row.into_iter();
-    let first_seq = row.next().map_or(0, |key| key.uint());
-    let head = row.next().map(Value::into_blob).unwrap_or_default();
-    let segment = Segment::decode(LANE, head, row.next().map(Value::into_blob))?;
-    let segment = segment.expect_consistent(first_seq)?;
+    let segment = decode_row(LANE, row)?;
     if segment.is_contiguous() {
         return Ok(segment);
     }
+    let from = segment.first_seq;
     Err(StoreError(format!(
-        "the row {first_seq} of a log is damaged: it has gaps"
+        "the row {from} of a log is damaged: it has gaps"
     )))
 }

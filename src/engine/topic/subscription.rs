@@ -172,8 +172,9 @@ impl Subscriptions {
         Ok(())
     }
 
+    /// How many there are, those that stand aside included.
     pub fn len(&self) -> usize {
-        self.by_name.len()
+        self.by_name.len() + self.aside.len()
     }
 
     /// How far behind the last of them is.
