@@ -1,6 +1,7 @@
 //! A topic whose rows are damaged goes on: readers pass over what is lost and are told of it.
 
 use super::bench::{Bench, NAME};
+use crate::damage::{put_in_place, segment_of};
 use crate::random::Random;
 use tidegate::command::Draft;
 use tidegate::command::topic::{Read, Start, TopicCommand, TopicReply};
@@ -122,5 +123,31 @@ fn a_topic_with_a_damaged_row_goes_on() {
     let first = setting("TIDEGATE_SEED", 1);
     for seed in first..first + setting("TIDEGATE_RUNS", 200) {
         play(seed);
+    }
+}
+
+#[test]
+fn a_row_that_holds_what_its_key_does_not_say_is_damage() {
+    // Of the three rows, which begin with 1, 4 and 7, the second one.
+    for numbers in [&[5, 6, 7][..], &[1, 2, 3], &[4, 6], &[4, 5, 7], &[4, 4, 6], &[]] {
+        let mut bench = Bench::new("{}");
+        for _ in 0..3 {
+            let draft = || {
+                Ok(Draft {
+                    body: b"news",
+                    ..Draft::default()
+                })
+            };
+            let batch = TopicCommand::PublishBatch((0..3).map(|_| draft()).collect());
+            drop(bench.ask(batch).unwrap());
+        }
+        put_in_place(&mut bench.database, 1, &segment_of(0, numbers));
+        let now_ms = bench.now_ms;
+        match Topic::open(&mut bench.database, NAME, [9; 16], now_ms) {
+            Ok(_) => bench.reopen(),
+            Err(_) => repair(&mut bench),
+        }
+        assert_eq!(read_all(&mut bench), (6, 3), "{numbers:?}");
+        assert_eq!(bench.database.count("quarantine"), 1, "{numbers:?}");
     }
 }
