@@ -78,6 +78,8 @@ impl Queue {
             if reordered {
                 self.reorder(turn)?;
             }
+            // Should the directory not know it any more, it is told so again.
+            self.meta.registered = is_subscription_queue(&self.name);
             self.meta_changed = true;
             self.plan_draw(turn, &self.config())?;
             self.admit(turn)?;

@@ -2,6 +2,7 @@
 // said to be lost, and no other queue notices.
 
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Tide, assertProblem, until } from '../conformance/support.mjs';
 import { databasesOf, query, spoil } from './database.mjs';
@@ -88,11 +89,12 @@ test('damaged rows cost their own messages, and a damaged file its own queue', a
   assert.ok(queues.some(({ name }) => name === sound.name));
 });
 
-test('a directory that cannot be read lists nothing, rather than that there is nothing', async (t) => {
+test('a directory that cannot be read lists nothing, and one that was lost what is put again', async (t) => {
   const alone = new Tide();
   await alone.start();
   t.after(() => alone.stop());
-  await (await alone.queue({})).publish('x');
+  const queue = await alone.queue({});
+  await queue.publish('x');
   const list = (path) => alone.request('GET', path);
   await until(async () => (await list('/v1/queues')).json.queues.length === 1, { what: 'it is listed' });
   await alone.server.kill9();
@@ -103,4 +105,12 @@ test('a directory that cannot be read lists nothing, rather than that there is n
   for (const path of ['/v1/queues', '/metrics']) {
     assertProblem(await list(path), { status: 503, type: 'unavailable' });
   }
+  await alone.server.kill9();
+  for (const file of databasesOf(alone.server.dataDir, 'directory')) rmSync(file);
+  await alone.restart();
+  assert.deepEqual((await list('/v1/queues')).json.queues, []);
+  const earlier = await queue.snapshot();
+  assert.equal((await queue.request('PUT', '', { json: {} })).status, 200);
+  await until(async () => (await list('/v1/queues')).json.queues.length === 1, { what: 'it is listed again' });
+  assert.deepEqual(await queue.snapshot(), earlier, 'nothing else has changed');
 });

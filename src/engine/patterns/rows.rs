@@ -177,9 +177,10 @@ pub(super) fn version(sql: &mut dyn Sql) -> Result<u64, StoreError> {
     Ok(scalar(rows).map_or(0, |value| value.uint()))
 }
 
-/// A number after all others.
-pub(super) fn next_version(sql: &mut dyn Sql) -> Result<u64, StoreError> {
-    let next = version(sql)? + 1;
+/// A number after all others, and not before the clock: topics listen to what is newer than all they
+/// were told, also by a directory that was lost since, or that a backup from before has replaced.
+pub(super) fn next_version(sql: &mut dyn Sql, now_ms: Millis) -> Result<u64, StoreError> {
+    let next = (version(sql)? + 1).max(now_ms);
     sql.exec(
         "INSERT OR REPLACE INTO registrations (one, number) VALUES (1, ?)",
         &[next.into()],

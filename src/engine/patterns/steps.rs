@@ -94,7 +94,7 @@ impl Patterns {
         let row = &mut entry.row;
         let before = row.clone();
         if row.version == 0 {
-            row.version = rows::next_version(turn.sql)?;
+            row.version = rows::next_version(turn.sql, turn.now_ms)?;
             row.walked = Some(String::new());
             row.held = step == Step::Hold;
             row.visible = step != Step::Leave;

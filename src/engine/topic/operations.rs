@@ -34,6 +34,8 @@ impl Topic {
             // What the new bounds let go must stay gone, should they be widened again.
             self.flush(turn)?;
             self.retain(turn)?;
+            // Should the directory not know it any more, it is told so again.
+            self.state.registered = false;
             self.state_changed = true;
             self.dismiss_anonymous(turn);
         }

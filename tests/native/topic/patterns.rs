@@ -396,6 +396,37 @@ fn a_thousand_topics_are_told_a_few_at_a_time_and_a_row_each() {
 }
 
 #[test]
+fn a_directory_that_was_lost_is_heard_again_by_topics_that_are_configured() {
+    let mut world = World::new();
+    let to = |queue: &str| format!(r#"{{"target":{{"queue":"{queue}"}}}}"#);
+    for n in 0..20 {
+        world.publish(&format!("a/{n}"), "x");
+        world.directory(put(&format!("s{n}"), &to("before")));
+        world.settle();
+    }
+    world.node(DIRECTORY).database = Database::default();
+    world.restart(DIRECTORY);
+    let envelope = TopicEnvelope {
+        topic: "a/1",
+        origin: None,
+        auto_create: true,
+        anonymous: false.into(),
+        command: TopicCommand::Configure { patch: "{}" },
+    };
+    world.ask("/a/1#0", encode(&envelope).unwrap());
+    world.settle();
+    world.now_ms += 1;
+    let (token, _) = world.directory(put("again", &to("after")));
+    world.settle();
+    assert_eq!(world.replies[&token].status, 201);
+    assert!(world.publish("a/1", "y"));
+    world.settle();
+    let y = wanted(&[("a/1".into(), "y".into())]);
+    assert_eq!(world.contents("after"), y);
+    assert!(!world.contents("before").values().flatten().any(|it| it == "y"));
+}
+
+#[test]
 fn a_seek_and_a_deletion_reach_all_topics() {
     let mut world = World::new();
     world.directory(put("s", "{}"));
