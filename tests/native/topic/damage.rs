@@ -129,7 +129,14 @@ fn a_topic_with_a_damaged_row_goes_on() {
 #[test]
 fn a_row_that_holds_what_its_key_does_not_say_is_damage() {
     // Of the three rows, which begin with 1, 4 and 7, the second one.
-    for numbers in [&[5, 6, 7][..], &[1, 2, 3], &[4, 6], &[4, 5, 7], &[4, 4, 6], &[]] {
+    for numbers in [
+        &[5, 6, 7][..],
+        &[1, 2, 3],
+        &[4, 6],
+        &[4, 5, 7],
+        &[4, 4, 6],
+        &[],
+    ] {
         let mut bench = Bench::new("{}");
         for _ in 0..3 {
             let draft = || {
