@@ -35,20 +35,21 @@ export async function verify(core, at, head) {
   const check = readCheck(core, at);
   const isRight = await isGenuine(check).catch(() => false);
   const length = core.putText(head);
-  return core.exports.edge_verified(length, isRight ? 1 : 0, Date.now());
+  return core.exports.edge_verified(length, isRight ? 1 : 0, check.edition, Date.now());
 }
 
-/** Signature, algorithm, key and what is signed, as src/platform/frame.rs writes them. */
+/** Signature, algorithm, key, what is signed and the edition of the keys, as src/platform/frame.rs writes them. */
 function readCheck(core, at) {
   const sizes = [1, 2, 3, 4].map((word) => core.view.getUint32(at + word * WORD, true));
-  let start = at + 5 * WORD;
+  const edition = core.view.getUint32(at + 5 * WORD, true);
+  let start = at + 6 * WORD;
   const signature = core.copy(start, sizes[0]);
   start += sizes[0];
   const texts = sizes.slice(1).map((size) => {
     start += size;
     return core.text(start - size, size);
   });
-  return { signature, algorithm: texts[0], jwk: texts[1], signed: texts[2] };
+  return { signature, algorithm: texts[0], jwk: texts[1], signed: texts[2], edition };
 }
 
 async function isGenuine({ signature, algorithm, jwk, signed }) {

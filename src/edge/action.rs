@@ -76,6 +76,8 @@ pub struct Check {
     pub signature: Vec<u8>,
     /// What is signed.
     pub signed: String,
+    /// Of which edition of the key set the key is.
+    pub edition: u32,
 }
 
 /// What is listed.

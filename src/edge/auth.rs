@@ -91,6 +91,7 @@ impl Credentials {
             let detail = "this deployment takes tokens signed with HS256 only: JWKS_URL is not set";
             return Err(unauthorized(detail).into());
         };
+        let edition = self.keys.edition();
         let key = self
             .keys
             .choose(url, jws.kid.as_deref(), jws.algorithm, now_ms)?;
@@ -101,10 +102,13 @@ impl Credentials {
             jwk: key.jwk().to_owned(),
             signature: jws.signature,
             signed: jws.signed.to_owned(),
+            edition,
         }))))
     }
 
-    /// The host checked the signature of the request's token, and it was right, or not.
+    /// The host checked the signature of the request's token with a key of that edition of the set,
+    /// and it was right, or not. Where the keys are others by now, that says nothing any more: who
+    /// sends tokens without a pause would keep one that a key made which is gone.
     ///
     /// # Errors
     /// `unauthorized` where it was not.
@@ -113,8 +117,12 @@ impl Credentials {
         settings: &Settings,
         request: &Request<'_>,
         is_right: bool,
+        edition: u32,
         now_ms: Millis,
     ) -> Result<(), Fault> {
+        if edition != self.keys.edition() {
+            return Ok(());
+        }
         if !is_right {
             return Err(wrong_signature());
         }
@@ -277,8 +285,9 @@ mod tests {
                 Err(Stop::Fault(fault)) => fault.code.slug(),
                 Err(Stop::Act(action)) => match *action {
                     Action::ReadKeys { .. } => "read",
-                    Action::Verify(_) => {
-                        it.verified(&settings, &request, true, now_ms).unwrap();
+                    Action::Verify(check) => {
+                        it.verified(&settings, &request, true, check.edition, now_ms)
+                            .unwrap();
                         "verify"
                     }
                     other => panic!("{other:?}"),
@@ -296,6 +305,41 @@ mod tests {
         assert_eq!(asked(&mut it, 120_002), "read");
         it.take_keys(Some(set("b").as_bytes()), Some(60_000), 120_002);
         assert_eq!(asked(&mut it, 120_003), "unauthorized");
+    }
+
+    #[test]
+    fn a_signature_that_was_checked_while_its_key_went_counts_for_nothing() {
+        let settings = r#"{"JWKS_URL": "https://id.example/keys"}"#;
+        let settings = Settings::parse(settings).unwrap();
+        let (text, value) = (format!("GET\n{URL}"), format!("Bearer {}", token_of("a")));
+        let mut request = Request::parse(&text).unwrap();
+        request.authorization = Some(&value);
+        let mut it = Credentials::default();
+        let under_way = |it: &mut Credentials, now_ms| {
+            let Err(Stop::Act(action)) = it.grant(&settings, &request, false, now_ms) else {
+                panic!("there is nothing to check");
+            };
+            let Action::Verify(check) = *action else {
+                panic!("{action:?}");
+            };
+            check.edition
+        };
+        for (is_right, keys) in [(true, "b"), (false, "b"), (true, "a")] {
+            it.take_keys(Some(set("a").as_bytes()), Some(60_000), 0);
+            let edition = under_way(&mut it, 1);
+            it.take_keys(Some(set("b").as_bytes()), Some(60_000), 2);
+            it.take_keys(Some(set(keys).as_bytes()), Some(60_000), 3);
+            let told = it.verified(&settings, &request, is_right, edition, 4);
+            assert!(told.is_ok(), "the step is taken again");
+            // By the keys that there are now.
+            match it.grant(&settings, &request, false, 5) {
+                Err(Stop::Fault(fault)) if keys == "b" => {
+                    assert_eq!(fault.code, ErrorCode::Unauthorized);
+                }
+                Err(Stop::Act(_)) if keys == "a" => {}
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     const TOKEN: &str = r#"{"ADMIN_TOKEN": "t0ken"}"#;

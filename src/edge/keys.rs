@@ -23,6 +23,8 @@ const RETRY_MS: Millis = SECOND;
 #[derive(Debug, Default)]
 pub struct Keys {
     set: Option<KeySet>,
+    /// How often it has changed.
+    edition: u32,
     /// When `set` was read, and until when it is held to be the latest.
     read_at_ms: Millis,
     fresh_until_ms: Millis,
@@ -86,6 +88,12 @@ impl Keys {
         self.set.is_some() && is_latest && now_ms < self.read_at_ms + KEY_SET_STALE_MS_MAX
     }
 
+    /// Another number each time that the keys have changed.
+    #[must_use]
+    pub const fn edition(&self) -> u32 {
+        self.edition
+    }
+
     /// Takes what was read; `None` where nothing could be. Whether the keys are others now.
     pub fn take(
         &mut self,
@@ -108,6 +116,7 @@ impl Keys {
         self.retry_at_ms = now_ms + KEY_SET_AGE_MS_MIN;
         self.fresh_until_ms = now_ms + age_ms.clamp(KEY_SET_AGE_MS_MIN, KEY_SET_AGE_MS_MAX);
         let changed = self.set.as_ref() != Some(&set);
+        self.edition = self.edition.wrapping_add(u32::from(changed));
         self.set = Some(set);
         changed
     }

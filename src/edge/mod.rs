@@ -356,13 +356,19 @@ impl Edge {
         }
     }
 
-    /// The answer after [`Action::Verify`], where the signature was wrong; otherwise the step is
-    /// taken again.
-    pub fn verified(&mut self, head: &str, is_right: bool, now_ms: Millis) -> Option<Response> {
+    /// The answer after [`Action::Verify`], with the edition that this named, where the signature was
+    /// wrong; otherwise the step is taken again.
+    pub fn verified(
+        &mut self,
+        head: &str,
+        is_right: bool,
+        edition: u32,
+        now_ms: Millis,
+    ) -> Option<Response> {
         let request = Request::parse(head)?;
         let credentials = &mut self.credentials;
         let fault = credentials
-            .verified(&self.settings, &request, is_right, now_ms)
+            .verified(&self.settings, &request, is_right, edition, now_ms)
             .err()?;
         let found = route::find(request.head.path).ok()??;
         let response = self.refusal(&request, &found, &fault, now_ms);

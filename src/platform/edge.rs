@@ -121,14 +121,14 @@ extern "C" fn edge_verdict(
     })
 }
 
-/// The host checked the signature of a request's token. Input: its head. Nothing: it was right, and
-/// the step is to be taken again.
+/// The host checked the signature of a request's token, with a key of that edition of the set. Input:
+/// its head. Nothing: it was right, and the step is to be taken again.
 #[unsafe(no_mangle)]
-extern "C" fn edge_verified(len: usize, is_right: u32, now_ms: f64) -> usize {
+extern "C" fn edge_verified(len: usize, is_right: u32, edition: u32, now_ms: f64) -> usize {
     step(len, |role, input, out| {
         let refusal = role
             .edge
-            .verified(text(input), is_right != 0, now_ms as u64);
+            .verified(text(input), is_right != 0, edition, now_ms as u64);
         match refusal {
             Some(response) => role.respond(out, &response),
             None => frame::words(out, &[frame::NOTHING]),

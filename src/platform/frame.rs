@@ -201,6 +201,7 @@ pub fn action(out: &mut Vec<u8>, action: &Action) {
             let parts = [check.algorithm, &check.jwk, &check.signed];
             words(out, &[VERIFY, size(&check.signature)]);
             words(out, &parts.map(|part| size(part.as_bytes())));
+            words(out, &[check.edition]);
             out.extend_from_slice(&check.signature);
             for part in parts {
                 out.extend_from_slice(part.as_bytes());
