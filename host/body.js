@@ -10,6 +10,8 @@ const AWAY_BYTES_MAX = 16_777_216;
 const AWAY_MS_MAX = 5_000;
 /** Read away in pieces of this size. */
 const PIECE_BYTES = 65_536;
+/** What of a body of unknown length is made room for first. */
+const FIRST_BYTES = 4_096;
 
 /**
  * The body, or its first `max + 1` bytes when it has more than `max`.
@@ -79,23 +81,24 @@ async function discard(stream) {
 export async function readAtMost(stream, max, leave = (rest) => rest.cancel()) {
   if (stream === null) return EMPTY;
   const reader = stream.getReader();
-  const chunks = [];
+  // Copied, since a piece of one byte may keep a whole buffer of the platform's.
+  let body = new Uint8Array(Math.min(max + 1, FIRST_BYTES));
   let length = 0;
   while (length <= max) {
     const { done, value } = await reader.read();
     if (done) break;
-    chunks.push(value);
-    length += value.length;
+    const wanted = Math.min(length + value.length, max + 1);
+    if (wanted > body.length) {
+      const larger = new Uint8Array(Math.min(max + 1, Math.max(wanted, 2 * body.length)));
+      larger.set(body);
+      body = larger;
+    }
+    body.set(value.subarray(0, wanted - length), length);
+    length = wanted;
   }
   if (length > max) {
     reader.releaseLock();
     await leave(stream);
   }
-  const body = new Uint8Array(Math.min(length, max + 1));
-  let at = 0;
-  for (const chunk of chunks) {
-    body.set(chunk.subarray(0, body.length - at), at);
-    at += Math.min(chunk.length, body.length - at);
-  }
-  return body;
+  return body.slice(0, length);
 }

@@ -6,6 +6,9 @@
 const LEVELS = ['info', 'warn', 'error', 'off'];
 /** Lines of one isolate in one second: what comes beyond is counted, and told when it is over. */
 const LINES_PER_SECOND_MAX = 50;
+/** Those of them that anybody can cause: the others have room left. */
+const REFUSALS_PER_SECOND_MAX = 20;
+const REFUSED = 'access_refused';
 const SECOND_MS = 1000;
 /** Characters of one text. */
 const TEXT_CHARS_MAX = 500;
@@ -18,7 +21,7 @@ const WRITE = {
 };
 
 let least = 0;
-let second = { since: 0, lines: 0, dropped: 0 };
+let second = { since: 0, lines: 0, refusals: 0, dropped: 0 };
 
 /**
  * @param {string | undefined} level the setting `LOG_LEVEL`; `info` where it is unset
@@ -40,7 +43,7 @@ export const levels = LEVELS.join(', ');
  * @param {Record<string, unknown>} [fields]
  */
 export function log(level, event, fields = {}) {
-  if (LEVELS.indexOf(level) < least || !hasRoom()) return;
+  if (LEVELS.indexOf(level) < least || !hasRoom(event)) return;
   write(level, event, fields);
 }
 
@@ -69,15 +72,20 @@ function write(level, event, fields) {
   WRITE[level](JSON.stringify({ time, level, event, ...plain }, cut));
 }
 
-function hasRoom() {
+function hasRoom(event) {
   const now = Date.now();
   if (now - second.since >= SECOND_MS) {
     const { dropped } = second;
-    second = { since: now, lines: 0, dropped: 0 };
+    second = { since: now, lines: 0, refusals: 0, dropped: 0 };
     if (dropped > 0) write('warn', 'lines_dropped', { lines: dropped });
   }
+  const isRefusal = event === REFUSED;
+  const isFull = isRefusal && second.refusals >= REFUSALS_PER_SECOND_MAX;
+  if (isFull || second.lines >= LINES_PER_SECOND_MAX) {
+    second.dropped += 1;
+    return false;
+  }
   second.lines += 1;
-  if (second.lines <= LINES_PER_SECOND_MAX) return true;
-  second.dropped += 1;
-  return false;
+  second.refusals += isRefusal ? 1 : 0;
+  return true;
 }

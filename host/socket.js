@@ -31,8 +31,7 @@ export function socket(core, env, head, endsAt) {
   const session = new Session(core, env, head, server);
   session.stay = atExpiry(endsAt, () => {
     session.send(`{"type":"error","ref":null,"problem":${EXPIRED}}`);
-    server.close(1008, 'the token has expired');
-    session.close();
+    session.end(1008, 'the token has expired');
   });
   server.addEventListener('message', ({ data }) => session.receive(data));
   server.addEventListener('close', () => session.close());
@@ -49,11 +48,16 @@ class Session {
     this.publishes = [];
     this.publishesBytes = 0;
     this.publishing = false;
+    /** What is to be undone at the end. */
+    this.stay = () => {};
+    this.isOver = false;
   }
 
   receive(data) {
+    // Who does not answer a close goes on being read.
+    if (this.isOver) return;
     if (typeof data !== 'string') {
-      this.server.close(1003, 'frames are text');
+      this.end(1003, 'frames are text');
       return;
     }
     // What one is told that sends and does not read would pile up here.
@@ -69,7 +73,7 @@ class Session {
       step = readSocketStep(core);
     } catch (error) {
       log('error', 'edge_failed', { error });
-      this.server.close(1011, 'connect again');
+      this.end(1011, 'connect again');
       return;
     }
     const { kind, first, second, call } = step;
@@ -167,7 +171,11 @@ class Session {
 
   /** Ends it: the client does not take what it is told. */
   cut() {
-    this.server.close(1013, 'too slow: connect again, and go on from the last seq');
+    this.end(1013, 'too slow: connect again, and go on from the last seq');
+  }
+
+  end(code, why) {
+    this.server.close(code, why);
     this.close();
   }
 
@@ -177,6 +185,7 @@ class Session {
   }
 
   close() {
+    this.isOver = true;
     this.stay();
     for (const feed of this.feeds.values()) feed.close();
     this.feeds.clear();

@@ -114,10 +114,11 @@ impl Grant {
         Err(Fault::new(ErrorCode::Forbidden, detail))
     }
 
-    /// The patterns of names that something is allowed for; `None`: all of them.
+    /// The patterns of names that one of `verbs` is allowed for; `None`: all of them.
     #[must_use]
-    pub fn patterns(&self) -> Option<Vec<&str>> {
-        let mut patterns: Vec<_> = self.scopes.iter().map(|it| it.pattern.as_str()).collect();
+    pub fn patterns(&self, verbs: &[Verb]) -> Option<Vec<&str>> {
+        let scopes = self.scopes.iter().filter(|it| verbs.contains(&it.verb));
+        let mut patterns: Vec<_> = scopes.map(|it| it.pattern.as_str()).collect();
         patterns.sort_unstable();
         patterns.dedup();
         (!self.everything && !patterns.contains(&EVERYTHING)).then_some(patterns)
@@ -167,8 +168,9 @@ mod tests {
             "{}",
             fault.detail
         );
-        assert!(ALL.allows(&[Verb::Manage], "a") && ALL.patterns().is_none());
-        assert_eq!(it.patterns(), Some(vec!["orders"]));
+        assert!(ALL.allows(&[Verb::Manage], "a") && ALL.patterns(&[]).is_none());
+        assert_eq!(it.patterns(&[Verb::Consume]), Some(vec!["orders"]));
+        assert_eq!(it.patterns(&[Verb::Observe]), Some(vec![]));
     }
 
     #[test]

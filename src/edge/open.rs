@@ -3,11 +3,12 @@
 use super::action::Target;
 use super::receive::publishing;
 use super::request::Request;
-use super::route::{Found, Method, Part, Place};
+use super::route::{Found, Method, Part, Place, QUEUE_OBSERVERS, TOPIC_OBSERVERS};
 use super::topic::Caller;
 use super::{Action, Call, Edge, Listing, Payload, no_path, token};
 use crate::command::directory::DirectoryCommand;
 use crate::command::placement::{DIRECTORY, check_name, queue_object};
+use crate::command::scope::Verb;
 use crate::command::topic::TopicCommand;
 use crate::command::{Command, Wait};
 use crate::error::{ErrorCode, Fault};
@@ -68,8 +69,8 @@ impl Edge {
                 Ok(Action::Respond(Response::json(200, Vec::new())))
             }
             Place::OpenApi => Ok(Action::Document),
-            Place::Queues => list(request, Listing::Queues),
-            Place::Topics => list(request, Listing::Topics),
+            Place::Queues => list(request, Listing::Queues, QUEUE_OBSERVERS),
+            Place::Topics => list(request, Listing::Topics, TOPIC_OBSERVERS),
             Place::Queue(queue, Part::Message(id)) if place.streams(request) => {
                 Ok(Action::Stream {
                     object: queue_object(queue),
@@ -282,7 +283,7 @@ pub(super) fn no_method(request: &Request<'_>, found: &Found<'_>) -> Fault {
     Fault::new(ErrorCode::MethodNotAllowed, detail)
 }
 
-fn list(request: &Request<'_>, of: Listing) -> Result<Action, Fault> {
+fn list(request: &Request<'_>, of: Listing, observers: &[Verb]) -> Result<Action, Fault> {
     let limit = request.number(
         "limit",
         &(1..=u64::from(LIST_QUEUES_MAX)),
@@ -299,7 +300,7 @@ fn list(request: &Request<'_>, of: Listing) -> Result<Action, Fault> {
         limit: limit as u32,
         seen: request
             .grant
-            .patterns()
+            .patterns(observers)
             .map(|it| it.into_iter().map(str::to_owned).collect()),
     })
 }

@@ -206,8 +206,12 @@ pub struct Found<'a> {
 /// Parts in braces of one path.
 const NAMES_MAX: usize = 3;
 
-const OBSERVE: Needs = Needs::One(&[Verb::Observe, Verb::Consume, Verb::Manage]);
-const OBSERVE_TOPIC: Needs = Needs::One(&[Verb::Observe, Verb::Subscribe, Verb::Manage]);
+/// Who may see the configuration and the figures of a queue, one by one and in a list.
+pub const QUEUE_OBSERVERS: &[Verb] = &[Verb::Observe, Verb::Consume, Verb::Manage];
+/// As [`QUEUE_OBSERVERS`], of a topic.
+pub const TOPIC_OBSERVERS: &[Verb] = &[Verb::Observe, Verb::Subscribe, Verb::Manage];
+const OBSERVE: Needs = Needs::One(QUEUE_OBSERVERS);
+const OBSERVE_TOPIC: Needs = Needs::One(TOPIC_OBSERVERS);
 const PUBLISH: Needs = Needs::One(&[Verb::Publish]);
 /// Of a queue one message, that is: what is open to everybody is counted by requests there.
 const PUBLISH_OR_PUBLIC: Needs = Needs::OrPublic(&[Verb::Publish]);

@@ -9,7 +9,7 @@ use super::patterns::expect_nobody_shown;
 use super::request::Request;
 use super::route::{self, Place};
 use super::topic::{Caller, member, parse_start, stream_text};
-use super::{Call, Edge, auth};
+use super::{Call, Edge, auth, claims};
 use crate::command::pattern::check_name_or_pattern;
 use crate::command::placement::check_name;
 use crate::command::scope::Verb;
@@ -72,6 +72,7 @@ impl Edge {
         let grant: Grant = grant
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default();
+        claims::check_time(&grant, now_ms).map_err(auth::unauthorized)?;
         if text.len() > SOCKET_FRAME_BYTES_MAX {
             let detail = format!("a frame has at most {SOCKET_FRAME_BYTES_MAX} bytes");
             return Err(Fault::new(ErrorCode::RequestTooLarge, detail));

@@ -35,18 +35,18 @@ describe('tokens of the deployment', () => {
     }
     for (const kind of ['queues', 'topics']) {
       for (const [scope, names] of [
-        ['publish:eu-*', ['eu-orders']],
-        ['consume:eu-orders/#', ['eu-orders', 'eu-orders/dead']],
+        ['observe:eu-*', ['eu-orders']],
+        ['manage:eu-orders/#', ['eu-orders', 'eu-orders/dead']],
         ['observe:*', ['eu-orders', 'eu-orders/dead', 'us-orders']],
-        ['publish:other', []], ['', []],
+        ['observe:other', []], ['publish:*', []], ['', []],
       ]) {
         const { json } = await ask('GET', `/v1/${kind}`, token(scope));
         assert.deepEqual(json[kind].map(({ name }) => name), names, scope);
       }
-      const first = await ask('GET', `/v1/${kind}?limit=1`, token('consume:eu-orders/#'));
+      const first = await ask('GET', `/v1/${kind}?limit=1`, token('manage:eu-orders/#'));
       assert.equal(first.json.cursor, 'eu-orders');
       const path = `/v1/${kind}?limit=1&cursor=${first.json.cursor}`;
-      const last = await ask('GET', path, token('consume:eu-orders/#'));
+      const last = await ask('GET', path, token('manage:eu-orders/#'));
       assert.deepEqual(last.json[kind].map(({ name }) => name), ['eu-orders/dead']);
       assert.equal(last.json.cursor, undefined, 'nothing is told of what is not seen');
     }
@@ -135,6 +135,36 @@ describe('tokens of the deployment', () => {
     assert.equal(frame.problem.type, 'unauthorized', JSON.stringify(frame));
     assert.equal(await socket.next(), null);
     assert.equal(socket.code, 1008);
+  });
+
+  test('who does not answer a close of their socket publishes nothing more', async () => {
+    const figure = async () => (await ask('GET', '/v1/topics/stays', ADMIN)).json.accepted_total;
+    await ask('PUT', '/v1/topics/stays', ADMIN, { json: {} });
+    const socket = await connect(`${tide.url}/v1/topics/stays/socket`, bearer(ending('publish:*', 2)));
+    socket.stream.end = () => {};
+    socket.send({ type: 'publish', body: 'in time' });
+    assert.equal((await socket.next()).type, 'ack');
+    assert.equal((await socket.next()).problem.type, 'unauthorized');
+    for (let n = 0; n < 20; n++) socket.send({ type: 'publish', ref: n, body: 'late' });
+    assert.equal(await socket.next(500) ?? null, null);
+    assert.equal(await figure(), 1);
+    socket.cut();
+  });
+
+  test('a list shows what could be seen one by one', async () => {
+    await ask('PUT', '/v1/queues/listed', ADMIN, { json: {} });
+    await ask('PUT', '/v1/topics/listed', ADMIN, { json: {} });
+    for (const [verb, queues, topics] of [
+      ['publish', 0, 0], ['consume', 1, 0], ['subscribe', 0, 1], ['observe', 1, 1], ['manage', 1, 1],
+    ]) {
+      const as = token(`${verb}:listed`);
+      const list = async (kind) => (await ask('GET', `/v1/${kind}`, as)).json[kind].length;
+      assert.deepEqual([await list('queues'), await list('topics')], [queues, topics], verb);
+      for (const [kind, count] of [['queues', queues], ['topics', topics]]) {
+        const one = await ask('GET', `/v1/${kind}/listed`, as);
+        assert.equal(one.status, count === 1 ? 200 : 403, `${verb}: ${kind}`);
+      }
+    }
   });
 
   test('each frame of a socket needs its scope', async () => {

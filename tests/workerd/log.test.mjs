@@ -11,6 +11,7 @@ const WRONG = 'a-wrong-token-that-is-in-no-line-either';
 const SECRET = 'what-a-message-says';
 /** Of host/log.js; one more says how many there were beyond. */
 const LINES_PER_SECOND_MAX = 50;
+const REFUSALS_PER_SECOND_MAX = 20;
 
 const lines = (server) =>
   server.logs().split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
@@ -75,15 +76,17 @@ test('a crowd that is refused fills no disk: lines are bounded, and the rest is 
   t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
   const written = t.mock.method(console, 'warn', () => {});
   const events = () => written.mock.calls.map(({ arguments: [line] }) => JSON.parse(line));
-  const crowd = () => {
-    for (let at = 0; at < 400; at++) log('warn', 'access_refused', { path: 'x'.repeat(10_000) });
+  const crowd = (event) => {
+    for (let at = 0; at < 400; at++) log('warn', event, { path: 'x'.repeat(10_000) });
   };
-  crowd();
-  assert.equal(events().length, LINES_PER_SECOND_MAX);
+  crowd('access_refused');
+  assert.equal(events().length, REFUSALS_PER_SECOND_MAX);
   assert.ok(JSON.stringify(events()[0]).length < 1_000, 'a text is cut');
+  crowd('queue_damaged');
+  assert.equal(events().length, LINES_PER_SECOND_MAX, 'who is refused leaves room for the rest');
   t.mock.timers.tick(1_000);
-  crowd();
+  crowd('queue_damaged');
   assert.equal(events().length, 2 * LINES_PER_SECOND_MAX + 1);
   const { event, lines: dropped } = events()[LINES_PER_SECOND_MAX];
-  assert.deepEqual([event, dropped], ['lines_dropped', 400 - LINES_PER_SECOND_MAX]);
+  assert.deepEqual([event, dropped], ['lines_dropped', 800 - LINES_PER_SECOND_MAX]);
 });
