@@ -271,11 +271,18 @@ mod tests {
         format!("{}.{}.{}", part(&header), part(claims), part("signature"))
     }
 
-    #[test]
-    fn a_key_that_is_gone_ends_what_is_known_to_be_genuine_by_it() {
+    /// A deployment with a key set, and a request with a token of the key `a`: its head and its
+    /// credentials.
+    fn with_key_set() -> (Settings, String, String) {
         let settings = r#"{"JWKS_URL": "https://id.example/keys"}"#;
         let settings = Settings::parse(settings).unwrap();
-        let (text, value) = (format!("GET\n{URL}"), format!("Bearer {}", token_of("a")));
+        let value = format!("Bearer {}", token_of("a"));
+        (settings, format!("GET\n{URL}"), value)
+    }
+
+    #[test]
+    fn a_key_that_is_gone_ends_what_is_known_to_be_genuine_by_it() {
+        let (settings, text, value) = with_key_set();
         let mut request = Request::parse(&text).unwrap();
         request.authorization = Some(&value);
         let mut it = Credentials::default();
@@ -309,9 +316,7 @@ mod tests {
 
     #[test]
     fn a_signature_that_was_checked_while_its_key_went_counts_for_nothing() {
-        let settings = r#"{"JWKS_URL": "https://id.example/keys"}"#;
-        let settings = Settings::parse(settings).unwrap();
-        let (text, value) = (format!("GET\n{URL}"), format!("Bearer {}", token_of("a")));
+        let (settings, text, value) = with_key_set();
         let mut request = Request::parse(&text).unwrap();
         request.authorization = Some(&value);
         let mut it = Credentials::default();

@@ -292,6 +292,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_frame_after_the_end_of_its_sockets_token_does_nothing() {
+        let mut edge = edge();
+        let head = HEAD.replace("null}", &format!("{NOW}}}"));
+        for frame in [
+            r#"{"type":"publish","body":"x"}"#,
+            r#"{"type":"subscribe"}"#,
+            r#"{"type":"ping"}"#,
+        ] {
+            let is_refused =
+                |step| matches!(step, SocketStep::Send(text) if text.contains("\"unauthorized\""));
+            assert!(!is_refused(edge.frame(&head, frame, NOW - 1)), "{frame}");
+            assert!(is_refused(edge.frame(&head, frame, NOW)), "{frame}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_frame_makes_the_edge_panic(words in prop::collection::vec(prop::sample::select(vec![

@@ -1,8 +1,8 @@
 //! The names of all queues, in one table of the directory's object.
 //!
-//! A queue registers when it comes into being and is forgotten when a listing finds it gone. The
-//! two may cross, so each registration has a number, and forgetting spares what was registered
-//! after the listing.
+//! A queue registers when it comes into being, again when it is configured, and is forgotten when a
+//! listing finds it gone. The two may cross, so each registration has a number, and forgetting
+//! spares what was registered after the listing.
 
 use crate::command::directory::DirectoryCommand;
 use crate::command::scope::covers;

@@ -5,6 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { ROOT } from '../../scripts/lib/tools.mjs';
+import { documentedMetrics } from '../harness/documented-metrics.mjs';
 
 const read = (...parts) => readFileSync(path.join(ROOT, ...parts), 'utf8');
 
@@ -19,13 +20,7 @@ const all = (text, pattern) => new Set([...text.matchAll(pattern)].map(([, name]
 test('every metric is in docs/HTTP.md, and every one there is a metric', () => {
   const made = all(sources('src/protocol/http', '.rs'), /"(tidegate_[a-z_]+)"/g);
   assert.ok(made.size >= 25, `${made.size} metrics`);
-  const [, section] = read('docs', 'HTTP.md').split('\n## Metrics\n');
-  // A row names its first metric in full; others may lack what is the same at their beginning.
-  const rows = section.split('\n').filter((line) => line.startsWith('| `tidegate_'));
-  const told = rows.flatMap((row) => {
-    const names = [...row.split('|')[1].matchAll(/`([a-z_]+)(?:\{[^`]*)?`/g)].map(([, name]) => name);
-    return names.map((name) => (name.startsWith('_') ? `tidegate${name}` : name));
-  });
+  const told = documentedMetrics().map(([name]) => name);
   assert.deepEqual([...made].sort(), told.sort());
 });
 

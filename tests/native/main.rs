@@ -13,6 +13,7 @@ mod damage;
 mod database;
 mod dead_letter;
 mod delivery;
+mod directory;
 mod draw;
 mod limits;
 mod line;

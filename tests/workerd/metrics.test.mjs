@@ -2,31 +2,18 @@
 // go on have the value they had.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { ROOT } from '../../scripts/lib/tools.mjs';
 import { Receiver } from '../conformance/receiver.mjs';
 import { Tide, until } from '../conformance/support.mjs';
 import { Topic } from '../conformance/topic.mjs';
 import { parseMetrics } from '../conformance/wire.mjs';
+import { documentedMetrics } from '../harness/documented-metrics.mjs';
 import { databasesOf, query } from './database.mjs';
 
 const tide = new Tide();
 const receiver = new Receiver(({ body }) => ({ status: body === 'bad' ? 400 : 204 }));
 before(() => Promise.all([tide.start({ ALLOW_PRIVATE_TARGETS: 'true' }), receiver.start()]));
 after(() => Promise.all([tide.stop(), receiver.stop()]));
-
-/** What the document says of each metric, by its full name. */
-function told() {
-  const [, section] = readFileSync(path.join(ROOT, 'docs', 'HTTP.md'), 'utf8').split('\n## Metrics\n');
-  const rows = section.split('\n').filter((line) => line.startsWith('| `tidegate_'));
-  return new Map(rows.flatMap((row) => {
-    const [, names, , restart] = row.split('|');
-    const each = [...names.matchAll(/`(?:tidegate)?([a-z_]+)(?:\{[^`]*)?`/g)];
-    return each.map(([, name]) => [`tidegate${name}`, restart.trim()]);
-  }));
-}
 
 /** Sums of all samples, by family, with ` of topics` behind those that topics themselves have. */
 async function sums() {
@@ -110,7 +97,7 @@ test('what goes on after a kill goes on, and what begins anew begins anew', asyn
   await tide.crash();
   const later = await sums();
   let seen = 0;
-  for (const [name, restart] of told()) {
+  for (const [name, restart] of documentedMetrics()) {
     const isOf = (family) => family.replace(/_(sum|count)$| of topics$/, '') === name;
     for (const family of [...earlier.keys()].filter(isOf)) {
       const [was, is] = [earlier.get(family), later.get(family) ?? 0];

@@ -59,17 +59,22 @@ fn handed(bench: &mut Bench) -> Vec<String> {
     bodies
 }
 
-fn with_one_aside(patch: &str) -> Bench {
-    let mut bench = Bench::new("{}");
-    let filter = format!("{{\"filter\":{FILTER}{patch}}}");
-    bench.turn(vec![subscribe("mine", &filter)]);
-    handed(&mut bench);
+/// Its one subscription has handed on what was published before, and stands aside from then on.
+fn set_aside(mut bench: Bench) -> Bench {
     bench.publish("before", None);
     assert_eq!(handed(&mut bench), ["before"]);
     rewrite(&mut bench, FILTER, LATER);
     bench.publish("meanwhile", None);
     assert!(handed(&mut bench).is_empty());
     bench
+}
+
+fn with_one_aside(patch: &str) -> Bench {
+    let mut bench = Bench::new("{}");
+    let filter = format!("{{\"filter\":{FILTER}{patch}}}");
+    bench.turn(vec![subscribe("mine", &filter)]);
+    handed(&mut bench);
+    set_aside(bench)
 }
 
 #[test]
@@ -207,12 +212,7 @@ fn a_topic_that_refuses_a_pattern_registers_once_it_understands_it() {
 fn with_a_patterns_aside() -> Bench {
     let mut bench = Bench::new("{}");
     bench.ask(told(FILTER, 7)).unwrap();
-    bench.publish("before", None);
-    assert_eq!(handed(&mut bench), ["before"]);
-    rewrite(&mut bench, FILTER, LATER);
-    bench.publish("meanwhile", None);
-    assert!(handed(&mut bench).is_empty());
-    bench
+    set_aside(bench)
 }
 
 #[test]

@@ -396,15 +396,25 @@ fn a_thousand_topics_are_told_a_few_at_a_time_and_a_row_each() {
 }
 
 #[test]
-fn a_directory_that_was_lost_is_heard_again_by_topics_that_are_configured() {
+fn a_directory_that_was_lost_or_is_an_older_one_is_heard_by_topics_that_are_configured() {
+    for is_lost in [true, false] {
+        replace_the_directory(is_lost);
+    }
+}
+
+fn replace_the_directory(is_lost: bool) {
     let mut world = World::new();
+    let mut earlier = Database::default();
     let to = |queue: &str| format!(r#"{{"target":{{"queue":"{queue}"}}}}"#);
     for n in 0..20 {
         world.publish(&format!("a/{n}"), "x");
         world.directory(put(&format!("s{n}"), &to("before")));
         world.settle();
+        if n == 9 && !is_lost {
+            earlier = Database::load(&world.node(DIRECTORY).database.dump());
+        }
     }
-    world.node(DIRECTORY).database = Database::default();
+    world.node(DIRECTORY).database = earlier;
     world.restart(DIRECTORY);
     let envelope = TopicEnvelope {
         topic: "a/1",
@@ -423,8 +433,9 @@ fn a_directory_that_was_lost_is_heard_again_by_topics_that_are_configured() {
     world.settle();
     let y = wanted(&[("a/1".into(), "y".into())]);
     assert_eq!(world.contents("after"), y);
+    // From those alone that the directory still has.
     let before = world.contents("before");
-    assert!(before.values().flatten().all(|it| it == "x"));
+    assert_eq!(before.values().flatten().any(|it| it == "y"), !is_lost);
 }
 
 #[test]
